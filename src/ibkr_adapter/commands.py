@@ -1,0 +1,84 @@
+"""What people and programs ask of the adapter."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+
+from ibkr_adapter.instruments import Instrument
+
+
+class Action(StrEnum):
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+class OrderType(StrEnum):
+    MARKET = "MKT"
+    LIMIT = "LMT"
+
+
+class TimeInForce(StrEnum):
+    DAY = "DAY"
+    GTC = "GTC"
+    IOC = "IOC"
+
+
+class Command(Struct, frozen=True, kw_only=True, tag_field="type"):
+    """``command_id`` ties the answer to the question; the shell makes it. ``actor`` is who asks, for the audit."""
+
+    command_id: str
+    actor: str
+    ts_recv_ns: int
+
+
+class PlaceOrder(Command, frozen=True, kw_only=True, tag="place_order"):
+    """Place one order.
+
+    ``idempotency_key``: the same key with the same terms returns the recorded outcome and sends nothing; with other
+    terms it is refused. ``order_key``: our own identity of the order (a UUIDv7, given), carried in IB's orderRef.
+    ``expires_at_ns``: past this moment the command is refused rather than sent late.
+    """
+
+    idempotency_key: str
+    order_key: str
+    instrument: Instrument
+    action: Action
+    order_type: OrderType
+    quantity: Decimal
+    limit_price: Decimal | None = None
+    tif: TimeInForce = TimeInForce.DAY
+    account: str = ""
+    outside_rth: bool = False
+    expires_at_ns: int
+
+
+class CancelOrder(Command, frozen=True, kw_only=True, tag="cancel_order"):
+    """Cancel one order of ours. Never expires, never waits for the disk."""
+
+    order_key: str
+
+
+class Reason(Struct, frozen=True, kw_only=True):
+    """Why something may not be done: ``code`` for programs, ``text`` and ``remedy`` for people."""
+
+    code: str
+    text: str
+    remedy: str = ""
+
+
+class CommandOutcome(Struct, frozen=True, kw_only=True):
+    """The answer to a command. ``accepted`` says it went to the broker, not that the broker took it.
+
+    ``repeated``: the outcome of an earlier command with the same idempotency key; nothing was sent now.
+    """
+
+    command_id: str
+    accepted: bool
+    order_key: str = ""
+    order_id: int | None = None
+    state: str = ""
+    reasons: tuple[Reason, ...] = ()
+    repeated: bool = False

@@ -1,0 +1,61 @@
+"""What the core tells the shell to do. The core fills one outbox per batch; the shell performs it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ibkr_adapter.commands import CommandOutcome
+from ibkr_adapter.events import FeedEvent, JournalEvent
+from ibkr_adapter.requests import Request
+
+
+class Open(Struct, frozen=True, kw_only=True):
+    """Connect to a gateway; ``SessionOpened`` or ``SessionLost`` with this epoch will answer."""
+
+    gateway: str
+    epoch: int
+
+
+class Close(Struct, frozen=True, kw_only=True):
+    """End a session; ``SessionLost`` answers."""
+
+    epoch: int
+    reason: str
+
+
+class Send(Struct, frozen=True, kw_only=True):
+    """Hand a request to the session of this epoch; to a session that is gone it is dropped."""
+
+    epoch: int
+    request: Request
+
+
+class Append(Struct, frozen=True, kw_only=True):
+    """Write one record to the journal. Numbers are consecutive; ``Durable`` answers the last one that is safe."""
+
+    seq: int
+    event: JournalEvent
+
+
+class Outbox:
+    """The effects of one batch, in the order within each kind in which they arose.
+
+    The shell performs closes, appends, opens, sends, replies, publishes: a record is on its way to the disk before
+    anything that follows from it leaves the process.
+    """
+
+    __slots__ = ("appends", "closes", "opens", "publishes", "replies", "sends", "wake_at_ns")
+
+    def __init__(self) -> None:
+        self.closes: list[Close] = []
+        self.appends: list[Append] = []
+        self.opens: list[Open] = []
+        self.sends: list[Send] = []
+        self.replies: list[CommandOutcome] = []
+        self.publishes: list[FeedEvent] = []
+        self.wake_at_ns: int | None = None
+
+    def wake_at(self, ns: int) -> None:
+        """Ask to be woken at the earliest of all moments asked for."""
+        if self.wake_at_ns is None or ns < self.wake_at_ns:
+            self.wake_at_ns = ns

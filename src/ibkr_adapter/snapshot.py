@@ -1,0 +1,153 @@
+"""The one frozen picture of the core that everything outside it may look at."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from ibkr_adapter.commands import Reason
+from ibkr_adapter.events import Gap, PositionReported, Quote
+
+
+class LinkView(Struct, frozen=True, kw_only=True):
+    """Plane one: our socket to the gateway. ``state`` as ``core/link/session.py`` names it, lower case."""
+
+    state: str
+    gateway: str
+    address: str
+    epoch: int
+    client_id: int
+    since_ns: int
+    server_version: int | None = None
+    last_inbound_ns: int | None = None
+    detail: str = ""
+    failures: int = 0
+    next_attempt_ns: int | None = None
+
+
+class FarmView(Struct, frozen=True, kw_only=True):
+    """Plane three: one farm of IB.
+
+    ``kind`` is market, history or definitions; ``state`` ok, broken, dormant, connecting.
+    """
+
+    name: str
+    kind: str
+    state: str
+    since_ns: int
+
+
+class GateView(Struct, frozen=True, kw_only=True):
+    open: bool
+    reasons: tuple[Reason, ...] = ()
+
+
+class AccountView(Struct, frozen=True, kw_only=True):
+    """``values`` by tag, each as IB wrote it, with its currency."""
+
+    account: str
+    kind: str
+    values: dict[str, tuple[str, str]]
+    as_of_ns: int | None = None
+
+
+class OrderView(Struct, frozen=True, kw_only=True):
+    """One order of ours (``foreign`` False) or one we merely see."""
+
+    order_key: str
+    order_id: int
+    client_id: int
+    perm_ids: tuple[int, ...]
+    account: str
+    instrument: str
+    action: str
+    order_type: str
+    quantity: Decimal
+    limit_price: Decimal | None
+    tif: str
+    state: str
+    filled: Decimal
+    remaining: Decimal
+    average_price: float | None
+    commission: Decimal | None
+    detail: str
+    created_ns: int
+    updated_ns: int
+    foreign: bool = False
+    cancel_asked: bool = False
+
+
+class ExecutionView(Struct, frozen=True, kw_only=True):
+    exec_id: str
+    order_key: str
+    account: str
+    instrument: str
+    side: str
+    quantity: Decimal
+    price: float
+    exchange: str
+    commission: Decimal | None
+    realized_pnl: float | None
+    ts_event_ns: int | None
+    ts_recv_ns: int
+
+
+class NoticeView(Struct, frozen=True, kw_only=True):
+    """A notice in plain words; ``count`` repeats were folded into it."""
+
+    ts_recv_ns: int
+    code: int
+    category: str
+    severity: str
+    text: str
+    meaning: str
+    subject: str
+    count: int = 1
+
+
+class StreamView(Struct, frozen=True, kw_only=True):
+    """One subscription: desired, on the wire, alive. ``state`` waiting, asked, live, refused; ``detail`` says why."""
+
+    stream: str
+    instrument: str
+    req_id: int | None
+    state: str
+    detail: str
+    last_recv_ns: int | None
+    events: int
+    gaps: int
+
+
+class RateView(Struct, frozen=True, kw_only=True):
+    """Messages sent in the last second against the limit we keep, and how many wait."""
+
+    last_second: int
+    limit: int
+    waiting: int
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """``quotes`` by instrument key. ``upstream``: plane two, the gateway's own link to IB: connected, lost, unknown."""
+
+    taken_ns: int
+    environment: str
+    component: str
+    account_kind: str
+    version: str
+    link: LinkView
+    upstream: str
+    farms: tuple[FarmView, ...]
+    gate: GateView
+    rate: RateView
+    quotes: dict[str, Quote]
+    streams: tuple[StreamView, ...]
+    accounts: tuple[AccountView, ...]
+    positions: tuple[PositionReported, ...]
+    orders: tuple[OrderView, ...]
+    executions: tuple[ExecutionView, ...]
+    notices: tuple[NoticeView, ...]
+    gaps: tuple[Gap, ...]
+    journal_seq: int
+    journal_durable_seq: int
+    counters: dict[str, int]
