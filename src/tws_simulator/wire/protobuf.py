@@ -1,0 +1,197 @@
+"""Messages in protobuf's wire format, described by schemas.
+
+A schema is one string that lists the fields of a message in the order of their numbers, from 1. IB's messages leave no
+number out. Every scalar is optional: absent is not a key.
+
+    reqId:i price:f size:d contract:Contract legs:[ComboLeg] dates:[i] params:map
+
+Types: `i` any integer, `b` boolean, `f` double, `s` text, `d` a decimal carried as text, `n` a double that text
+messages write without a needless ".0"; a capitalised name is a message of `types.TYPES`; `map` is map<string, string>.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import Any
+
+from .text import MalformedMessage, Values, plain
+from .types import TYPES
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_WIRE_TYPE = {"i": _VARINT, "b": _VARINT, "f": _FIXED64, "n": _FIXED64}
+_DOUBLE = struct.Struct("<d")
+_MASK = 2**64 - 1
+_PAIR = "key:s value:s"
+
+
+def encode_protobuf(schema: str, values: Mapping[str, Any]) -> bytes:
+    out = bytearray()
+    for field in _schema(schema):
+        value = values.get(field.name)
+        if value is not None:
+            _write(field, value, out)
+    return bytes(out)
+
+
+def decode_protobuf(schema: str, body: bytes, *, strict: bool = False) -> Values:
+    """``strict`` refuses field numbers beyond the schema; a server skips them, as newer clients may send more."""
+    fields = _schema(schema)
+    values: Values = {}
+    at = 0
+    while at < len(body):
+        key, at = _varint(body, at)
+        number, wire_type = key >> 3, key & 7
+        content, at = _content(body, at, wire_type)
+        if 0 < number <= len(fields):
+            _store(fields[number - 1], wire_type, content, values, strict)
+        elif strict:
+            raise MalformedMessage(f"unknown field {number}")
+    return values
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    key: int
+    name: str
+    kind: str
+    repeated: bool
+    nested: str
+
+
+@cache
+def _schema(schema: str) -> tuple[_Field, ...]:
+    fields = []
+    for number, token in enumerate(schema.split(), start=1):
+        name, _, kind = token.partition(":")
+        repeated = kind.startswith("[")
+        kind = kind.strip("[]")
+        wire_type = _BYTES if repeated else _WIRE_TYPE.get(kind, _BYTES)
+        fields.append(_Field(number << 3 | wire_type, name, kind, repeated, TYPES.get(kind, "")))
+    return tuple(fields)
+
+
+def _write(field: _Field, value: Any, out: bytearray) -> None:
+    if field.kind == "map":
+        for key, content in value.items():
+            _write_bytes(field.key, encode_protobuf(_PAIR, {"key": key, "value": content}), out)
+    elif field.repeated and field.kind in _WIRE_TYPE:
+        packed = bytearray()
+        for item in value:
+            _write_scalar(field.kind, item, packed)
+        if packed:
+            _write_bytes(field.key, bytes(packed), out)
+    elif field.repeated:
+        for item in value:
+            _write_bytes(field.key, _bytes(field, item), out)
+    elif field.kind in _WIRE_TYPE:
+        _write_varint(field.key, out)
+        _write_scalar(field.kind, value, out)
+    else:
+        _write_bytes(field.key, _bytes(field, value), out)
+
+
+def _bytes(field: _Field, value: Any) -> bytes:
+    if field.kind == "d":
+        return plain(value).encode()
+    return value.encode() if field.kind == "s" else encode_protobuf(field.nested, value)
+
+
+def _write_scalar(kind: str, value: Any, out: bytearray) -> None:
+    if kind in "fn":
+        out += _DOUBLE.pack(value)
+    else:
+        _write_varint(int(value) & _MASK, out)  # negative numbers take ten bytes, as int32 does in protobuf
+
+
+def _write_bytes(key: int, content: bytes, out: bytearray) -> None:
+    _write_varint(key, out)
+    _write_varint(len(content), out)
+    out += content
+
+
+def _write_varint(value: int, out: bytearray) -> None:
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+
+
+def _varint(body: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        if at >= len(body) or shift > 63:
+            raise MalformedMessage("a varint runs past the end")
+        byte = body[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value & _MASK, at
+        shift += 7
+
+
+def _content(body: bytes, at: int, wire_type: int) -> tuple[int | bytes, int]:
+    if wire_type == _VARINT:
+        return _varint(body, at)
+    if wire_type == _BYTES:
+        length, at = _varint(body, at)
+    elif wire_type in (_FIXED64, _FIXED32):
+        length = 8 if wire_type == _FIXED64 else 4
+    else:
+        raise MalformedMessage(f"wire type {wire_type} is not used by IB")
+    if at + length > len(body):
+        raise MalformedMessage(f"a field of {length} bytes runs past the end")
+    return bytes(body[at : at + length]), at + length
+
+
+def _store(field: _Field, wire_type: int, content: int | bytes, values: Values, strict: bool) -> None:
+    if field.kind == "map":
+        pair = decode_protobuf(_PAIR, _expect_bytes(content), strict=strict)
+        values.setdefault(field.name, {})[pair.get("key", "")] = pair.get("value", "")
+    elif field.repeated and field.kind in _WIRE_TYPE and wire_type == _BYTES:
+        values.setdefault(field.name, []).extend(_unpacked(field.kind, _expect_bytes(content)))
+    elif field.repeated:
+        values.setdefault(field.name, []).append(_value(field, content, strict))
+    else:
+        values[field.name] = _value(field, content, strict)
+
+
+def _unpacked(kind: str, content: bytes) -> list[Any]:
+    wire_type = _WIRE_TYPE[kind]
+    found, at = [], 0
+    while at < len(content):
+        item, at = _content(content, at, wire_type)
+        found.append(_scalar(kind, item))
+    return found
+
+
+def _value(field: _Field, content: int | bytes, strict: bool) -> Any:
+    if field.nested:
+        return decode_protobuf(field.nested, _expect_bytes(content), strict=strict)
+    return _scalar(field.kind, content)
+
+
+def _scalar(kind: str, content: int | bytes) -> Any:
+    if kind in "ib":
+        if not isinstance(content, int):
+            raise MalformedMessage("a number was expected")
+        return bool(content) if kind == "b" else content - (1 << 64) if content >> 63 else content
+    raw = _expect_bytes(content)
+    if kind in "fn":
+        if len(raw) != 8:
+            raise MalformedMessage("a double was expected")
+        return _DOUBLE.unpack(raw)[0]
+    try:
+        text = raw.decode()
+        return Decimal(text) if kind == "d" else text
+    except (UnicodeDecodeError, InvalidOperation):
+        raise MalformedMessage(f"not {'a decimal' if kind == 'd' else 'text'}: {raw!r}") from None
+
+
+def _expect_bytes(content: int | bytes) -> bytes:
+    if isinstance(content, int):
+        raise MalformedMessage("bytes were expected")
+    return content
