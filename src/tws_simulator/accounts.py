@@ -79,6 +79,7 @@ class PlacementKind(Enum):
     NEW = "new"
     MODIFY = "modify"
     IGNORED = "ignored"
+    WHAT_IF = "what-if"
     REFUSED = "refused"
 
 

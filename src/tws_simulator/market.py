@@ -141,6 +141,9 @@ class Market:
         """Last price of every instrument, for valuing positions."""
         return {con_id: as_decimal(board.last) for con_id, board in self._boards.items()}
 
+    def __contains__(self, con_id: int) -> bool:
+        return con_id in self._boards
+
     def __repr__(self) -> str:
         now = datetime.fromtimestamp(self._now_ns // SECOND_NS, UTC)
         return f"<Market {len(self._tracks)} listings at {now:%Y-%m-%d %H:%M:%S} UTC activity {self._activity:.2f}>"
