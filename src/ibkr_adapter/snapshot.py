@@ -127,6 +127,18 @@ class RateView(Struct, frozen=True, kw_only=True):
     waiting: int
 
 
+class SinkView(Struct, frozen=True, kw_only=True):
+    """One sink of the feed. ``depth``: events waiting for it; ``dropped`` since the start, every one in a gap."""
+
+    name: str
+    up: bool
+    since_ns: int
+    detail: str = ""
+    written: int = 0
+    dropped: int = 0
+    depth: int = 0
+
+
 class Snapshot(Struct, frozen=True, kw_only=True):
     """``quotes`` by instrument key. ``upstream``: plane two, the gateway's own link to IB: connected, lost, unknown."""
 

@@ -1,0 +1,142 @@
+"""Prometheus metrics, read from the snapshot at the moment of a scrape: no event pays for them.
+
+Counters of the snapshot are named ``family`` or ``family.label``; the families below become the metrics of the
+specification (§10.1), every other one ``ib_core_total{name}``, so that nothing counted is ever invisible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.snapshot import SinkView, Snapshot
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+ALERTING_ORDER_CODES: Final = ("103", "110", "201", "202", "203", "321", "10147", "10148", "10197")
+ALERTING_CODES: Final = ("100", "326", "502", "504", "1100", "1101", "1300", "2103", "2105", "2110", "2157", "10197")
+ALERTING_DROPS: Final = ("quote", "trade", "order", "execution", "journal")
+"""Exported as 0 from the start: an alert on an increase would miss the first one otherwise."""
+
+_LABELLED: Final = {
+    "order_error": ("ib_order_error", "code", "IB refused or questioned an order, by code", ALERTING_ORDER_CODES),
+    "notice": ("ib_error", "code", "IB message codes received", ALERTING_CODES),
+    "dropped": (
+        "ib_dropped",
+        "class",
+        "Events dropped at a bound; order, execution and journal stay 0",
+        ALERTING_DROPS,
+    ),
+}
+
+
+class AdapterCollector(Collector):
+    """What a scrape sees. Both callables are called once for each scrape, on the thread that scrapes."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot], sinks: Callable[[], tuple[SinkView, ...]]) -> None:
+        self._snapshot = snapshot
+        self._sinks = sinks
+
+    def collect(self) -> Iterable[Metric]:
+        snapshot, sinks = self._snapshot(), self._sinks()
+        yield from _link(snapshot)
+        yield from _trading(snapshot)
+        yield _streams(snapshot)
+        yield from _sink_metrics(sinks)
+        yield from _counters(snapshot.counters)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: registering must not ask for a snapshot before there is one."""
+        return ()
+
+
+def exposition(collector: Collector) -> bytes:
+    """The text of one scrape."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(collector)
+    return generate_latest(registry)
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _link(snapshot: Snapshot) -> Iterator[Metric]:
+    link, ready = snapshot.link, snapshot.link.state == "ready"
+    yield _gauge("ib_connection_status", "1 when the session is ready, else 0", float(ready))
+    active = GaugeMetricFamily("ib_clientid_active", "1 while this client id has a session", labels=["client_id"])
+    active.add_metric([str(link.client_id)], float(ready))
+    yield active
+    yield _gauge(
+        "ib_upstream_status", "1 while the gateway is connected to IB", float(snapshot.upstream == "connected")
+    )
+    yield _gauge("ib_reconnect_consecutive_failures", "Failed attempts since the last session", float(link.failures))
+    yield _gauge("ib_session_epoch", "Number of the session", float(link.epoch))
+    farms = GaugeMetricFamily("ib_farm_status", "1 ok or dormant, 0 broken", labels=["farm", "kind"])
+    for farm in snapshot.farms:
+        farms.add_metric([farm.name, farm.kind], float(farm.state in ("ok", "dormant")))
+    yield farms
+    yield _gauge("ib_message_rate_per_sec", "Messages sent in the last second", float(snapshot.rate.last_second))
+    yield _gauge("ib_message_rate_limit", "The most we send in a second", float(snapshot.rate.limit))
+    yield _gauge("ib_message_waiting", "Messages waiting for the rate limit", float(snapshot.rate.waiting))
+    build = GaugeMetricFamily("ib_build_info", "Always 1", labels=["version", "environment", "component"])
+    build.add_metric([snapshot.version, snapshot.environment, snapshot.component], 1.0)
+    yield build
+
+
+def _trading(snapshot: Snapshot) -> Iterator[Metric]:
+    yield _gauge("ib_gate_state", "1 when new orders may be sent, else 0", float(snapshot.gate.open))
+    yield _gauge("ib_journal_seq", "Last journal record written", float(snapshot.journal_seq))
+    yield _gauge("ib_journal_durable_seq", "Last journal record safe on disk", float(snapshot.journal_durable_seq))
+    yield _gauge(
+        "ib_orders_unknown",
+        "Orders whose outcome is not known",
+        float(sum(order.state.lower() in ("in_doubt", "suspect") for order in snapshot.orders)),
+    )
+    yield _gauge("ib_data_gaps", "Gaps of today kept in memory", float(len(snapshot.gaps)))
+
+
+def _streams(snapshot: Snapshot) -> Metric:
+    age = GaugeMetricFamily(
+        "ib_stream_age_seconds", "Since the last event of a stream", labels=["stream", "instrument"]
+    )
+    for stream in snapshot.streams:
+        if stream.last_recv_ns is not None:
+            seconds = max(0, snapshot.taken_ns - stream.last_recv_ns) / SECOND
+            age.add_metric([stream.stream, stream.instrument], seconds)
+    return age
+
+
+def _sink_metrics(sinks: tuple[SinkView, ...]) -> Iterator[Metric]:
+    up = GaugeMetricFamily("ib_sink_up", "1 while the sink takes events", labels=["sink"])
+    depth = GaugeMetricFamily("ib_sink_depth", "Events waiting for the sink", labels=["sink"])
+    written = CounterMetricFamily("ib_sink_written", "Events the sink took", labels=["sink"])
+    dropped = CounterMetricFamily("ib_sink_dropped", "Events the sink lost, each in a gap", labels=["sink"])
+    for sink in sinks:
+        up.add_metric([sink.name], float(sink.up))
+        depth.add_metric([sink.name], float(sink.depth))
+        written.add_metric([sink.name], float(sink.written))
+        dropped.add_metric([sink.name], float(sink.dropped))
+    yield from (up, depth, written, dropped)
+
+
+def _counters(counters: dict[str, int]) -> Iterator[Metric]:
+    found: dict[str, dict[str, int]] = {name: dict.fromkeys(row[3], 0) for name, row in _LABELLED.items()}
+    other = CounterMetricFamily("ib_core", "Everything else the core counts", labels=["name"])
+    for name, value in sorted(counters.items()):
+        head, _, label = name.partition(".")
+        if head in found and label:
+            found[head][label] = value
+        else:
+            other.add_metric([name], float(value))
+    for name, (metric, label_name, text, _) in _LABELLED.items():
+        family = CounterMetricFamily(metric, text, labels=[label_name])
+        for label, value in found[name].items():
+            family.add_metric([label], float(value))
+        yield family
+    yield other
