@@ -1,0 +1,280 @@
+"""The made-up market: repeatable, well formed, and shaped like a market."""
+
+from collections import Counter, defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from hashlib import sha256
+from itertools import pairwise
+from statistics import mean, variance
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tws_simulator.market import (
+    SECOND_NS,
+    Market,
+    MarketEvent,
+    QuoteChanged,
+    Traded,
+    activity_at,
+    as_decimal,
+    new_york_day,
+    new_york_time,
+)
+from tws_simulator.universe import LISTINGS, VENUE_LETTERS, find
+
+
+def at(text: str) -> int:
+    """Nanoseconds of a UTC time."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * SECOND_NS
+
+
+MORNING_NS = at("2026-06-22 14:00:00")  # 10:00 in New York
+SPY = 756733
+
+
+def digest(events: list[MarketEvent]) -> str:
+    return sha256("\n".join(map(repr, events)).encode()).hexdigest()[:16]
+
+
+@pytest.fixture(scope="module")
+def ten_minutes() -> tuple[Market, list[MarketEvent]]:
+    market = Market(LISTINGS, 7, MORNING_NS)
+    return market, market.advance(MORNING_NS + 600 * SECOND_NS)
+
+
+def quotes(events: list[MarketEvent], symbol: str) -> list[QuoteChanged]:
+    listing = find(symbol)
+    assert listing is not None
+    return [event for event in events if isinstance(event, QuoteChanged) and event.con_id == listing.con_id]
+
+
+def test_the_stream_of_a_seed_is_the_same_on_every_machine():
+    """A digest taken once: it changes only with the model, and then the change is deliberate."""
+    events = Market(LISTINGS, 42, MORNING_NS).advance(MORNING_NS + 30 * SECOND_NS)
+    assert (len(events), digest(events)) == (3575, "4605e7d0d51fcc3c")
+
+
+def test_another_seed_gives_another_stream():
+    """The seed is used."""
+    streams = {digest(Market(LISTINGS, seed, MORNING_NS).advance(MORNING_NS + SECOND_NS)) for seed in range(5)}
+    assert len(streams) == 5
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 3 * SECOND_NS), max_size=12), st.integers(0, 2**32))
+def test_how_the_time_is_cut_does_not_matter(cuts: list[int], seed: int):
+    """One call to T and any calls on the way to T tell the same events and end in the same state."""
+    end_ns = MORNING_NS + 3 * SECOND_NS
+    whole, cut = Market(LISTINGS, seed, MORNING_NS), Market(LISTINGS, seed, MORNING_NS)
+    expected = whole.advance(end_ns)
+    events: list[MarketEvent] = []
+    for step in [*sorted(cuts), 3 * SECOND_NS]:
+        events += cut.advance(MORNING_NS + step)
+        assert all(event.ts_ns <= MORNING_NS + step for event in events)
+    assert events == expected
+    assert [whole.quote(listing.con_id) for listing in LISTINGS] == [cut.quote(listing.con_id) for listing in LISTINGS]
+
+
+def test_cuts_do_not_matter_across_midnight_in_new_york():
+    """The day turns at the same event, or between events, however the time is cut."""
+    start_ns, end_ns = at("2026-06-22 03:59:58"), at("2026-06-22 04:00:03")
+    whole, cut = Market(LISTINGS, 3, start_ns), Market(LISTINGS, 3, start_ns)
+    expected = whole.advance(end_ns)
+    events = [event for ns in range(start_ns, end_ns + 1, 7_000_000) for event in cut.advance(ns)] + cut.advance(end_ns)
+    assert events == expected
+    assert whole.quote(SPY) == cut.quote(SPY)
+
+
+def test_events_are_ordered_and_well_formed(ten_minutes):
+    """Time never goes back; bid is below ask; prices are positive and on the tick; sizes are round lots."""
+    _, events = ten_minutes
+    assert all(before.ts_ns <= after.ts_ns for before, after in pairwise(events))
+    for event in events:
+        if isinstance(event, QuoteChanged):
+            assert 0 < event.bid < event.ask
+            prices, sizes = (event.bid, event.ask), (event.bid_size, event.ask_size)
+        else:
+            prices, sizes = (event.price,), (event.size,)
+            assert event.exchange in VENUE_LETTERS
+        assert all(as_decimal(price) % Decimal("0.01") == 0 for price in prices)
+        assert all(size > 0 and size % 100 == 0 for size in sizes)
+
+
+def test_trades_happen_at_or_inside_the_quote(ten_minutes):
+    """No trade is outside the bid and ask that stood when it happened, nor larger than what was shown there."""
+    _, events = ten_minutes
+    standing: dict[int, QuoteChanged] = {}
+    seen = Counter()
+    for event in events:
+        if isinstance(event, QuoteChanged):
+            standing[event.con_id] = event
+        elif quote := standing.get(event.con_id):
+            assert quote.bid <= event.price <= quote.ask
+            if event.price == quote.ask:
+                assert event.size <= quote.ask_size
+                seen["ask"] += 1
+            elif event.price == quote.bid:
+                assert event.size <= quote.bid_size
+                seen["bid"] += 1
+            else:
+                seen["inside"] += 1
+    assert min(seen["ask"], seen["bid"], seen["inside"]) > 50
+
+
+def test_spreads_fit_the_stock(ten_minutes):
+    """SPY and QQQ are a cent wide most of the time, TSLA and META wider, and all widen now and then."""
+    _, events = ten_minutes
+    width = {
+        symbol: [round((quote.ask - quote.bid) * 100) for quote in quotes(events, symbol)]
+        for symbol in ("SPY", "QQQ", "TSLA", "META")
+    }
+    assert width["SPY"].count(1) > 0.6 * len(width["SPY"])
+    assert width["QQQ"].count(1) > 0.6 * len(width["QQQ"])
+    assert mean(width["SPY"]) < mean(width["TSLA"]) < mean(width["META"])
+    assert all(max(widths) >= 3 * sorted(widths)[len(widths) // 2] for widths in width.values())
+
+
+def test_a_handful_of_quotes_a_second_in_bursts(ten_minutes):
+    """3 to 15 quote changes a second per stock in the morning, and trades cluster more than chance would."""
+    _, events = ten_minutes
+    for listing in LISTINGS:
+        assert 3 < len(quotes(events, listing.symbol)) / 600 < 15
+    per_second = Counter(
+        event.ts_ns // SECOND_NS for event in events if isinstance(event, Traded) and event.con_id == SPY
+    )
+    counts = [per_second[MORNING_NS // SECOND_NS + second] for second in range(600)]
+    assert variance(counts) > 1.5 * mean(counts)
+
+
+def test_stocks_move_together(ten_minutes):
+    """Ten-second moves of SPY correlate with those of QQQ more than with those of TSLA, and with both."""
+    _, events = ten_minutes
+    moves: dict[str, list[float]] = {}
+    for symbol in ("SPY", "QQQ", "TSLA"):
+        last: dict[int, float] = {}
+        for quote in quotes(events, symbol):
+            last[quote.ts_ns // (10 * SECOND_NS)] = quote.bid + quote.ask
+        moves[symbol] = [after / before - 1 for before, after in pairwise(last.values())]
+    assert correlation(moves["SPY"], moves["QQQ"]) > 0.5
+    assert correlation(moves["SPY"], moves["TSLA"]) > 0.15
+
+
+def correlation(left: list[float], right: list[float]) -> float:
+    centre_left, centre_right = mean(left), mean(right)
+    products = mean((a - centre_left) * (b - centre_right) for a, b in zip(left, right, strict=True))
+    return products / (variance(left) * variance(right)) ** 0.5
+
+
+def test_quote_sums_up_the_day(ten_minutes):
+    """Last, high, low, volume, vwap and count agree with the trades that were told."""
+    market, events = ten_minutes
+    trades = defaultdict(list)
+    for event in events:
+        if isinstance(event, Traded):
+            trades[event.con_id].append(event)
+    for listing in LISTINGS:
+        quote, told = market.quote(listing.con_id), trades[listing.con_id]
+        prices = [trade.price for trade in told]
+        assert (quote.open, quote.high, quote.low, quote.last) == (prices[0], max(prices), min(prices), prices[-1])
+        assert (quote.last_size, quote.last_ts_ns) == (told[-1].size, told[-1].ts_ns)
+        assert (quote.volume, quote.trade_count) == (sum(trade.size for trade in told), len(told))
+        assert quote.low <= quote.vwap <= quote.high
+        assert quote.close == listing.reference_price
+        latest = quotes(events, listing.symbol)[-1]
+        assert (quote.bid, quote.ask, quote.ts_ns) == (latest.bid, latest.ask, latest.ts_ns)
+
+
+def test_a_new_day_starts_at_midnight_in_new_york():
+    """The last price becomes the close and the day's figures start again."""
+    midnight_ns = at("2026-06-22 04:00:00")
+    market = Market(LISTINGS, 5, midnight_ns - 60 * SECOND_NS)
+    market.advance(midnight_ns - 1)
+    before = market.quote(SPY)
+    market.advance(midnight_ns)
+    after = market.quote(SPY)
+    assert before.trade_count > 0
+    assert (after.close, after.volume, after.trade_count) == (before.last, 0, 0)
+    assert after.open == after.high == after.low == after.vwap == after.last == before.last
+
+
+def test_before_the_first_step_there_is_a_quote():
+    """A subscriber of a market that has not moved yet still gets a full, consistent quote."""
+    market = Market(LISTINGS, 1, MORNING_NS)
+    for listing in LISTINGS:
+        quote = market.quote(listing.con_id)
+        assert quote.bid < quote.ask
+        assert quote.ts_ns == quote.last_ts_ns == MORNING_NS
+        assert abs(quote.last / listing.reference_price - 1) < 0.1
+    assert market.advance(MORNING_NS) == []
+    with pytest.raises(KeyError):
+        market.quote(1)
+
+
+def test_prices_stay_positive_in_the_wildest_market():
+    """Even a stock that moves 50 times as much as TSLA neither reaches zero nor crosses its quote."""
+    wild = replace(LISTINGS[0], volatility=30.0, reference_price=1.0, con_id=1)
+    events = Market([wild], 1, MORNING_NS).advance(MORNING_NS + 1200 * SECOND_NS)
+    bids = [event.bid for event in events if isinstance(event, QuoteChanged)]
+    assert all(event.bid < event.ask for event in events if isinstance(event, QuoteChanged))
+    assert min(bids) > 0.1
+    assert max(bids) < 20
+
+
+def test_the_market_never_sleeps():
+    """Sunday night still has quotes and trades of every stock, though fewer than the morning of a working day."""
+    start_ns = at("2026-06-21 07:00:00")
+    events = Market(LISTINGS, 2, start_ns).advance(start_ns + 60 * SECOND_NS)
+    assert {(event.con_id, type(event)) for event in events} == {
+        (listing.con_id, kind) for listing in LISTINGS for kind in (QuoteChanged, Traded)
+    }
+    assert len(events) < len(Market(LISTINGS, 2, MORNING_NS).advance(MORNING_NS + 60 * SECOND_NS))
+
+
+def test_activity_has_a_u_shape():
+    """The open and the close in New York are busier than noon, noon than midnight, in summer and in winter."""
+    for opens, noon, closes, night in (
+        ("2026-06-22 13:30", "2026-06-22 16:30", "2026-06-22 19:59", "2026-06-22 05:00"),
+        ("2026-01-20 14:30", "2026-01-20 17:30", "2026-01-20 20:59", "2026-01-20 06:00"),
+    ):
+        assert min(activity_at(at(opens)), activity_at(at(closes))) > 1.9
+        assert 0.7 < activity_at(at(noon)) < 0.9
+        assert activity_at(at(night)) == 0.3
+
+
+@pytest.mark.parametrize(
+    ("utc", "new_york"),
+    [
+        ("2026-03-08 06:59:59", "2026-03-08 01:59:59"),
+        ("2026-03-08 07:00:00", "2026-03-08 03:00:00"),
+        ("2026-11-01 05:59:59", "2026-11-01 01:59:59"),
+        ("2026-11-01 06:00:00", "2026-11-01 01:00:00"),
+        ("2027-01-01 04:59:59", "2026-12-31 23:59:59"),
+        ("2024-07-04 12:00:00", "2024-07-04 08:00:00"),
+    ],
+)
+def test_new_york_time(utc: str, new_york: str):
+    """Summer time starts on the second Sunday of March and ends on the first of November, at 02:00."""
+    assert str(new_york_time(at(utc))) == new_york
+
+
+def test_days_change_at_new_york_midnight():
+    """Not at midnight UTC."""
+    assert new_york_day(at("2026-06-22 03:59:59")) + 1 == new_york_day(at("2026-06-22 04:00:00"))
+    assert new_york_day(at("2026-06-22 04:00:00")) == new_york_day(at("2026-06-23 03:59:59"))
+
+
+def test_an_operator_can_read_it():
+    """The repr says how many listings, what time and how busy."""
+    assert repr(Market(LISTINGS, 1, MORNING_NS)) == "<Market 11 listings at 2026-06-22 14:00:00 UTC activity 1.55>"
+
+
+def test_marks_are_the_last_prices():
+    """Positions are valued at exactly the decimal that the last price shows."""
+    market = Market(LISTINGS, 1, MORNING_NS)
+    market.advance(MORNING_NS + 5 * SECOND_NS)
+    assert market.marks()[SPY] == Decimal(str(market.quote(SPY).last))
+    assert SPY in market
+    assert 1 not in market
