@@ -95,6 +95,10 @@ class StoreError(LocalError):
     exit_code = ExitCode.STORE
 
 
+class SlowConsumer(LocalError):
+    """A subscription that may lose nothing was about to; it has ended."""
+
+
 class NotRunning(LocalError):
     """No running service was found to talk to."""
 
