@@ -1,0 +1,8 @@
+"""A simulated TWS or IB Gateway: a server that speaks the TWS API socket protocol, with a market and an account."""
+
+from tws_simulator.core import GatewayCore, Options
+from tws_simulator.gateway import Gateway, GatewayThread, running_gateway
+from tws_simulator.interference import Interference
+from tws_simulator.server import NotLoopback
+
+__all__ = ["Gateway", "GatewayCore", "GatewayThread", "Interference", "NotLoopback", "Options", "running_gateway"]

@@ -1,7 +1,7 @@
 """Account summary and positions."""
 
-from .fragments import HELD_CONTRACT
-from .row import REPLY, REQUEST, Row
+from tws_simulator.wire.fragments import HELD_CONTRACT
+from tws_simulator.wire.row import REPLY, REQUEST, Row
 
 MESSAGES = (
     Row(REQUEST, 62, "reqAccountSummary", 207, "=1 reqId:i group:s tags:s", "reqId:i group:s tags:s"),

@@ -9,10 +9,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
-from . import account, contracts, executions, market_data, orders, session
-from .protobuf import decode_protobuf, encode_protobuf
-from .row import REPLY, REQUEST, Direction, Message, Row
-from .text import MalformedMessage, decode_text, encode_text
+from tws_simulator.wire import account, contracts, executions, market_data, orders, session
+from tws_simulator.wire.protobuf import decode_protobuf, encode_protobuf
+from tws_simulator.wire.row import REPLY, REQUEST, Direction, Message, Row
+from tws_simulator.wire.text import MalformedMessage, decode_text, encode_text
 
 FIRST_SERVER_VERSION_WITH_BINARY_IDS = 201
 PROTOBUF_ID_OFFSET = 200

@@ -1,7 +1,7 @@
 """Contract details."""
 
-from .fragments import CONTRACT
-from .row import REPLY, REQUEST, Row
+from tws_simulator.wire.fragments import CONTRACT
+from tws_simulator.wire.row import REPLY, REQUEST, Row
 
 _REQUEST = f"""
     =8 reqId:i {CONTRACT} contract.includeExpired:b=0 contract.secIdType:s contract.secId:s contract.issuerId:s@176..
@@ -11,7 +11,8 @@ _DETAILS = """
     reqId:i contract.symbol:s contract.secType:s contract.lastTradeDateOrContractMonth:s contract.lastTradeDate:s@182..
     contract.strike:n=0 contract.right:s contract.exchange:s contract.currency:s contract.localSymbol:s
     contractDetails.marketName:s contract.tradingClass:s contract.conId:i=0 contractDetails.minTick:d
-    contract.multiplier:n contractDetails.orderTypes:s contractDetails.validExchanges:s contractDetails.priceMagnifier:i=1
+    contract.multiplier:n contractDetails.orderTypes:s contractDetails.validExchanges:s
+    contractDetails.priceMagnifier:i=1
     contractDetails.underConId:i=0 contractDetails.longName:s contract.primaryExch:s contractDetails.contractMonth:s
     contractDetails.industry:s contractDetails.category:s contractDetails.subcategory:s contractDetails.timeZoneId:s
     contractDetails.tradingHours:s contractDetails.liquidHours:s contractDetails.evRule:s contractDetails.evMultiplier:n
@@ -20,7 +21,8 @@ _DETAILS = """
     contractDetails.minSize:d contractDetails.sizeIncrement:d contractDetails.suggestedSizeIncrement:d
     @179..(?contract.secType=FUND(
         contractDetails.fundName:s contractDetails.fundFamily:s contractDetails.fundType:s
-        contractDetails.fundFrontLoad:s contractDetails.fundBackLoad:s contractDetails.fundBackLoadTimeInterval:s contractDetails.fundManagementFee:s
+        contractDetails.fundFrontLoad:s contractDetails.fundBackLoad:s contractDetails.fundBackLoadTimeInterval:s
+        contractDetails.fundManagementFee:s
         contractDetails.fundClosed:b=0 contractDetails.fundClosedForNewInvestors:b=0
         contractDetails.fundClosedForNewMoney:b=0 contractDetails.fundNotifyAmount:s
         contractDetails.fundMinimumInitialPurchase:s contractDetails.fundMinimumSubsequentPurchase:s

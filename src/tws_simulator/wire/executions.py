@@ -1,7 +1,7 @@
 """Executions and what they cost."""
 
-from .fragments import HELD_CONTRACT
-from .row import REPLY, REQUEST, Row
+from tws_simulator.wire.fragments import HELD_CONTRACT
+from tws_simulator.wire.row import REPLY, REQUEST, Row
 
 _REQUEST = """
     =3 reqId:i executionFilter.clientId:i=0 executionFilter.acctCode:s executionFilter.time:s executionFilter.symbol:s

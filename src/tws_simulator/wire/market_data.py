@@ -1,7 +1,7 @@
 """Level 1 market data: subscriptions and ticks."""
 
-from .fragments import CONTRACT
-from .row import REPLY, REQUEST, Row
+from tws_simulator.wire.fragments import CONTRACT
+from tws_simulator.wire.row import REPLY, REQUEST, Row
 
 _SUBSCRIPTION = f"""
     =11 reqId:i {CONTRACT}

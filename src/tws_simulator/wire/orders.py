@@ -4,8 +4,8 @@ The order layouts of IB are long and irregular; `openOrder` and `completedOrder`
 fields in nearly the same order, each with gaps of its own.
 """
 
-from .fragments import CONTRACT, ORDERED_CONTRACT
-from .row import REPLY, REQUEST, Row
+from tws_simulator.wire.fragments import CONTRACT, ORDERED_CONTRACT
+from tws_simulator.wire.row import REPLY, REQUEST, Row
 
 _CONDITIONS = """
     order.conditions*(
@@ -38,7 +38,8 @@ _SCALE = """
 _PLACE = f"""
     orderId:i {CONTRACT} contract.secIdType:s contract.secId:s
     order.action:s order.totalQuantity:d order.orderType:s order.lmtPrice:n order.auxPrice:n order.tif:s
-    order.ocaGroup:s order.account:s order.openClose:s order.origin:i=0 order.orderRef:s order.transmit:b=1 order.parentId:i=0
+    order.ocaGroup:s order.account:s order.openClose:s order.origin:i=0 order.orderRef:s order.transmit:b=1
+    order.parentId:i=0
     order.blockOrder:b=0 order.sweepToFill:b=0 order.displaySize:i order.triggerMethod:i=0 order.outsideRth:b=0
     order.hidden:b=0
     ?contract.secType=BAG(
@@ -62,7 +63,8 @@ _PLACE = f"""
     order.continuousUpdate:b=0 order.referencePriceType:i order.trailStopPrice:n order.trailingPercent:f
     {_SCALE.replace("!", "")}
     order.scaleTable:s order.activeStartTime:s order.activeStopTime:s
-    order.hedgeType:s ?order.hedgeType(order.hedgeParam:s) order.optOutSmartRouting:b=0 order.clearingAccount:s order.clearingIntent:s order.notHeld:b=0
+    order.hedgeType:s ?order.hedgeType(order.hedgeParam:s) order.optOutSmartRouting:b=0 order.clearingAccount:s
+    order.clearingIntent:s order.notHeld:b=0
     contract.deltaNeutralContract&(conId:i delta:f price:f)
     order.algoStrategy:s ?order.algoStrategy(order.algoParams%) order.algoId:s order.whatIf:b=0 order.orderMiscOptions:o
     order.solicited:b=0 order.randomizeSize:b=0 order.randomizePrice:b=0
@@ -146,7 +148,7 @@ _OPEN = f"""
         )
     )
     orderState.warningText:s order.randomizeSize:b=0 order.randomizePrice:b=0 {_PEGGED_TO_BENCHMARK} {_CONDITIONS}
-    order.adjustedOrderType:s=None order.triggerPrice:f! order.trailStopPriceEchoed:f! order.lmtPriceOffset:f!
+    order.adjustedOrderType:s=None order.triggerPrice:f! order.trailStopPrice:f! order.lmtPriceOffset:f!
     order.adjustedStopPrice:f! order.adjustedStopLimitPrice:f! order.adjustedTrailingAmount:f!
     order.adjustableTrailingUnit:i=0 order.softDollarTier.name:s order.softDollarTier.value:s
     order.softDollarTier.displayName:s order.cashQty:n=0 order.dontUseAutoPriceForHedge:b=1 order.isOmsContainer:b=0
@@ -170,10 +172,11 @@ _COMPLETED = f"""
         order.deltaNeutralDesignatedLocation:s
     )
     order.continuousUpdate:b=0 order.referencePriceType:i=0 order.trailStopPrice:f order.trailingPercent:f
-    {_LEGS} {_SCALE} order.hedgeType:s ?order.hedgeType(order.hedgeParam:s) order.clearingAccount:s order.clearingIntent:s
+    {_LEGS} {_SCALE} order.hedgeType:s ?order.hedgeType(order.hedgeParam:s) order.clearingAccount:s
+    order.clearingIntent:s
     order.notHeld:b=0 contract.deltaNeutralContract&(conId:i delta:f price:f) {_ALGORITHM} orderState.status:s
     order.randomizeSize:b=0 order.randomizePrice:b=0 {_PEGGED_TO_BENCHMARK} {_CONDITIONS}
-    order.trailStopPriceEchoed:f! order.lmtPriceOffset:f! order.cashQty:n=0 order.dontUseAutoPriceForHedge:b=1
+    order.trailStopPrice:f! order.lmtPriceOffset:f! order.cashQty:n=0 order.dontUseAutoPriceForHedge:b=1
     order.isOmsContainer:b=0 order.autoCancelDate:s order.filledQuantity:d=0 order.refFuturesConId:i!
     order.autoCancelParent:b=0 order.shareholder:s order.imbalanceOnly:b=0 order.routeMarketableToBbo:i=0
     order.parentPermId:i=9223372036854775807 orderState.completedTime:s orderState.completedStatus:s

@@ -18,8 +18,8 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
-from .text import MalformedMessage, Values, plain
-from .types import TYPES
+from tws_simulator.wire.text import MalformedMessage, Values, plain
+from tws_simulator.wire.types import TYPES
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _WIRE_TYPE = {"i": _VARINT, "b": _VARINT, "f": _FIXED64, "n": _FIXED64}

@@ -1,6 +1,6 @@
 """Session messages: start, ids, accounts managed, clock, errors."""
 
-from .row import REPLY, REQUEST, Row
+from tws_simulator.wire.row import REPLY, REQUEST, Row
 
 MESSAGES = (
     Row(REQUEST, 71, "startApi", 213, "=2 clientId:i=0 optionalCapabilities:s", "clientId:i optionalCapabilities:s"),

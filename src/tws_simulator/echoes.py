@@ -1,0 +1,201 @@
+"""What the gateway tells of orders and fills: events of the exchange as messages.
+
+openOrder repeats what the client sent and adds what the server filled in, as captured at server version 225.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from tws_simulator import notices
+from tws_simulator.accounts import Commission, Execution
+from tws_simulator.contracts import described
+from tws_simulator.exchange import Commissioned, Echo, Executed, Notice, OrderEvent, OrderView, Status, WhatIf
+from tws_simulator.times import exchange_time
+from tws_simulator.universe import find
+
+from .wire.row import Message, message, part
+from .wire.text import Values
+
+_SUBMITTER = "simulated-user"
+_NOT_ECHOED = frozenset(
+    {"transmit", "displaySize", "softDollarTier", "overridePercentageConstraints", "advancedErrorOverride"}
+    | {"manualOrderTime"}
+)
+_SERVER_DEFAULTS: Values = {
+    "clearingIntent": "IB",
+    "ocaType": 3,
+    "triggerMethod": 0,
+    "volatilityType": 0,
+    "referencePriceType": 0,
+    "deltaNeutralOrderType": "None",
+    "deltaNeutralShortSaleSlot": 0,
+    "origin": 0,
+    "shortSaleSlot": 0,
+    "exemptCode": -1,
+    "adjustedOrderType": "None",
+    "adjustableTrailingUnit": 0,
+    "dontUseAutoPriceForHedge": True,
+    "shareholder": "Not an insider or substantial shareholder",
+    "routeMarketableToBbo": 0,
+    "usePriceMgmtAlgo": 0,
+    "submitter": _SUBMITTER,
+    "seekPriceImprovement": 0,
+}
+
+
+class OrderEchoes:
+    """Remembers the order fields that clients sent: the exchange keeps only what it matches by."""
+
+    def __init__(self, account: str) -> None:
+        self._account = account
+        self._sent: dict[tuple[int, int], Values] = {}
+
+    def remember(self, client_id: int, order_id: int, order: Values) -> None:
+        self._sent[client_id, order_id] = order
+
+    def reply(self, event: OrderEvent) -> Message:
+        match event:
+            case Echo(order=order):
+                return self.open_order(order)
+            case Status(order=order):
+                return order_status(order)
+            case Executed(execution=execution):
+                return exec_details(-1, execution)
+            case Commissioned(report=report):
+                return commission_report(report)
+            case Notice(order_id=order_id, code=code, text=text, ts_ns=ts_ns):
+                return notices.error(order_id, (code, text), ts_ns)
+            case WhatIf():
+                return self._what_if(event)
+
+    def open_order(self, view: OrderView) -> Message:
+        return message(
+            "openOrder",
+            orderId=view.ticket.order_id,
+            contract=self._contract(view),
+            order=self._order(view),
+            orderState=_state(view),
+        )
+
+    def completed_order(self, view: OrderView) -> Message:
+        return message(
+            "completedOrder", contract=self._contract(view), order=self._order(view), orderState=_state(view)
+        )
+
+    def _what_if(self, answer: WhatIf) -> Message:
+        reply = self.open_order(answer.order)
+        reply.values["order"]["whatIf"] = True
+        state = reply.values["orderState"]
+        state["commissionAndFees"] = float(answer.commission_usd)
+        state["commissionAndFeesCurrency"] = state["marginCurrency"] = "USD"
+        for measure, before, after in (
+            ("initMargin", answer.initial_margin_before_usd, answer.initial_margin_after_usd),
+            ("maintMargin", answer.maintenance_margin_before_usd, answer.maintenance_margin_after_usd),
+            ("equityWithLoan", answer.equity_before_usd, answer.equity_after_usd),
+        ):
+            state[f"{measure}Before"] = float(before)
+            state[f"{measure}Change"] = float(after - before)
+            state[f"{measure}After"] = float(after)
+        return reply
+
+    def _contract(self, view: OrderView) -> Values:
+        listing = find(con_id=view.ticket.con_id)
+        assert listing is not None, f"an order for {view.ticket.con_id}, which is not listed"
+        return described(listing, view.ticket.exchange or "SMART")
+
+    def _order(self, view: OrderView) -> Values:
+        ticket = view.ticket
+        sent = self._sent.get((ticket.client_id, ticket.order_id), {})
+        kept = {key: value for key, value in sent.items() if key not in _NOT_ECHOED and value not in (0, "", None)}
+        limit = None if ticket.limit_price is None else float(ticket.limit_price)
+        own: dict[str, Any] = {
+            "clientId": ticket.client_id,
+            "orderId": ticket.order_id,
+            "permId": view.perm_id,
+            "parentId": ticket.parent_id,
+            "action": ticket.action,
+            "totalQuantity": ticket.quantity,
+            "orderType": ticket.order_type,
+            "lmtPrice": limit or 0.0,
+            "auxPrice": kept.get("auxPrice", 0.0),
+            "trailStopPrice": kept.get("trailStopPrice", None if limit is None else limit + 1),
+            "tif": ticket.tif,
+            "account": self._account,
+            "orderRef": ticket.order_ref or None,
+            "filledQuantity": view.filled,
+            "parentPermId": view.parent_perm_id or None,
+            "sharesAllocation": f"{view.perm_id}.0/{self._account}/{ticket.quantity}",
+        }
+        return {**_SERVER_DEFAULTS, **kept, **part(own)}
+
+
+def order_status(view: OrderView) -> Message:
+    return message(
+        "orderStatus",
+        orderId=view.ticket.order_id,
+        status=view.status.value,
+        filled=view.filled,
+        remaining=view.remaining,
+        avgFillPrice=float(view.average_price),
+        permId=view.perm_id,
+        parentId=view.ticket.parent_id,
+        lastFillPrice=float(view.last_price),
+        clientId=view.ticket.client_id,
+        whyHeld=view.why_held or None,
+        mktCapPrice=0.0,
+    )
+
+
+def exec_details(req_id: int, execution: Execution) -> Message:
+    listing = find(con_id=execution.con_id)
+    assert listing is not None, f"an execution in {execution.con_id}, which is not listed"
+    return message(
+        "execDetails",
+        reqId=req_id,
+        contract=described(listing, execution.exchange),
+        execution={
+            "orderId": execution.order_id,
+            "execId": execution.exec_id,
+            "time": exchange_time(execution.ts_ns),
+            "acctNumber": execution.account,
+            "exchange": execution.exchange,
+            "side": execution.side,
+            "shares": execution.shares,
+            "price": float(execution.price),
+            "permId": execution.perm_id,
+            "clientId": execution.client_id,
+            "isLiquidation": False,
+            "cumQty": execution.cum_qty,
+            "avgPrice": float(execution.avg_price),
+            "orderRef": execution.order_ref,
+            "lastLiquidity": execution.liquidity,
+            "isPriceRevisionPending": False,
+            "submitter": _SUBMITTER,
+        },
+    )
+
+
+def commission_report(report: Commission) -> Message:
+    realized: Decimal | None = report.realized_pnl_usd
+    return message(
+        "commissionAndFeesReport",
+        execId=report.exec_id,
+        commissionAndFees=float(report.commission_usd),
+        currency=report.currency,
+        realizedPNL=None if realized is None else float(realized),
+    )
+
+
+def _state(view: OrderView) -> Values:
+    commission = view.commission_usd
+    return part(
+        {
+            "status": view.status.value,
+            "commissionAndFees": None if commission is None else float(commission),
+            "commissionAndFeesCurrency": None if commission is None else "USD",
+            "completedTime": None if view.completed_ts_ns is None else exchange_time(view.completed_ts_ns),
+            "completedStatus": view.completed_status or None,
+        }
+    )

@@ -1,0 +1,168 @@
+"""A simulated gateway to test against, in this process.
+
+    async with Gateway(seed=7, server_version=213) as gateway:
+        ...connect to gateway.port...
+        gateway.ledger.placements_by_ref()
+
+``running_gateway`` does the same on a thread of its own, for callers without an event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TypeVar
+
+from tws_simulator.accounts import Ledger
+from tws_simulator.core import GatewayCore, Options
+from tws_simulator.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
+from tws_simulator.interference import Interference
+from tws_simulator.server import Clock, Server
+
+_START_S_MAX = 30.0
+_Result = TypeVar("_Result")
+
+
+class Gateway:
+    """Listens on a loopback port between entry and exit; leaving it raises what failed inside.
+
+    ``port`` 0 takes any free one. ``clock`` gives nanoseconds since 1970 and is the time of everything the clients are
+    told; the market moves every ``tick_interval_s``. A client with more than ``unread_bytes_max`` not yet read is
+    dropped. For the other arguments see ``core.Options``.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        server_version: int = NEWEST_SERVER_VERSION,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        accounts_after_ids: bool = False,
+        entitled: bool = True,
+        clients_max: int = 32,
+        account_interval_s: float = 180.0,
+        tick_interval_s: float = 0.1,
+        unread_bytes_max: int = 4 * 1024 * 1024,
+        clock: Clock = time.time_ns,
+        interference: Interference | None = None,
+    ) -> None:
+        if not OLDEST_SERVER_VERSION <= server_version <= NEWEST_SERVER_VERSION:
+            raise ValueError(f"server version must be {OLDEST_SERVER_VERSION} to {NEWEST_SERVER_VERSION}")
+        options = Options(
+            seed=seed,
+            server_version=server_version,
+            accounts_after_ids=accounts_after_ids,
+            entitled=entitled,
+            clients_max=clients_max,
+            account_interval_s=account_interval_s,
+        )
+        self.host = host
+        self.core = GatewayCore(options, clock(), interference)
+        self.server = Server(
+            self.core,
+            host=host,
+            port=port,
+            clock=clock,
+            tick_interval_s=tick_interval_s,
+            unread_bytes_max=unread_bytes_max,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Gateway {self.host}:{self.port} {self.account} {len(self.core.sessions)} clients>"
+
+    @property
+    def port(self) -> int:
+        return self.server.port
+
+    @property
+    def account(self) -> str:
+        return self.core.account
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.core.ledger
+
+    def disconnect_all(self) -> None:
+        """Cut every connection at once, as a gateway that dies does."""
+        self.server.disconnect_all()
+
+    async def __aenter__(self) -> Gateway:
+        await self.server.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.server.stop()
+
+
+class GatewayThread:
+    """A running gateway as other threads see it: ``call`` does something inside, on the gateway's own thread."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+        self.port = 0
+        self.account = gateway.account
+        self._started = threading.Event()
+        self._stop: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._fault: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="tws-simulator", daemon=True)
+
+    @property
+    def ledger(self) -> Ledger:
+        """Read it when nothing happens any more, or inside ``call``."""
+        return self.gateway.ledger
+
+    def call(self, inside: Callable[[Gateway], _Result]) -> _Result:
+        assert self._loop is not None, "not started"
+
+        async def step() -> _Result:
+            return inside(self.gateway)
+
+        return asyncio.run_coroutine_threadsafe(step(), self._loop).result(_START_S_MAX)
+
+    def start(self) -> None:
+        self._thread.start()
+        if not self._started.wait(_START_S_MAX):
+            raise TimeoutError("the simulated gateway did not start")
+        if self._fault is not None:
+            raise self._fault
+
+    def stop(self) -> None:
+        if self._loop is not None and self._stop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        if self._fault is not None:
+            raise self._fault
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as fault:  # noqa: BLE001 - raised again on the caller's thread
+            self._fault = fault
+        finally:
+            self._started.set()
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        async with self.gateway:
+            self.port = self.gateway.port
+            self._started.set()
+            await self._stop.wait()
+
+
+@contextmanager
+def running_gateway(gateway: Gateway | None = None) -> Iterator[GatewayThread]:
+    """``gateway`` (a default one, if none is given) on its own thread until the block ends."""
+    thread = GatewayThread(gateway or Gateway())
+    thread.start()
+    try:
+        yield thread
+    finally:
+        thread.stop()

@@ -1,0 +1,30 @@
+"""Where faults may step in between the gateway and its clients. This one lets everything pass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .wire.row import Message
+
+if TYPE_CHECKING:
+    from tws_simulator.session import Session
+
+
+class Interference:
+    """Subclass it to lose, delay, repeat or damage what passes; the defaults change nothing."""
+
+    def admits(self) -> bool:
+        """Whether a new connection is accepted."""
+        return True
+
+    def request(self, session: Session, message: Message) -> Message | None:
+        """What the gateway is to read instead; None to lose it."""
+        return message
+
+    def reply(self, session: Session, message: Message) -> tuple[Message, ...]:
+        """What the client is to be told instead."""
+        return (message,)
+
+    def output(self, session: Session, data: bytes) -> bytes:
+        """The bytes that really go out."""
+        return data

@@ -1,0 +1,49 @@
+"""The codes and wordings with which the gateway refuses, warns and informs."""
+
+from __future__ import annotations
+
+from .wire.row import Message, message
+
+# Orders' messages carry whole seconds, all others milliseconds: seen in captures of server version 225.
+_WHOLE_SECOND_CODES = frozenset({201, 202, 399, 10167})
+NO_REQUEST = -1
+
+FARMS = (
+    (2104, "Market data farm connection is OK:usfarm"),
+    (2106, "HMDS data farm connection is OK:ushmds"),
+    (2158, "Sec-def data farm connection is OK:secdefil"),
+)
+CLIENT_ID_IN_USE = (326, "Unable to connect as the client id is already in use. Retry with a unique client id.")
+UNKNOWN_CONTRACT = (200, "No security definition has been found for the request")
+DUPLICATE_TICKER_ID = (102, "Duplicate ticker id")
+DUPLICATE_ORDER_ID = (103, "Duplicate order id")
+NOT_SUBSCRIBED = (
+    10089,
+    "Requested market data requires additional subscription for API. See link in 'Market Data Connections' dialog"
+    " for more details.Delayed market data is available.",
+)
+SHOWING_DELAYED = (10167, "Requested market data is not subscribed. Displaying delayed market data.")
+TOO_MANY_SUMMARIES = (
+    322,
+    "Error processing request.-'bS' : cause - Maximum number of account summary requests exceeded",
+)
+
+
+def unknown_ticker_id(req_id: int) -> tuple[int, str]:
+    return 300, f"Can't find EId with tickerId:{req_id}"
+
+
+def invalid(cause: str) -> tuple[int, str]:
+    return 321, f"Error validating request.-'aa' : cause - {cause}"
+
+
+def unreadable(cause: str) -> tuple[int, str]:
+    return 320, f"Error reading request. {cause}"
+
+
+def error(msg_id: int, code_and_text: tuple[int, str], now_ns: int) -> Message:
+    code, text = code_and_text
+    time_ms = now_ns // 1_000_000
+    if code in _WHOLE_SECOND_CODES:
+        time_ms -= time_ms % 1000
+    return message("error", id=msg_id, errorTime=time_ms, errorCode=code, errorMsg=text)

@@ -1,0 +1,97 @@
+"""Placing, changing, cancelling and listing orders."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from tws_simulator import notices
+from tws_simulator.contracts import resolve
+from tws_simulator.exchange import Notice, OrderTicket
+from tws_simulator.requests.order_lists import send_open_orders
+from tws_simulator.universe import SMART, Listing
+from tws_simulator.wire.row import Message, message
+from tws_simulator.wire.text import Values
+
+if TYPE_CHECKING:
+    from tws_simulator.core import GatewayCore
+    from tws_simulator.session import Session
+
+_CLIENT_THAT_BINDS = 0
+
+
+def _place_order(gateway: GatewayCore, session: Session, request: Message) -> None:
+    order_id, contract, order = request.get("orderId", 0), request.get("contract", {}), request.get("order", {})
+    found = resolve(contract)
+    if not isinstance(found, Listing):
+        session.send_error(order_id, found)
+        return
+    ticket = _ticket(session.client_id, order_id, found, contract, order)
+    events = gateway.exchange.place(ticket, gateway.now_ns)
+    refused = bool(events) and all(isinstance(event, Notice) for event in events)
+    if not refused:
+        gateway.echoes.remember(session.client_id, order_id, order)
+    gateway.deliver(events)
+
+
+def _ticket(client_id: int, order_id: int, listing: Listing, contract: Values, order: Values) -> OrderTicket:
+    limit = order.get("lmtPrice")
+    return OrderTicket(
+        client_id=client_id,
+        order_id=order_id,
+        con_id=listing.con_id,
+        symbol=listing.symbol,
+        action=order.get("action", ""),
+        order_type=order.get("orderType", ""),
+        quantity=order.get("totalQuantity", Decimal(0)),
+        limit_price=None if limit is None else Decimal(str(limit)),
+        tif=order.get("tif", ""),
+        order_ref=order.get("orderRef", ""),
+        account=order.get("account", ""),
+        exchange=contract.get("exchange", SMART),
+        transmit=order.get("transmit", False),
+        outside_rth=order.get("outsideRth", False),
+        parent_id=order.get("parentId", 0),
+        oca_group=order.get("ocaGroup", ""),
+        what_if=order.get("whatIf", False),
+    )
+
+
+def _cancel_order(gateway: GatewayCore, session: Session, request: Message) -> None:
+    gateway.deliver(gateway.exchange.cancel(session.client_id, request.get("orderId", 0), gateway.now_ns))
+
+
+def _global_cancel(gateway: GatewayCore, session: Session, request: Message) -> None:
+    gateway.deliver(gateway.exchange.global_cancel(session.client_id, gateway.now_ns))
+
+
+def _req_open_orders(gateway: GatewayCore, session: Session, request: Message) -> None:
+    send_open_orders(gateway, session, session.client_id)
+
+
+def _req_all_open_orders(gateway: GatewayCore, session: Session, request: Message) -> None:
+    send_open_orders(gateway, session, None)
+
+
+def _req_auto_open_orders(gateway: GatewayCore, session: Session, request: Message) -> None:
+    """Nothing to bind: nobody enters orders at the simulated gateway's own screen. No end marker, as in a real one."""
+    if session.client_id != _CLIENT_THAT_BINDS:
+        refusal = notices.invalid("Only the default client (i.e 0) can auto bind orders.")
+        session.send_error(notices.NO_REQUEST, refusal)
+
+
+def _req_completed_orders(gateway: GatewayCore, session: Session, request: Message) -> None:
+    for view in gateway.exchange.completed_orders():
+        session.send(gateway.echoes.completed_order(view))
+    session.send(message("completedOrdersEnd"))
+
+
+HANDLERS = {
+    "placeOrder": _place_order,
+    "cancelOrder": _cancel_order,
+    "reqGlobalCancel": _global_cancel,
+    "reqOpenOrders": _req_open_orders,
+    "reqAllOpenOrders": _req_all_open_orders,
+    "reqAutoOpenOrders": _req_auto_open_orders,
+    "reqCompletedOrders": _req_completed_orders,
+}

@@ -1,0 +1,166 @@
+"""The gateway on a socket: loopback only, one protocol object for each client, one timer for the market.
+
+Everything runs on one event loop. Writes never wait: a client that does not read fills its own bounded buffer and is
+dropped when that is full; nobody else notices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable
+from typing import cast
+
+from tws_simulator.core import GatewayCore
+from tws_simulator.session import Session, SessionState
+
+Clock = Callable[[], int]
+
+
+class NotLoopback(ValueError):
+    """The simulator has no protection against strangers, so only this machine may reach it."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"{host} is not a loopback address: the simulator listens on 127.0.0.1 or ::1 only")
+
+
+def require_loopback(host: str) -> str:
+    try:
+        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise NotLoopback(host)
+    return "127.0.0.1" if host == "localhost" else host
+
+
+class Server:
+    """Connects ``core`` with its clients and with the clock, between ``start`` and ``stop``."""
+
+    def __init__(
+        self,
+        core: GatewayCore,
+        *,
+        host: str,
+        port: int,
+        clock: Clock,
+        tick_interval_s: float,
+        unread_bytes_max: int,
+    ) -> None:
+        self.core = core
+        self.port = port
+        self.dropped_clients = 0
+        self.failure: BaseException | None = None
+        self.unread_bytes_max = unread_bytes_max
+        self._host = require_loopback(host)
+        self._clock = clock
+        self._tick_interval_s = tick_interval_s
+        self._connections: set[_Connection] = set()
+        self._listener: asyncio.Server | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __repr__(self) -> str:
+        return f"<Server {self._host}:{self.port} {len(self._connections)} clients dropped {self.dropped_clients}>"
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(lambda: _Connection(self), self._host, self.port)
+        self.port = self._listener.sockets[0].getsockname()[1]
+        self._timer = loop.call_later(self._tick_interval_s, self._tick)
+
+    async def stop(self) -> None:
+        """Close the listener and every connection; raise what failed inside, if anything did."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._listener is not None:
+            self._listener.close()
+        closed = [connection.closed for connection in self._connections]
+        for connection in list(self._connections):
+            connection.close()
+        for each in closed:
+            await each.wait()
+        if self._listener is not None:
+            await self._listener.wait_closed()
+        if self.failure is not None:
+            raise self.failure
+
+    def disconnect_all(self) -> None:
+        """Cut every connection at once, as a gateway that dies does."""
+        for connection in list(self._connections):
+            connection.abort()
+
+    def opened(self, connection: _Connection) -> None:
+        self._connections.add(connection)
+
+    def lost(self, connection: _Connection) -> None:
+        self._connections.discard(connection)
+
+    def received(self, session: Session, data: bytes) -> None:
+        self._guarded(lambda: self.core.receive(session, data, self._clock()))
+
+    def _tick(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._tick_interval_s, self._tick)
+        self._guarded(lambda: self.core.advance(self._clock()))
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """A fault of the simulator itself is kept for ``stop`` to raise: the loop would only log it."""
+        try:
+            step()
+        except BaseException as fault:
+            self.failure = self.failure or fault
+            raise
+        finally:
+            for connection in list(self._connections):
+                connection.flush()
+
+
+class _Connection(asyncio.Protocol):
+    """One socket and its session."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._session: Session | None = None
+        self._transport: asyncio.Transport | None = None
+        self.closed = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._session = self._server.core.connect()
+        if self._session is None:
+            self._transport.abort()
+        self._server.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._session is not None:
+            self._server.received(self._session, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._session is not None:
+            self._server.core.disconnect(self._session)
+        self._server.lost(self)
+        self.closed.set()
+
+    def flush(self) -> None:
+        if self._session is None or self._transport is None or self._transport.is_closing():
+            return
+        data = self._session.take_output()
+        if data:
+            self._transport.write(data)
+        if self._transport.get_write_buffer_size() > self._server.unread_bytes_max:
+            self._server.dropped_clients += 1
+            self._transport.abort()
+        elif self._session.state is SessionState.CLOSED:
+            self._transport.close()
+
+    def close(self) -> None:
+        """Let what is written go out, unless the client has stopped reading."""
+        if self._transport is None:
+            return
+        if self._transport.get_write_buffer_size():
+            self._transport.abort()
+        else:
+            self._transport.close()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
