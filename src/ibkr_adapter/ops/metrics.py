@@ -29,7 +29,7 @@ _LABELLED: Final = {
     "dropped": (
         "ib_dropped",
         "class",
-        "Events dropped at a bound; order, execution and journal stay 0",
+        "Dropped at a bound; order, execution, journal stay 0",
         ALERTING_DROPS,
     ),
 }

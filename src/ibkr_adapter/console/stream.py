@@ -1,0 +1,74 @@
+"""Server-sent events: the feed for one browser, at that browser's pace.
+
+The subscription conflates, so a slow reader gets the newest quote instead of a queue; after each write the stream rests
+for ``interval_s``, so a fast market costs a browser no more than ten updates a second. The whole picture follows at
+least every second: it carries what only the core can fold (orders, streams, gate), and it proves that we are alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final
+
+from ibkr_adapter.console.port import ConsolePort
+from ibkr_adapter.console.wire import encode, picture, plain
+from ibkr_adapter.events import FeedEvent, Quote, QuotesProven, Trade
+
+STREAMS_MAX: Final = 32
+INTERVAL_S: Final = 0.1
+PICTURE_EVERY_S: Final = 1.0
+_QUIET = (Quote, QuotesProven, Trade)
+"""Events that do not change what only the whole picture shows."""
+
+
+class EventStreams:
+    """All open streams; ``stopping`` ends them."""
+
+    def __init__(self, port: ConsolePort, stopping: asyncio.Event) -> None:
+        self._port = port
+        self._stopping = stopping
+        self._open = 0
+        self._opened = 0
+
+    @property
+    def full(self) -> bool:
+        return self._open >= STREAMS_MAX
+
+    async def stream(self, interval_s: float = INTERVAL_S) -> AsyncIterator[bytes]:
+        """Text of one ``text/event-stream`` response."""
+        self._open += 1
+        self._opened += 1
+        subscription = self._port.subscribe(f"sse-{self._opened}")
+        try:
+            loop = asyncio.get_running_loop()
+            yield b"retry: 1000\n\n" + self._picture()
+            pictured_s = loop.time()
+            while not self._stopping.is_set():
+                events = await _next(subscription.batch, pictured_s + PICTURE_EVERY_S - loop.time())
+                chunk = b"".join(_event(event.__struct_config__.tag, plain(event)) for event in events)
+                changed = any(not isinstance(event, _QUIET) for event in events)
+                if changed or loop.time() - pictured_s >= PICTURE_EVERY_S:
+                    chunk += self._picture()
+                    pictured_s = loop.time()
+                yield chunk or b": still here\n\n"
+                if events and interval_s > 0:
+                    await asyncio.sleep(interval_s)
+        finally:
+            self._open -= 1
+            subscription.close()
+
+    def _picture(self) -> bytes:
+        return _event("snapshot", picture(self._port.snapshot(), self._port.sinks()))
+
+
+async def _next(batch: Callable[[], Awaitable[Sequence[FeedEvent]]], within_s: float) -> Sequence[FeedEvent]:
+    try:
+        async with asyncio.timeout(max(0.0, within_s)):
+            return await batch()
+    except TimeoutError:
+        return ()
+
+
+def _event(name: object, body: object) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (str(name).encode(), encode(body))
