@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import json
 import os
 import signal
+import stat
 import sys
 from typing import NoReturn
 
@@ -53,6 +55,8 @@ def run(
     exit_with_parent: bool,
 ) -> None:
     """Serve until interrupted."""
+    if exit_with_parent and not _is_pipe(sys.stdin.fileno()):
+        raise click.UsageError("--exit-with-parent needs a pipe as standard input: start with stdin=PIPE")
     try:
         gateway = Gateway(
             host=require_loopback(host),
@@ -81,7 +85,8 @@ async def _serve(gateway: Gateway, *, announce: bool, exit_with_parent: bool) ->
         if exit_with_parent:
             await loop.connect_read_pipe(lambda: _ParentWatch(stop), sys.stdin)
         await stop.wait()
-    click.echo("stopped", err=announce)
+    with contextlib.suppress(OSError):  # a parent that has ended no longer reads
+        click.echo("stopped", err=announce)
 
 
 class _ParentWatch(asyncio.Protocol):
@@ -92,6 +97,11 @@ class _ParentWatch(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop.set()
+
+
+def _is_pipe(descriptor: int) -> bool:
+    kind = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)
 
 
 def _tell(gateway: Gateway, *, announce: bool) -> None:

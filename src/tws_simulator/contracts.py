@@ -10,9 +10,8 @@ from typing import Any
 from tws_simulator import notices
 from tws_simulator.market import new_york_time
 from tws_simulator.universe import SMART, Listing, find, trades_at
-
-from .wire.row import Message, message
-from .wire.text import Values
+from tws_simulator.wire.row import Message, message
+from tws_simulator.wire.text import Values
 
 _DAYS_OF_HOURS = 6
 _MARKET_RULE = "26"

@@ -13,13 +13,12 @@ from tws_simulator.exchange import Exchange, Executed, OrderEvent
 from tws_simulator.handshake import NEWEST_SERVER_VERSION
 from tws_simulator.interference import Interference
 from tws_simulator.market import Market, MarketEvent
+from tws_simulator.requests.account import send_positions
+from tws_simulator.requests.unsupported import refuse_unknown
 from tws_simulator.session import Session, SessionState
 from tws_simulator.universe import LISTINGS
-
-from .requests.account import send_positions
-from .requests.unsupported import refuse_unknown
-from .wire.codec import UnknownMessage
-from .wire.row import Message
+from tws_simulator.wire.codec import UnknownMessage
+from tws_simulator.wire.row import Message
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,9 +14,8 @@ from tws_simulator.contracts import described
 from tws_simulator.exchange import Commissioned, Echo, Executed, Notice, OrderEvent, OrderView, Status, WhatIf
 from tws_simulator.times import exchange_time
 from tws_simulator.universe import find
-
-from .wire.row import Message, message, part
-from .wire.text import Values
+from tws_simulator.wire.row import Message, message, part
+from tws_simulator.wire.text import Values
 
 _SUBMITTER = "simulated-user"
 _NOT_ECHOED = frozenset(

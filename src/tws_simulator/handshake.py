@@ -12,7 +12,7 @@ import struct
 import time
 from dataclasses import dataclass
 
-from .wire.codec import frame, join_fields
+from tws_simulator.wire.codec import frame, join_fields
 
 OLDEST_SERVER_VERSION = 176
 NEWEST_SERVER_VERSION = 226

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .wire.row import Message
+from tws_simulator.wire.row import Message
 
 if TYPE_CHECKING:
     from tws_simulator.session import Session

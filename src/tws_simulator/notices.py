@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .wire.row import Message, message
+from tws_simulator.universe import Listing
+from tws_simulator.wire.row import Message, message
 
 # Orders' messages carry whole seconds, all others milliseconds: seen in captures of server version 225.
 _WHOLE_SECOND_CODES = frozenset({201, 202, 399, 10167})
@@ -16,17 +17,19 @@ FARMS = (
 CLIENT_ID_IN_USE = (326, "Unable to connect as the client id is already in use. Retry with a unique client id.")
 UNKNOWN_CONTRACT = (200, "No security definition has been found for the request")
 DUPLICATE_TICKER_ID = (102, "Duplicate ticker id")
-DUPLICATE_ORDER_ID = (103, "Duplicate order id")
-NOT_SUBSCRIBED = (
-    10089,
-    "Requested market data requires additional subscription for API. See link in 'Market Data Connections' dialog"
-    " for more details.Delayed market data is available.",
-)
 SHOWING_DELAYED = (10167, "Requested market data is not subscribed. Displaying delayed market data.")
 TOO_MANY_SUMMARIES = (
     322,
     "Error processing request.-'bS' : cause - Maximum number of account summary requests exceeded",
 )
+
+
+def not_subscribed(listing: Listing) -> tuple[int, str]:
+    return 10089, (
+        "Requested market data requires additional subscription for API. See link in 'Market Data Connections' dialog "
+        "for more details.Delayed market data is available."
+        f"{listing.symbol} {listing.primary_exchange}.{listing.market_name}/TOP/ALL"
+    )
 
 
 def unknown_ticker_id(req_id: int) -> tuple[int, str]:

@@ -13,8 +13,7 @@ from typing import Any
 
 from tws_simulator.market import MarketEvent, Quote, QuoteChanged, Traded
 from tws_simulator.universe import VENUE_LETTERS, Listing
-
-from .wire.row import Message, message
+from tws_simulator.wire.row import Message, message
 
 LIVE, DELAYED = 1, 3
 RTVOLUME = 233

@@ -13,10 +13,9 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from tws_simulator import handshake, notices
-
-from .wire.codec import PAYLOAD_BYTES_MAX, Codec, UnknownMessage, frame
-from .wire.row import Message
-from .wire.text import MalformedMessage
+from tws_simulator.wire.codec import PAYLOAD_BYTES_MAX, Codec, UnknownMessage, frame
+from tws_simulator.wire.row import Message
+from tws_simulator.wire.text import MalformedMessage
 
 if TYPE_CHECKING:
     from tws_simulator.core import GatewayCore
@@ -68,6 +67,8 @@ class Session:
         self.state = state
 
     def receive(self, data: bytes) -> None:
+        if self.state is SessionState.CLOSED:
+            return
         self._unread += data
         if self.state is SessionState.AWAITING_HELLO:
             self._read_hello()

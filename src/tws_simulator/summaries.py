@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tws_simulator.accounts import SummaryRow
-
-from .wire.row import Message, message
+from tws_simulator.wire.row import Message, message
 
 if TYPE_CHECKING:
     from tws_simulator.core import GatewayCore

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tws_simulator.requests import account, contracts, executions, market_data, orders, start
 from tws_simulator.requests.start import start_api
+from tws_simulator.session import SessionState
 
 if TYPE_CHECKING:
     from tws_simulator.core import GatewayCore
@@ -24,8 +25,6 @@ HANDLERS = {
 
 def handle(gateway: GatewayCore, session: Session, message: Message) -> None:
     """Before START_API a gateway listens to nothing else."""
-    from tws_simulator.session import SessionState
-
     if message.name == "startApi":
         start_api(gateway, session, message)
     elif session.state is SessionState.RUNNING:

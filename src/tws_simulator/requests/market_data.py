@@ -38,7 +38,7 @@ def _req_mkt_data(gateway: GatewayCore, session: Session, request: Message) -> N
     )
     session.send(stream.parameters())
     if data_type == DELAYED and session.market_data_type not in _DELAYED_TYPES:
-        session.send_error(req_id, notices.NOT_SUBSCRIBED)
+        session.send_error(req_id, notices.not_subscribed(listing))
         return
     session.send(stream.data_type())
     snapshot = request.get("snapshot", False) or request.get("regulatorySnapshot", False)
