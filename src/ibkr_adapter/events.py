@@ -347,6 +347,8 @@ class CancelIntended(Event, frozen=True, kw_only=True, tag="cancel_intended"):
 class DoubtCause(StrEnum):
     RESTART = "restart"
     SESSION_LOST = "session_lost"
+    VANISHED = "vanished"
+    NO_ANSWER = "no_answer"
 
 
 class OrderDoubted(Event, frozen=True, kw_only=True, tag="order_doubted"):
@@ -357,7 +359,10 @@ class OrderDoubted(Event, frozen=True, kw_only=True, tag="order_doubted"):
 
 
 class OrderNotFound(Event, frozen=True, kw_only=True, tag="order_not_found"):
-    """Two complete snapshots of a healthy session did not know the order: it never reached the broker."""
+    """Complete snapshots of a healthy session do not know the order.
+
+    Two of them, at least ten seconds apart; one is enough where the broker refused this very id.
+    """
 
     order_key: str
     evidence: str
@@ -427,6 +432,7 @@ class GapCause(StrEnum):
     ADAPTER_DOWN = "adapter_down"
     UPSTREAM_LOST = "upstream_lost"
     FARM_BROKEN = "farm_broken"
+    REFUSED = "refused"
     OVERLOAD = "overload"
     SINK_OVERFLOW = "sink_overflow"
 

@@ -1,0 +1,283 @@
+"""The deterministic heart: told what happened and what time it is, it answers with what to do.
+
+``receive`` takes a batch of events and commands, routes each to the one part that understands it, lets time pass once,
+and leaves the effects in an outbox. Nothing in here reads a clock, draws a number, touches a socket or a disk. The same
+engine therefore runs under the real loop, under a test, and under a simulation of a year of bad nights.
+
+Order within a batch is the order of arrival, with one rule on top: what belongs to a session that is gone is dropped,
+unless it is a fact about money (an execution, its commission, a frame that left), which is true whoever brings it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder
+from ibkr_adapter.core.link.pacing import Pacing
+from ibkr_adapter.core.link.planes import Planes, Upstream
+from ibkr_adapter.core.link.requests import RequestIds
+from ibkr_adapter.core.link.session import Link
+from ibkr_adapter.core.market.market import Market
+from ibkr_adapter.core.notebook import Notebook
+from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.core.trading.ledger import Ledger
+from ibkr_adapter.core.trading.trading import Trading
+from ibkr_adapter.effects import Outbox
+from ibkr_adapter.events import (
+    AccountSummaryEnd,
+    AccountValue,
+    BrokerEvent,
+    BrokerTime,
+    CommissionReported,
+    CompletedOrderReported,
+    CompletedOrdersEnd,
+    ContractDescribed,
+    ContractsEnd,
+    DataTypeReported,
+    Event,
+    ExecutionReported,
+    ExecutionsEnd,
+    FrameSent,
+    ManagedAccounts,
+    NextValidId,
+    NoticeReceived,
+    OpenOrderReported,
+    OpenOrdersEnd,
+    OrderStatusReported,
+    PositionReported,
+    PositionsEnd,
+    PriceTick,
+    SessionLost,
+    SessionOpened,
+    SizeTick,
+    Started,
+    Stopped,
+    TextTick,
+    TickParameters,
+    ValueTick,
+)
+from ibkr_adapter.notices import Effect, NoticeTable
+from ibkr_adapter.requests import Request
+from ibkr_adapter.snapshot import GateView, RateView, Snapshot
+
+
+class Durable(Struct, frozen=True, kw_only=True):
+    """The journal is on disk up to and including ``seq``."""
+
+    seq: int
+
+
+class JournalFailed(Struct, frozen=True, kw_only=True):
+    """A write or a sync of the journal failed; it is not tried again."""
+
+    detail: str
+
+
+Happening = Event | Command | Durable | JournalFailed
+
+_TRUE_WHOEVER_BRINGS_IT = (ExecutionReported, CommissionReported, FrameSent)
+
+
+class Engine:
+    """Link, market and trading, and the routes between them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        notices: NoticeTable,
+        rand: Callable[[], float],
+        ledger: Ledger,
+        last_recv_ns: dict[str, int],
+        now_ns: int,
+    ) -> None:
+        self._settings = settings
+        self._notices = notices
+        request_ids = RequestIds()
+        self.pacing = Pacing(messages_max=settings.messages_max, messages_reserved=settings.messages_reserved)
+        self.planes = Planes()
+        self.link = Link(settings, rand=rand, epoch=ledger.last_epoch, now_ns=now_ns)
+        self.market = Market(settings, request_ids, last_recv_ns)
+        self.trading = Trading(settings, request_ids, self.link, self.planes, self.market, self.pacing, ledger)
+        self.notebook = Notebook()
+        self.ledger = ledger
+        self.stale_events = 0
+        self._routes: dict[type, Callable[[Any, int, Outbox], None]] = {
+            SessionOpened: self._session_opened,
+            SessionLost: self._session_lost,
+            NextValidId: self._identified,
+            ManagedAccounts: self._identified,
+            BrokerTime: _nothing,
+            NoticeReceived: self._notice,
+            PriceTick: self._tick_received,
+            SizeTick: self._tick_received,
+            TextTick: self._tick_received,
+            ValueTick: self._tick_received,
+            TickParameters: _nothing,
+            DataTypeReported: lambda event, now_ns, out: self.market.data_type(event, out),
+            ContractDescribed: lambda event, now_ns, out: self.market.contract(event),
+            ContractsEnd: lambda event, now_ns, out: self.market.contract(event),
+            AccountValue: lambda event, now_ns, out: self.trading.account_value(event, out),
+            AccountSummaryEnd: _nothing,
+            PositionReported: lambda event, now_ns, out: self.trading.position(event, out),
+            OpenOrderReported: self._order_report,
+            CompletedOrderReported: self._order_report,
+            OrderStatusReported: self._order_report,
+            ExecutionReported: lambda event, now_ns, out: self.trading.execution(event, out),
+            CommissionReported: lambda event, now_ns, out: self.trading.commission(event, out),
+            OpenOrdersEnd: self._end,
+            CompletedOrdersEnd: self._end,
+            ExecutionsEnd: self._end,
+            PositionsEnd: self._end,
+            FrameSent: lambda event, now_ns, out: self.trading.frame_sent(event, out),
+            PlaceOrder: self.trading.command,
+            CancelOrder: self.trading.command,
+            Durable: lambda event, now_ns, out: self.trading.durable(event.seq, out),
+            JournalFailed: lambda event, now_ns, out: self.trading.journal_failed(event.detail, now_ns, out),
+        }
+
+    def begin(self, started: Started, out: Outbox) -> None:
+        """The first record of this life; then what the last life left open."""
+        self.ledger.record(started, out)
+        self.trading.begin(started.ts_recv_ns, out)
+        self.receive((), started.ts_recv_ns, out)
+
+    def end(self, stopped: Stopped, out: Outbox) -> None:
+        self.ledger.record(stopped, out)
+
+    def receive(self, happenings: Sequence[Happening], now_ns: int, out: Outbox) -> None:
+        """Take a batch in order, let time pass, fill the outbox."""
+        for happening in happenings:
+            if isinstance(happening, BrokerEvent):
+                if happening.epoch != self.link.epoch and not isinstance(happening, _TRUE_WHOEVER_BRINGS_IT):
+                    self.stale_events += 1
+                    continue
+                self.link.heard(happening.ts_recv_ns)
+            self._routes[type(happening)](happening, now_ns, out)
+        self._pass_time(now_ns, out)
+        self.market.flush(out)
+
+    def _pass_time(self, now_ns: int, out: Outbox) -> None:
+        self.link.tick(now_ns, self._ask, out)
+        finished = self.trading.tick(self._ask, now_ns, out)
+        if finished and self.link.socket_open and not self.link.ready:
+            unconfirmed = ", ".join(self.trading.inquiry.unconfirmed)
+            self.link.reconciled(f"ready, unconfirmed: {unconfirmed}" if unconfirmed else "ready", now_ns, out)
+            self.market.session_ready(self._ask)
+        self.market.prove(now_ns, alive=self._feed_proven(now_ns), out=out)
+        self.trading.watch_gate(now_ns, out)
+        self.pacing.release(now_ns, out, lambda send: self.trading.confirm(send, now_ns, out))
+
+    def _ask(self, request: Request) -> None:
+        self.pacing.ask(request, epoch=self.link.epoch)
+
+    def _feed_proven(self, now_ns: int) -> bool:
+        """Our socket spoke lately, and neither the gateway's link nor a market farm is known to be down."""
+        heard_ns = self.link.last_inbound_ns
+        fresh = (
+            heard_ns is not None and now_ns - heard_ns < self._settings.probe_every_ns + self._settings.proof_every_ns
+        )
+        return (
+            self.link.ready
+            and fresh
+            and self.planes.upstream is not Upstream.LOST
+            and not self.planes.market_farm_broken
+        )
+
+    # Routes that concern more than one part.
+
+    def _session_opened(self, event: SessionOpened, now_ns: int, out: Outbox) -> None:
+        self.planes.reset()
+        self.ledger.record(event, out)
+        self.link.opened(event, now_ns, out)
+
+    def _session_lost(self, event: SessionLost, now_ns: int, out: Outbox) -> None:
+        self.pacing.forget_session(event.epoch)
+        self.ledger.record(event, out)
+        self.link.lost(event, now_ns, out)
+        self.market.session_lost()
+        self.trading.session_lost(now_ns, out)
+        self.planes.reset()
+
+    def _identified(self, event: NextValidId | ManagedAccounts, now_ns: int, out: Outbox) -> None:
+        if isinstance(event, NextValidId):
+            self.trading.next_valid_id(event)
+        if self.link.identified(event, now_ns, out):
+            self.trading.session_identified(self._ask, now_ns)
+
+    def _tick_received(self, event: PriceTick | SizeTick | TextTick | ValueTick, now_ns: int, out: Outbox) -> None:
+        self.market.tick(event, out)
+
+    def _order_report(self, event: OpenOrderReported | OrderStatusReported, now_ns: int, out: Outbox) -> None:
+        self.trading.order_report(event, out)
+
+    def _end(
+        self, event: OpenOrdersEnd | CompletedOrdersEnd | ExecutionsEnd | PositionsEnd, now_ns: int, out: Outbox
+    ) -> None:
+        self.trading.end(event)
+
+    def _notice(self, event: NoticeReceived, now_ns: int, out: Outbox) -> None:
+        notice = self._notices.of(event.code)
+        self.planes.apply(notice.effect, event.text, now_ns)
+        subject = self.trading.notice(event, out) or self.market.notice(event.req_id, notice, event.text)
+        self.notebook.note(event, notice, subject)
+        match notice.effect:
+            case Effect.CLIENT_ID_IN_USE:
+                self.link.client_id_in_use()
+            case Effect.UPSTREAM_LOST:
+                self.market.upstream(notice.effect, self._ask)
+            case Effect.UPSTREAM_RESTORED | Effect.UPSTREAM_RESTORED_STREAMS_LOST:
+                self.market.upstream(notice.effect, self._ask)
+                if self.link.ready:
+                    self.trading.inquiry.begin(self._ask, now_ns, positions=False)
+
+    # What others may see.
+
+    def snapshot(self, now_ns: int) -> Snapshot:
+        gate = self.trading.permit.gate()
+        return Snapshot(
+            taken_ns=now_ns,
+            environment=self._settings.environment,
+            component=self._settings.component,
+            account_kind=self._settings.account_kind,
+            version=self._settings.version,
+            link=self.link.view(),
+            upstream=self.planes.upstream.value,
+            farms=self.planes.farms,
+            gate=GateView(open=not gate, reasons=gate),
+            rate=RateView(
+                last_second=self.pacing.last_second(now_ns),
+                limit=self.pacing.messages_max,
+                waiting=self.pacing.waiting,
+            ),
+            quotes=self.market.quotes(),
+            streams=self.market.subscriptions.views(),
+            accounts=self.trading.accounts.views(),
+            positions=self.trading.accounts.positions,
+            orders=self.ledger.orders.views(),
+            executions=self.ledger.executions.views(),
+            notices=self.notebook.views(),
+            gaps=tuple(self.market.gaps),
+            journal_seq=self.ledger.records.last_seq,
+            journal_durable_seq=self.ledger.records.durable_seq,
+            counters=self._counters(),
+        )
+
+    def _counters(self) -> dict[str, int]:
+        return {
+            "stale_events": self.stale_events,
+            "late_ticks": self.market.late_ticks,
+            "executions_duplicate": self.ledger.executions.duplicates,
+            "commissions_dropped": self.ledger.executions.commissions_dropped,
+            "order_ids_went_back": self.trading.ids_went_back,
+            "order_anomalies": self.ledger.orders.anomalies,
+            "notices_unknown": self.notebook.unknown,
+            "orders_in_doubt": len(self.ledger.orders.questioned),
+        } | {f"notice_{code}": count for code, count in self.notebook.counts.items()}
+
+
+def _nothing(event: object, now_ns: int, out: Outbox) -> None:
+    """Said, heard, and of no consequence yet."""

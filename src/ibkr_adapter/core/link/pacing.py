@@ -1,0 +1,93 @@
+"""How fast we may speak: a sliding window over what was sent, with a reserve for cancels.
+
+IB allows as many messages a second as half the market data lines, 50 for the usual 100, counted over any second, not
+over calendar seconds. A third breach ends the session. So the window is exact, and outlives a reconnect.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.effects import Outbox, Send
+from ibkr_adapter.requests import Request, SendCancel, SendOrder
+
+
+class Pacing:
+    """At most ``messages_max`` sends fall in any second, and ``messages_reserved`` more if they are cancels.
+
+    What does not fit waits in order: cancels, then orders, then everything else. Orders keep their order by id;
+    a cancel never overtakes its own placement, since a placement that waits is cancelled before it is sent.
+
+    Source: TWS API, "Pacing limitations"; spec §9 keeps 45 of the 50.
+    """
+
+    WINDOW_NS = SECOND
+    WAITING_MAX = 10_000
+    """Requests that may wait; one more is our own bug (a loop that subscribes), and fails loudly."""
+
+    def __init__(self, *, messages_max: int, messages_reserved: int) -> None:
+        self.messages_max = messages_max
+        self._reserved = messages_reserved
+        self._sent_ns: deque[int] = deque()
+        self._cancels: deque[Send] = deque()
+        self._orders: deque[Send] = deque()
+        self._rest: deque[Send] = deque()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._cancels) + len(self._orders) + len(self._rest)
+
+    def last_second(self, now_ns: int) -> int:
+        self._forget(now_ns)
+        return len(self._sent_ns)
+
+    def ask(self, request: Request, *, epoch: int) -> None:
+        """Queue a request; ``release`` hands it out when the window allows."""
+        if self.waiting >= self.WAITING_MAX:
+            raise AssertionError(f"{self.waiting} requests wait to be sent: something asks in a loop")
+        lane = self._lane(request)
+        lane.append(Send(epoch=epoch, request=request))
+
+    def withdraw(self, order_id: int) -> bool:
+        """Take back a placement that still waits here. True if there was one."""
+        for send in self._orders:
+            if isinstance(send.request, SendOrder) and send.request.order_id == order_id:
+                self._orders.remove(send)
+                return True
+        return False
+
+    def forget_session(self, epoch: int) -> list[Send]:
+        """Drop what waited for a session that is gone, and say what it was. The window stays as it is."""
+        dropped: list[Send] = []
+        for lane in (self._cancels, self._orders, self._rest):
+            kept = [send for send in lane if send.epoch != epoch]
+            dropped.extend(send for send in lane if send.epoch == epoch)
+            lane.clear()
+            lane.extend(kept)
+        return dropped
+
+    def release(self, now_ns: int, out: Outbox, confirm: Callable[[Send], bool]) -> None:
+        """Send what fits now, if ``confirm`` still agrees to it; ask to be woken when more will fit."""
+        self._forget(now_ns)
+        ceilings = (self.messages_max + self._reserved, self.messages_max, self.messages_max)
+        for lane, ceiling in zip((self._cancels, self._orders, self._rest), ceilings, strict=True):
+            while lane and len(self._sent_ns) < ceiling:
+                send = lane.popleft()
+                if confirm(send):
+                    out.sends.append(send)
+                    self._sent_ns.append(now_ns)
+        if self.waiting:
+            out.wake_at(self._sent_ns[0] + self.WINDOW_NS)
+
+    def _forget(self, now_ns: int) -> None:
+        while self._sent_ns and self._sent_ns[0] <= now_ns - self.WINDOW_NS:
+            self._sent_ns.popleft()
+
+    def _lane(self, request: Request) -> deque[Send]:
+        if isinstance(request, SendCancel):
+            return self._cancels
+        if isinstance(request, SendOrder):
+            return self._orders
+        return self._rest

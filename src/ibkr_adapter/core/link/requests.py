@@ -1,0 +1,132 @@
+"""Request ids, and the downloads that a session must finish before it is ready.
+
+Ids of requests and of orders share one number space in IB's error messages, so we part it: requests from
+1,000,000,000 up, orders below. 9001 belongs to the pinned depth subscription and is neither.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+REQUEST_ID_FIRST = 1_000_000_000
+RESERVED_IDS = frozenset({9001})
+
+
+class RequestIds:
+    """Strictly increasing over the life of the process, never reused: a late answer finds nobody else at home."""
+
+    def __init__(self) -> None:
+        self._next = REQUEST_ID_FIRST
+
+    def take(self) -> int:
+        taken = self._next
+        self._next += 1
+        return taken
+
+
+def is_request(req_id: int) -> bool:
+    """True for ids of requests, False for ids of orders and for -1, which belongs to nobody."""
+    return req_id >= REQUEST_ID_FIRST or req_id in RESERVED_IDS
+
+
+class Download(StrEnum):
+    """What must have arrived, with its end marker, before orders may be sent. In the order in which it is asked."""
+
+    OPEN_ORDERS = "open_orders"
+    COMPLETED_ORDERS = "completed_orders"
+    EXECUTIONS = "executions"
+    POSITIONS = "positions"
+
+
+class Answer(StrEnum):
+    WAITING = "waiting"
+    COMPLETE = "complete"
+    UNCONFIRMED = "unconfirmed"
+
+
+@dataclass(slots=True)
+class _Asked:
+    deadline_ns: int
+    tries: int = 1
+    rows: int = 0
+    answer: Answer = Answer.WAITING
+
+
+class Downloads:
+    """Which downloads of this session are asked, answered, or silent.
+
+    A gateway with nothing to say has been seen to forget the end marker (executions on an empty day, server version
+    200). So a download without rows that stays silent through one retry is ``UNCONFIRMED``, not fatal; with rows but
+    no end it stays ``WAITING``: half a list proves nothing.
+    """
+
+    def __init__(self, timeout_ns: int) -> None:
+        self._timeout_ns = timeout_ns
+        self._asked: dict[Download, _Asked] = {}
+
+    def clear(self) -> None:
+        self._asked.clear()
+
+    def asked(self, download: Download, now_ns: int) -> None:
+        known = self._asked.get(download)
+        tries = known.tries + 1 if known is not None and known.answer is Answer.WAITING else 1
+        self._asked[download] = _Asked(deadline_ns=now_ns + self._timeout_ns, tries=tries)
+
+    def row(self, download: Download) -> None:
+        if (asked := self._asked.get(download)) and asked.answer is Answer.WAITING:
+            asked.rows += 1
+
+    def end(self, download: Download) -> bool:
+        """The end marker came; True if it was waited for."""
+        asked = self._asked.get(download)
+        if asked is None or asked.answer is Answer.COMPLETE:
+            return False
+        asked.answer = Answer.COMPLETE
+        return True
+
+    def expired(self, now_ns: int) -> tuple[Download, ...]:
+        """Those whose time is up: to be asked once more, or given up."""
+        return tuple(
+            download
+            for download, asked in self._asked.items()
+            if asked.answer is Answer.WAITING and now_ns >= asked.deadline_ns
+        )
+
+    def give_up(self, download: Download) -> Answer:
+        """After the retry: unconfirmed if nothing at all came, else still waiting."""
+        asked = self._asked[download]
+        if asked.rows == 0:
+            asked.answer = Answer.UNCONFIRMED
+        return asked.answer
+
+    def tries(self, download: Download) -> int:
+        asked = self._asked.get(download)
+        return asked.tries if asked else 0
+
+    def answer(self, download: Download) -> Answer | None:
+        asked = self._asked.get(download)
+        return asked.answer if asked else None
+
+    @property
+    def next_deadline_ns(self) -> int | None:
+        waiting = [asked.deadline_ns for asked in self._asked.values() if asked.answer is Answer.WAITING]
+        return min(waiting, default=None)
+
+    @property
+    def finished(self) -> bool:
+        """All four were asked and none is waited for."""
+        return len(self._asked) == len(Download) and not self.waiting
+
+    @property
+    def complete(self) -> bool:
+        """Finished, and every end marker was seen: absence now proves absence."""
+        return self.finished and not self.unconfirmed
+
+    @property
+    def waiting(self) -> tuple[Download, ...]:
+        return tuple(d for d in Download if (a := self._asked.get(d)) and a.answer is Answer.WAITING)
+
+    @property
+    def unconfirmed(self) -> tuple[Download, ...]:
+        return tuple(d for d in Download if (a := self._asked.get(d)) and a.answer is Answer.UNCONFIRMED)

@@ -1,0 +1,169 @@
+"""Market data as one part: what is wanted, what is on the wire, what the ticks make."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from ibkr_adapter.core.link.requests import RequestIds
+from ibkr_adapter.core.market.contracts import Contracts
+from ibkr_adapter.core.market.quotes import QuoteBook
+from ibkr_adapter.core.market.subscriptions import Stream, StreamState, Subscriptions
+from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.effects import Outbox
+from ibkr_adapter.events import (
+    ContractDescribed,
+    ContractsEnd,
+    DataTypeReported,
+    Gap,
+    GapCause,
+    PriceTick,
+    Quote,
+    QuotesProven,
+    SizeTick,
+    TextTick,
+    Tick,
+    ValueTick,
+)
+from ibkr_adapter.notices import Effect, Notice
+from ibkr_adapter.requests import Request, RequestContractDetails, SetDataType, SubscribeQuotes
+
+Ask = Callable[[Request], None]
+
+
+class Market:
+    """Quotes of the configured instruments, with every interruption accounted for."""
+
+    GAPS_KEPT = 200
+
+    def __init__(self, settings: Settings, request_ids: RequestIds, last_recv_ns: dict[str, int]) -> None:
+        self._settings = settings
+        self._request_ids = request_ids
+        self.contracts = Contracts()
+        self.subscriptions = Subscriptions(settings.instruments)
+        self.subscriptions.resume_from(last_recv_ns)
+        self._books = {i.key: QuoteBook(i.key) for i in settings.instruments}
+        self._changed: dict[str, QuoteBook] = {}
+        self._proof_ns = 0
+        self.gaps: deque[Gap] = deque(maxlen=self.GAPS_KEPT)
+        self.late_ticks = 0
+
+    # The session.
+
+    def session_ready(self, ask: Ask) -> None:
+        """Ask for what this session was not asked yet: the kind of data, then details, then streams."""
+        ask(SetDataType(data_type=self._settings.data_type))
+        for instrument in self.contracts.missing(self._settings.instruments):
+            req_id = self._request_ids.take()
+            self.contracts.asked(req_id, instrument)
+            ask(RequestContractDetails(req_id=req_id, instrument=instrument))
+        self.subscribe_missing(ask)
+
+    def subscribe_missing(self, ask: Ask) -> None:
+        for stream in self.subscriptions.missing():
+            req_id = self._request_ids.take()
+            self.subscriptions.asked(stream, req_id)
+            self._books[stream.instrument.key].forget_source()
+            ask(
+                SubscribeQuotes(req_id=req_id, instrument=stream.instrument, generic_ticks=self._settings.generic_ticks)
+            )
+
+    def session_lost(self) -> None:
+        self.subscriptions.session_lost()
+        self.contracts.forget_asked()
+
+    def upstream(self, effect: Effect, ask: Ask) -> None:
+        """The gateway lost IB, or has it back: with its streams, or without."""
+        if effect is Effect.UPSTREAM_LOST:
+            self.subscriptions.interrupt_all(GapCause.UPSTREAM_LOST)
+        elif effect is Effect.UPSTREAM_RESTORED_STREAMS_LOST:
+            self.subscriptions.session_lost()
+            self.subscribe_missing(ask)
+
+    # What came.
+
+    def tick(self, tick: Tick, out: Outbox) -> None:
+        book = self._received(tick.req_id, tick.ts_recv_ns, out)
+        if book is None:
+            return
+        match tick:
+            case PriceTick():
+                book.price(tick)
+            case SizeTick():
+                book.size(tick)
+            case TextTick():
+                book.text(tick)
+            case ValueTick():
+                book.value(tick)
+        self._changed[book.instrument] = book
+
+    def data_type(self, event: DataTypeReported, out: Outbox) -> None:
+        stream = self.subscriptions.of(event.req_id)
+        if stream is not None:
+            book = self._books[stream.instrument.key]
+            book.data_type(event)
+            self._changed[book.instrument] = book
+
+    def contract(self, event: ContractDescribed | ContractsEnd) -> None:
+        if isinstance(event, ContractDescribed):
+            self.contracts.described(event)
+        else:
+            self.contracts.end(event.req_id)
+
+    def notice(self, req_id: int, notice: Notice, text: str) -> str:
+        """A code about one of our requests; the instrument it concerns, or an empty string."""
+        stream = self.subscriptions.of(req_id)
+        if notice.effect is not Effect.FAIL_REQUEST:
+            return stream.instrument.key if stream is not None else ""
+        if (instrument := self.contracts.failed(req_id, text)) is not None:
+            return instrument.key
+        refused = self.subscriptions.refused(req_id, f"{notice.code}: {text}")
+        return refused.instrument.key if refused is not None else ""
+
+    # What goes out.
+
+    def flush(self, out: Outbox) -> None:
+        """Publish each quote that this batch changed, once, and every trade print."""
+        for book in self._changed.values():
+            out.publishes.extend(book.trades)
+            book.trades.clear()
+            if book.changed:
+                out.publishes.append(book.take())
+        self._changed.clear()
+
+    def prove(self, now_ns: int, *, alive: bool, out: Outbox) -> None:
+        """While line, farm and link are proven alive, an unchanged quote is a current quote: say so now and then."""
+        if not alive:
+            return
+        if now_ns - self._proof_ns >= self._settings.proof_every_ns:
+            self._proof_ns = now_ns
+            live = tuple(s.instrument.key for s in self.subscriptions if _flows(s))
+            if live:
+                out.publishes.append(QuotesProven(ts_recv_ns=now_ns, instruments=live))
+        out.wake_at(self._proof_ns + self._settings.proof_every_ns)
+
+    def flows(self, key: str) -> bool:
+        """True if this instrument's stream is live and not interrupted."""
+        return any(_flows(s) for s in self.subscriptions if s.instrument.key == key)
+
+    def quote(self, key: str) -> Quote | None:
+        book = self._books.get(key)
+        return book.quote if book is not None and book.quote.ts_recv_ns else None
+
+    def quotes(self) -> dict[str, Quote]:
+        return {key: book.quote for key, book in self._books.items() if book.quote.ts_recv_ns}
+
+    def _received(self, req_id: int, ts_recv_ns: int, out: Outbox) -> QuoteBook | None:
+        stream = self.subscriptions.of(req_id)
+        if stream is None:
+            self.late_ticks += 1  # ticks keep coming for a while after a cancel, and after a refusal
+            return None
+        gap = self.subscriptions.received(stream, ts_recv_ns)
+        if gap is not None:
+            self.gaps.append(gap)
+            out.publishes.append(gap)
+        return self._books[stream.instrument.key]
+
+
+def _flows(stream: Stream) -> bool:
+    return stream.state is StreamState.LIVE and stream.interrupted_ns is None

@@ -1,0 +1,131 @@
+"""Desired streams and streams on the wire: two objects, and the difference between them.
+
+A registry that answers "already subscribed" from memory is how data dies after a reconnect: the memory survives, the
+subscription does not. So what is wanted is kept apart from what this session was asked, the wire side dies with its
+session, and ``missing`` is computed, never remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ibkr_adapter.events import Gap, GapCause
+from ibkr_adapter.instruments import Instrument
+from ibkr_adapter.snapshot import StreamView
+
+
+class StreamState(StrEnum):
+    WAITING = "waiting"
+    ASKED = "asked"
+    LIVE = "live"
+    REFUSED = "refused"
+
+
+@dataclass(slots=True)
+class Stream:
+    """One desired stream. ``interrupted_ns`` is where its present gap began, None while it flows."""
+
+    name: str
+    instrument: Instrument
+    state: StreamState = StreamState.WAITING
+    detail: str = ""
+    req_id: int | None = None
+    last_recv_ns: int | None = None
+    interrupted_ns: int | None = None
+    cause: GapCause = GapCause.SESSION_LOST
+    events: int = 0
+    gaps: int = 0
+
+
+class Subscriptions:
+    """The streams we want, and which of them this session was asked for."""
+
+    def __init__(self, instruments: tuple[Instrument, ...]) -> None:
+        self._streams = {i.key: Stream(name=f"quote:{i.key}", instrument=i) for i in instruments}
+        self._by_req_id: dict[int, Stream] = {}
+
+    def __iter__(self) -> Iterator[Stream]:
+        return iter(self._streams.values())
+
+    def missing(self) -> tuple[Stream, ...]:
+        """Wanted, and not asked of this session."""
+        return tuple(stream for stream in self._streams.values() if stream.state is StreamState.WAITING)
+
+    def asked(self, stream: Stream, req_id: int) -> None:
+        stream.state = StreamState.ASKED
+        stream.req_id = req_id
+        stream.detail = ""
+        self._by_req_id[req_id] = stream
+
+    def of(self, req_id: int) -> Stream | None:
+        return self._by_req_id.get(req_id)
+
+    def received(self, stream: Stream, ts_recv_ns: int) -> Gap | None:
+        """Something came; the gap that it ends, if there was one."""
+        stream.events += 1
+        stream.last_recv_ns = ts_recv_ns
+        stream.state = StreamState.LIVE
+        if stream.interrupted_ns is None:
+            return None
+        gap = Gap(
+            ts_recv_ns=ts_recv_ns,
+            stream=stream.name,
+            from_ns=stream.interrupted_ns,
+            to_ns=ts_recv_ns,
+            cause=stream.cause,
+        )
+        stream.interrupted_ns = None
+        stream.gaps += 1
+        return gap
+
+    def refused(self, req_id: int, detail: str) -> Stream | None:
+        """A code ended this subscription. It stays wanted, and is asked again by the next session."""
+        stream = self._by_req_id.pop(req_id, None)
+        if stream is not None:
+            self.interrupt(stream, GapCause.REFUSED)
+            stream.state = StreamState.REFUSED
+            stream.detail = detail
+            stream.req_id = None
+        return stream
+
+    def session_lost(self) -> None:
+        """The wire side dies with its session; what flowed is interrupted from its last event on."""
+        self._by_req_id.clear()
+        for stream in self._streams.values():
+            self.interrupt(stream, GapCause.SESSION_LOST)
+            stream.state = StreamState.WAITING
+            stream.req_id = None
+
+    def interrupt(self, stream: Stream, cause: GapCause, *, since_ns: int | None = None) -> None:
+        """A gap begins at the last event, once; a stream that never flowed has nothing to interrupt."""
+        start_ns = since_ns if since_ns is not None else stream.last_recv_ns
+        if stream.interrupted_ns is None and start_ns is not None:
+            stream.interrupted_ns = start_ns
+            stream.cause = cause
+
+    def interrupt_all(self, cause: GapCause) -> None:
+        for stream in self._streams.values():
+            self.interrupt(stream, cause)
+
+    def resume_from(self, last_recv_ns: dict[str, int]) -> None:
+        """Since when each stream is missing in the store: the time this service was down is a gap too."""
+        for key, since_ns in last_recv_ns.items():
+            if stream := self._streams.get(key):
+                self.interrupt(stream, GapCause.ADAPTER_DOWN, since_ns=since_ns)
+
+    def views(self) -> tuple[StreamView, ...]:
+        return tuple(
+            StreamView(
+                stream=s.name,
+                instrument=s.instrument.key,
+                req_id=s.req_id,
+                state=s.state.value,
+                detail=s.detail,
+                last_recv_ns=s.last_recv_ns,
+                events=s.events,
+                gaps=s.gaps,
+            )
+            for s in self._streams.values()
+        )

@@ -1,0 +1,48 @@
+"""The last notices in plain words, and how often each code came."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+
+from msgspec.structs import replace
+
+from ibkr_adapter.events import NoticeReceived
+from ibkr_adapter.notices import Notice
+from ibkr_adapter.snapshot import NoticeView
+
+
+class Notebook:
+    """Keeps the last ``KEPT`` notices; the same one again is counted on its line instead of taking a new one."""
+
+    KEPT = 50
+    CODES_MAX = 500
+
+    def __init__(self) -> None:
+        self._kept: deque[NoticeView] = deque(maxlen=self.KEPT)
+        self.counts: Counter[int] = Counter()
+        self.unknown = 0
+
+    def note(self, event: NoticeReceived, notice: Notice, subject: str) -> None:
+        if notice.source == "none":
+            self.unknown += 1
+        if event.code in self.counts or len(self.counts) < self.CODES_MAX:
+            self.counts[event.code] += 1
+        last = self._kept[-1] if self._kept else None
+        if last is not None and (last.code, last.text, last.subject) == (event.code, event.text, subject):
+            self._kept[-1] = replace(last, ts_recv_ns=event.ts_recv_ns, count=last.count + 1)
+            return
+        self._kept.append(
+            NoticeView(
+                ts_recv_ns=event.ts_recv_ns,
+                code=event.code,
+                category=notice.category,
+                severity=notice.severity,
+                text=event.text,
+                meaning=notice.text,
+                subject=subject,
+            )
+        )
+
+    def views(self) -> tuple[NoticeView, ...]:
+        """Newest first."""
+        return tuple(reversed(self._kept))

@@ -1,0 +1,64 @@
+"""What the core is told once, at the start."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.instruments import Instrument
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """The ceilings of one order and of all. A ceiling that is ``None`` was not given: it refuses everything."""
+
+    order_quantity_shares: Decimal | None = None
+    order_notional_usd: Decimal | None = None
+    open_orders: int | None = None
+    price_collar_percent: Decimal | None = None
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """``accounts_expected``: exactly these where given; ``account_kind`` paper, live or simulated.
+
+    ``orders`` is the component's capability, ``trading`` the switch; an order needs both.
+    ``data_type`` 1 accepts live quotes only, 3 live where entitled and delayed, labelled, elsewhere.
+    """
+
+    environment: str
+    component: str
+    version: str
+    gateway: str
+    address: str
+    client_id: int
+    account_kind: str
+    accounts_expected: tuple[str, ...] = ()
+    orders: bool = False
+    trading: bool = False
+    limits: Limits = Limits()
+    instruments: tuple[Instrument, ...] = ()
+    generic_ticks: str = "233"
+    data_type: int = 3
+    account_tags: tuple[str, ...] = (
+        "AccountType",
+        "NetLiquidation",
+        "TotalCashValue",
+        "BuyingPower",
+        "AvailableFunds",
+        "ExcessLiquidity",
+        "InitMarginReq",
+        "MaintMarginReq",
+        "GrossPositionValue",
+    )
+    messages_max: int = 45
+    messages_reserved: int = 5
+    backoff_first_ns: int = 1 * SECOND
+    backoff_max_ns: int = 60 * SECOND
+    client_id_backoff_ns: int = 60 * SECOND
+    identify_timeout_ns: int = 10 * SECOND
+    download_timeout_ns: int = 10 * SECOND
+    probe_every_ns: int = 5 * SECOND
+    silent_after_ns: int = 15 * SECOND
+    proof_every_ns: int = 2 * SECOND
+    inquiry_every_ns: int = 10 * SECOND

@@ -1,0 +1,44 @@
+"""Account values and positions as the broker states them."""
+
+from __future__ import annotations
+
+from ibkr_adapter.core.link.session import account_kind
+from ibkr_adapter.events import AccountValue, PositionReported
+from ibkr_adapter.snapshot import AccountView
+
+
+class Accounts:
+    """The last statement of each value and of each position. Nothing is computed here."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, dict[str, tuple[str, str]]] = {}
+        self._as_of_ns: dict[str, int] = {}
+        self._positions: dict[tuple[str, str], PositionReported] = {}
+
+    def value(self, event: AccountValue) -> bool:
+        """True if it is new or changed: the paper account has been seen to send every row twice."""
+        values = self._values.setdefault(event.account, {})
+        self._as_of_ns[event.account] = event.ts_recv_ns
+        stated = (event.value, event.currency)
+        changed = values.get(event.tag) != stated
+        values[event.tag] = stated
+        return changed
+
+    def position(self, event: PositionReported) -> bool:
+        """True if it is new or changed. A closed position is stated as zero, and kept as that."""
+        identity = (event.account, event.instrument.key)
+        known = self._positions.get(identity)
+        self._positions[identity] = event
+        return known is None or (known.quantity, known.average_cost) != (event.quantity, event.average_cost)
+
+    def views(self) -> tuple[AccountView, ...]:
+        return tuple(
+            AccountView(
+                account=account, kind=account_kind(account), values=dict(values), as_of_ns=self._as_of_ns.get(account)
+            )
+            for account, values in self._values.items()
+        )
+
+    @property
+    def positions(self) -> tuple[PositionReported, ...]:
+        return tuple(self._positions.values())

@@ -1,0 +1,122 @@
+"""Executions: each counted once, whoever brings it and however often.
+
+A fill comes live, comes again when executions are asked for, and may be corrected: the same id with a higher number
+behind the last dot replaces the earlier one. Commissions join by id, before or after.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from decimal import Decimal
+
+from ibkr_adapter.events import CommissionReported, ExecutionReported
+from ibkr_adapter.snapshot import ExecutionView
+
+
+@dataclass(slots=True)
+class Fill:
+    """The latest revision of one execution. ``order_key`` is empty for an order that is not ours."""
+
+    event: ExecutionReported
+    order_key: str
+    commission: CommissionReported | None = None
+
+
+class Executions:
+    """All executions known, by account and base id (the id without its revision)."""
+
+    COMMISSIONS_KEPT = 10_000
+    """Commissions that wait for their execution; beyond it the oldest are dropped and counted."""
+
+    def __init__(self) -> None:
+        self._fills: dict[tuple[str, str], Fill] = {}
+        self._early: dict[str, CommissionReported] = {}
+        self._newest: deque[Fill] = deque(maxlen=200)
+        self.duplicates = 0
+        self.commissions_dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._fills)
+
+    def is_news(self, event: ExecutionReported) -> bool:
+        """False for one that was counted already, and for a revision older than the one we hold."""
+        known = self._fills.get(_identity(event))
+        if known is None or revision(event.exec_id) > revision(known.event.exec_id):
+            return True
+        self.duplicates += 1
+        return False
+
+    def is_news_of_commission(self, event: CommissionReported) -> bool:
+        fill = self._by_exec_id(event.exec_id)
+        held = fill.commission if fill is not None else self._early.get(event.exec_id)
+        return held is None or (held.commission, held.realized_pnl) != (event.commission, event.realized_pnl)
+
+    def apply(self, event: ExecutionReported, order_key: str) -> Fill | None:
+        """Count it; returns the earlier revision that it replaces, if any."""
+        identity = _identity(event)
+        replaced = self._fills.get(identity)
+        fill = Fill(event=event, order_key=order_key, commission=self._early.pop(event.exec_id, None))
+        self._fills[identity] = fill
+        if replaced is not None and replaced in self._newest:
+            self._newest.remove(replaced)
+        self._newest.append(fill)
+        return replaced
+
+    def apply_commission(self, event: CommissionReported) -> str:
+        """Join it to its execution; the key of the order it belongs to, or an empty string."""
+        fill = self._by_exec_id(event.exec_id)
+        if fill is not None:
+            fill.commission = event
+            return fill.order_key
+        if len(self._early) >= self.COMMISSIONS_KEPT:
+            self._early.pop(next(iter(self._early)))
+            self.commissions_dropped += 1
+        self._early[event.exec_id] = event
+        return ""
+
+    def of_order(self, order_key: str) -> list[Fill]:
+        return [fill for fill in self._fills.values() if fill.order_key == order_key]
+
+    def views(self) -> tuple[ExecutionView, ...]:
+        """The newest first, at most 200."""
+        return tuple(_view(fill) for fill in reversed(self._newest))
+
+    def _by_exec_id(self, exec_id: str) -> Fill | None:
+        base = base_id(exec_id)
+        for (_, known), fill in reversed(self._fills.items()):
+            if known == base and fill.event.exec_id == exec_id:
+                return fill
+        return None
+
+
+def base_id(exec_id: str) -> str:
+    """The id without its revision, as in ``0000e0d5.65a1b2c3.01`` of ``0000e0d5.65a1b2c3.01.02``."""
+    return exec_id.rpartition(".")[0]
+
+
+def revision(exec_id: str) -> int:
+    digits = exec_id.rpartition(".")[2]
+    return int(digits) if digits.isdigit() else 0
+
+
+def _identity(event: ExecutionReported) -> tuple[str, str]:
+    return event.account, base_id(event.exec_id)
+
+
+def _view(fill: Fill) -> ExecutionView:
+    commission: Decimal | None = fill.commission.commission if fill.commission else None
+    return ExecutionView(
+        exec_id=fill.event.exec_id,
+        order_key=fill.order_key,
+        account=fill.event.account,
+        instrument=fill.event.instrument.key,
+        side=fill.event.side,
+        quantity=fill.event.quantity,
+        price=fill.event.price,
+        exchange=fill.event.exchange,
+        commission=commission,
+        realized_pnl=fill.commission.realized_pnl if fill.commission else None,
+        ts_event_ns=fill.event.ts_event_ns,
+        ts_recv_ns=fill.event.ts_recv_ns,
+    )

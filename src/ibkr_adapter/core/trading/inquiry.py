@@ -1,0 +1,126 @@
+"""Asking the broker what it knows, and what follows from the answer.
+
+Every session begins with it, and it is repeated while there is a question: an order in doubt, or one that a code made
+suspect. The answer is four lists (open orders, completed orders, executions since midnight, positions); only when each
+has shown its end does the absence of an order from them mean anything, and only twice in ten seconds does it mean that
+the order is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.core.link.requests import Answer, Download, Downloads, RequestIds
+from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.core.trading.ledger import Ledger
+from ibkr_adapter.core.trading.orders import Order, OrderState
+from ibkr_adapter.effects import Outbox
+from ibkr_adapter.events import DoubtCause, OrderDoubted, OrderNotFound
+from ibkr_adapter.requests import (
+    Request,
+    RequestAllOpenOrders,
+    RequestCompletedOrders,
+    RequestExecutions,
+    RequestPositions,
+)
+
+ORDER_LISTS = (Download.OPEN_ORDERS, Download.COMPLETED_ORDERS, Download.EXECUTIONS)
+
+URGENT_NS = SECOND
+"""A new question is asked after this much quiet, an old one every ``inquiry_every_ns``."""
+
+
+class Inquiry:
+    """One inquiry at a time; its number is on every order that the broker named in it."""
+
+    def __init__(self, settings: Settings, request_ids: RequestIds, ledger: Ledger) -> None:
+        self._every_ns = settings.inquiry_every_ns
+        self._request_ids = request_ids
+        self._ledger = ledger
+        self.downloads = Downloads(settings.download_timeout_ns)
+        self._asked_ns = 0
+        self._judged = True
+        self._executions_id = 0
+
+    @property
+    def unconfirmed(self) -> tuple[str, ...]:
+        return tuple(download.value for download in self.downloads.unconfirmed)
+
+    def session_lost(self) -> None:
+        self.downloads.clear()
+        self._judged = True
+
+    def begin(self, ask: Callable[[Request], None], now_ns: int, *, positions: bool) -> None:
+        """Ask for the lists, the positions too at the start of a session: they are a standing subscription."""
+        self._ledger.orders.inquiry += 1
+        self._asked_ns = now_ns
+        self._judged = False
+        for download in (*ORDER_LISTS, Download.POSITIONS) if positions else ORDER_LISTS:
+            self._ask(download, ask, now_ns)
+
+    def is_ours(self, req_id: int) -> bool:
+        return req_id == self._executions_id
+
+    def tick(self, ask: Callable[[Request], None], now_ns: int, out: Outbox) -> bool:
+        """Ask again what stayed silent; judge once all has come. True at the moment an inquiry finishes."""
+        for download in self.downloads.expired(now_ns):
+            if self.downloads.tries(download) >= 2 and self.downloads.give_up(download) is Answer.UNCONFIRMED:
+                continue
+            self._ask(download, ask, now_ns)
+        if (deadline_ns := self.downloads.next_deadline_ns) is not None:
+            out.wake_at(deadline_ns)
+        if self._judged or not self.downloads.finished:
+            return False
+        self._judged = True
+        if self.downloads.complete:
+            self._judge(now_ns, out)
+        return True
+
+    def ask_again(self, ask: Callable[[Request], None], now_ns: int, out: Outbox) -> None:
+        """While a question stands, repeat the inquiry: soon for a new one, at ease for an old one."""
+        questioned = self._ledger.orders.questioned
+        if not questioned or not self._judged:
+            return
+        new = any(order.updated_ns > self._asked_ns for order in questioned)
+        due_ns = self._asked_ns + (URGENT_NS if new else self._every_ns)
+        if now_ns >= due_ns:
+            self.begin(ask, now_ns, positions=False)
+        else:
+            out.wake_at(due_ns)
+
+    def _ask(self, download: Download, ask: Callable[[Request], None], now_ns: int) -> None:
+        self.downloads.asked(download, now_ns)
+        match download:
+            case Download.OPEN_ORDERS:
+                ask(RequestAllOpenOrders())
+            case Download.COMPLETED_ORDERS:
+                ask(RequestCompletedOrders())
+            case Download.EXECUTIONS:
+                self._executions_id = self._request_ids.take()
+                ask(RequestExecutions(req_id=self._executions_id))
+            case Download.POSITIONS:
+                ask(RequestPositions())
+
+    def _judge(self, now_ns: int, out: Outbox) -> None:
+        """All lists are complete: what do they say of each order that may still be at risk?"""
+        for order in self._ledger.orders.at_risk:
+            if order.state is OrderState.INTENDED and order.handed_ns is None:
+                continue  # still here, on its way to the disk
+            if order.handed_ns is not None and order.handed_ns >= self._asked_ns:
+                continue  # sent after we asked
+            if order.seen_inquiry == self._ledger.orders.inquiry:
+                order.suspect = False
+                order.misses = 0
+            else:
+                self._missed(order, now_ns, out)
+
+    def _missed(self, order: Order, now_ns: int, out: Outbox) -> None:
+        order.misses += 1
+        if order.rejection or (order.state is OrderState.IN_DOUBT and order.misses >= 2):
+            evidence = f"not in {order.misses} complete lists of open orders, completed orders and executions"
+            self._ledger.record(OrderNotFound(ts_recv_ns=now_ns, order_key=order.key, evidence=evidence), out)
+        elif order.state is not OrderState.IN_DOUBT:
+            misses = order.misses
+            self._ledger.record(OrderDoubted(ts_recv_ns=now_ns, order_key=order.key, cause=DoubtCause.VANISHED), out)
+            order.misses = misses

@@ -1,0 +1,93 @@
+"""What we know about money: order ids, orders, executions and the outcome of every idempotency key, as one fold.
+
+``record`` writes a fact and applies it; ``recover`` applies the facts of the journal at the start. There is no third
+way to change an order, so what a restart finds is what was known before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ibkr_adapter.commands import PlaceOrder, Reason
+from ibkr_adapter.core.records import Records
+from ibkr_adapter.core.trading.executions import Executions
+from ibkr_adapter.core.trading.order_ids import OrderIds
+from ibkr_adapter.core.trading.orders import Orders
+from ibkr_adapter.effects import Outbox
+from ibkr_adapter.events import (
+    ExecutionReported,
+    JournalEvent,
+    OpenOrderReported,
+    OrderIntended,
+    OrderRefused,
+    OrderStatusReported,
+    SessionOpened,
+)
+from ibkr_adapter.notices import NoticeTable
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOutcome:
+    """What became of an idempotency key: the order it made, or the reasons it was refused for."""
+
+    order_key: str
+    terms: str
+    reasons: tuple[Reason, ...] = ()
+
+
+class Ledger:
+    """The fold over the journal."""
+
+    KEYS_KEPT = 100_000
+
+    def __init__(self, notices: NoticeTable, client_id: int) -> None:
+        self.records = Records(0)
+        self.order_ids = OrderIds()
+        self.executions = Executions()
+        self.orders = Orders(notices, self.executions)
+        self.last_epoch = 0
+        self._client_id = client_id
+        self._keys: dict[str, KeyOutcome] = {}
+
+    def recover(self, seq: int, event: JournalEvent) -> None:
+        """One record of the journal, at the start and in order."""
+        self.records.last_seq = self.records.durable_seq = seq
+        self._apply(event)
+
+    def record(self, event: JournalEvent, out: Outbox) -> int:
+        """Write a fact and apply it; its sequence number."""
+        seq = self.records.append(event, out)
+        self._apply(event)
+        return seq
+
+    def outcome_of(self, idempotency_key: str) -> KeyOutcome | None:
+        return self._keys.get(idempotency_key)
+
+    def _apply(self, event: JournalEvent) -> None:
+        match event:
+            case SessionOpened():
+                self.last_epoch = max(self.last_epoch, event.epoch)
+            case OrderIntended():
+                self.order_ids.seen(event.order_id)
+                self._remember(event.idempotency_key, KeyOutcome(event.order_key, terms_of(event)))
+            case OrderRefused():
+                self._remember(event.idempotency_key, KeyOutcome(event.order_key, event.terms, event.reasons))
+            case OpenOrderReported() | OrderStatusReported() | ExecutionReported():
+                self.order_ids.seen(event.order_id)
+        self.orders.apply(event)
+
+    def _remember(self, key: str, outcome: KeyOutcome) -> None:
+        if len(self._keys) >= self.KEYS_KEPT:
+            self._keys.pop(next(iter(self._keys)))
+        self._keys[key] = outcome
+
+
+def terms_of(order: PlaceOrder | OrderIntended) -> str:
+    """What the order is, apart from who asked and when: the payload that an idempotency key stands for."""
+    price = "" if order.limit_price is None else f" {order.limit_price.normalize()}"
+    action, order_type, tif = (str(order.action), str(order.order_type), str(order.tif))
+    outside = " outside_rth" if order.outside_rth else ""
+    return (
+        f"{action} {order.quantity.normalize():f} {order.instrument.key} "
+        f"{order_type}{price} {tif}{outside} {order.account}".strip()
+    )

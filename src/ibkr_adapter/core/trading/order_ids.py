@@ -1,0 +1,46 @@
+"""Order ids only go up: over sessions, over restarts, over a gateway that forgets.
+
+A gateway may say a lower next id after a restart than it gave before. Reusing one puts the fills of two orders on one.
+"""
+
+from __future__ import annotations
+
+from ibkr_adapter.core.link.requests import REQUEST_ID_FIRST, RESERVED_IDS
+
+
+class OrderIds:
+    """The next id is one more than every id used by us, named by the gateway, or seen on any order.
+
+    The durable mark is the journal: an id is used only by an intent that is on disk.
+    Source: TWS API, "Next valid identifier"; design D7(c).
+    """
+
+    CEILING = REQUEST_ID_FIRST
+    """Ids from here up are requests; ids that other clients chose up there do not move our mark."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    @property
+    def last(self) -> int:
+        return self._last
+
+    def seen(self, order_id: int) -> None:
+        if self._last < order_id < self.CEILING:
+            self._last = order_id
+
+    def named_next(self, order_id: int) -> bool:
+        """The gateway's next valid id; False if it went back behind what was used."""
+        if order_id <= self._last:
+            return False
+        self.seen(order_id - 1)
+        return True
+
+    def take(self) -> int:
+        following = self._last + 1
+        while following in RESERVED_IDS:
+            following += 1
+        if following >= self.CEILING:
+            raise AssertionError("order ids are used up: reset the order id sequence in the gateway's API settings")
+        self._last = following
+        return following

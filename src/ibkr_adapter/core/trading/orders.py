@@ -1,0 +1,424 @@
+"""Orders as a fold over journal records: the same function makes the state live and after a restart.
+
+What an order is follows from what we intended, what left the socket, and what the broker said of it. Broker messages
+repeat, come late and come out of order, so a status only ever moves an order along ``TRANSITIONS``; what would move it
+back is old news. No code ends an order: a code raises a question (``suspect``), and the broker's lists answer it.
+
+An order whose outcome is not known is IN_DOUBT. It holds its risk, is never sent again, and leaves that state by
+evidence only: the broker names it, or two complete snapshots do not know it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from ibkr_adapter.core.trading.executions import Executions, Fill
+from ibkr_adapter.events import (
+    CancelIntended,
+    CommissionReported,
+    CompletedOrderReported,
+    ExecutionReported,
+    FrameSent,
+    JournalEvent,
+    NoticeReceived,
+    OpenOrderReported,
+    OrderDoubted,
+    OrderIntended,
+    OrderNotFound,
+    OrderRefused,
+    OrderStatusReported,
+    SessionOpened,
+)
+from ibkr_adapter.instruments import Instrument
+from ibkr_adapter.notices import Effect, NoticeTable
+from ibkr_adapter.snapshot import OrderView
+
+
+class OrderState(StrEnum):
+    INTENDED = "intended"
+    SENT = "sent"
+    IN_DOUBT = "in_doubt"
+    WORKING = "working"
+    HELD = "held"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    REFUSED = "refused"
+    NOT_FOUND = "not_found"
+
+
+S = OrderState
+
+TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
+    S.INTENDED: frozenset({S.SENT, S.IN_DOUBT, S.REFUSED, S.WORKING, S.HELD, S.FILLED, S.CANCELLED, S.REJECTED}),
+    S.SENT: frozenset({S.IN_DOUBT, S.WORKING, S.HELD, S.FILLED, S.CANCELLED, S.REJECTED}),
+    S.IN_DOUBT: frozenset({S.WORKING, S.HELD, S.FILLED, S.CANCELLED, S.REJECTED, S.NOT_FOUND}),
+    S.WORKING: frozenset({S.IN_DOUBT, S.HELD, S.FILLED, S.CANCELLED, S.REJECTED}),
+    S.HELD: frozenset({S.IN_DOUBT, S.WORKING, S.FILLED, S.CANCELLED, S.REJECTED}),
+    S.FILLED: frozenset(),
+    # A fill may arrive while a cancel is under way, and after it.
+    # The reason of a rejection may come behind the status that reports it as cancelled.
+    S.CANCELLED: frozenset({S.FILLED, S.REJECTED}),
+    S.REJECTED: frozenset({S.FILLED}),
+    # We never handed it to a session, so the broker cannot know it.
+    S.REFUSED: frozenset(),
+    # Evidence beats the absence of evidence.
+    S.NOT_FOUND: frozenset({S.WORKING, S.HELD, S.FILLED, S.CANCELLED, S.REJECTED}),
+}
+
+TERMINAL = frozenset({S.FILLED, S.CANCELLED, S.REJECTED, S.REFUSED, S.NOT_FOUND})
+UNACKNOWLEDGED = frozenset({S.INTENDED, S.SENT})
+
+STATUS_STATES = {
+    "ApiPending": S.WORKING,
+    "PendingSubmit": S.WORKING,
+    "PreSubmitted": S.WORKING,
+    "Submitted": S.WORKING,
+    "PendingCancel": S.WORKING,
+    "PreCancelled": S.WORKING,
+    "WarnState": S.WORKING,
+    "Inactive": S.HELD,
+    "Filled": S.FILLED,
+    "Cancelled": S.CANCELLED,
+    "ApiCancelled": S.CANCELLED,
+}
+"""IB's order statuses. Inactive may be a rejection or an order held back, so it is not terminal."""
+
+
+@dataclass(slots=True)
+class Order:
+    """One order. ``key`` is ours and travels as orderRef; one order may have several permIds over its life.
+
+    ``handed_ns``: when it was given to a session in this life of the process; from then on it may be at the broker.
+    """
+
+    key: str
+    order_id: int
+    client_id: int
+    gateway: str
+    account: str
+    instrument: Instrument
+    action: str
+    order_type: str
+    quantity: Decimal
+    limit_price: Decimal | None
+    tif: str
+    created_ns: int
+    updated_ns: int
+    foreign: bool = False
+    state: OrderState = OrderState.INTENDED
+    perm_ids: set[int] = field(default_factory=set)
+    broker_status: str = ""
+    detail: str = ""
+    rejection: str = ""
+    suspect: bool = False
+    handed_ns: int | None = None
+    cancel_asked: bool = False
+    filled: Decimal = Decimal(0)
+    paid: Decimal = Decimal(0)
+    commission: Decimal | None = None
+    echo: OpenOrderReported | None = None
+    status: OrderStatusReported | None = None
+    seen_inquiry: int = 0
+    misses: int = 0
+
+    @property
+    def terminal(self) -> bool:
+        return self.state in TERMINAL
+
+    @property
+    def at_risk(self) -> bool:
+        """May still trade, as far as anybody can tell."""
+        return self.state not in TERMINAL
+
+    @property
+    def remaining(self) -> Decimal:
+        return max(self.quantity - self.filled, Decimal(0))
+
+    def move(self, state: OrderState) -> bool:
+        """Along the table, or not at all: what would lead back is old news."""
+        if state not in TRANSITIONS[self.state]:
+            return False
+        self.state = state
+        self.misses = 0
+        if self.terminal:
+            self.suspect = False
+        return True
+
+
+class Orders:
+    """Every order of ours that the journal knows, and those of others that the broker showed us."""
+
+    FOREIGN_MAX = 1_000
+
+    def __init__(self, notices: NoticeTable, executions: Executions) -> None:
+        self._notices = notices
+        self._executions = executions
+        self._by_key: dict[str, Order] = {}
+        self._by_id: dict[tuple[str, int, int], Order] = {}
+        self._foreign: dict[tuple[str, int, int], Order] = {}
+        self._gateway = ""
+        self._client_id = 0
+        self.inquiry = 0
+        self.anomalies = 0
+
+    def __iter__(self) -> Iterator[Order]:
+        return iter(self._by_key.values())
+
+    def of(self, order_key: str) -> Order | None:
+        return self._by_key.get(order_key)
+
+    def by_id(self, order_id: int) -> Order | None:
+        """Our order of this id at the gateway of the present session."""
+        return self._by_id.get((self._gateway, self._client_id, order_id))
+
+    @property
+    def at_risk(self) -> list[Order]:
+        return [order for order in self._by_key.values() if order.at_risk]
+
+    @property
+    def questioned(self) -> list[Order]:
+        """Those about which the broker must be asked."""
+        return [o for o in self._by_key.values() if o.state is S.IN_DOUBT or (o.suspect and not o.terminal)]
+
+    def is_news(self, event: OpenOrderReported | OrderStatusReported) -> bool:
+        """False for an echo or a status that repeats the last one of its order: duplicates are normal at IB."""
+        order = self._find(event)
+        if order is None:
+            return True
+        order.seen_inquiry = self.inquiry
+        held = order.echo if isinstance(event, OpenOrderReported) else order.status
+        return held is None or _without_time(held) != _without_time(event)
+
+    def executed_again(self, event: ExecutionReported) -> None:
+        """A fill that was counted already still proves that the broker knows its order."""
+        if order := self._find(event):
+            order.seen_inquiry = self.inquiry
+
+    # The fold.
+
+    def apply(self, event: JournalEvent) -> None:
+        match event:
+            case SessionOpened():
+                self._gateway, self._client_id = event.gateway, event.client_id
+            case OrderIntended():
+                self._intended(event)
+            case OrderRefused():
+                self._move(event.order_key, S.REFUSED, event.ts_recv_ns, "; ".join(r.text for r in event.reasons))
+            case FrameSent():
+                self._sent(event)
+            case CancelIntended():
+                if order := self._by_key.get(event.order_key):
+                    order.cancel_asked = True
+            case OrderDoubted():
+                self._move(event.order_key, S.IN_DOUBT, event.ts_recv_ns, f"outcome unknown: {event.cause.value}")
+            case OrderNotFound():
+                self._not_found(event)
+            case OpenOrderReported() | OrderStatusReported():
+                self._reported(event)
+            case ExecutionReported():
+                self._executed(event)
+            case CommissionReported():
+                self._commission(self._executions.apply_commission(event))
+            case NoticeReceived():
+                self._noticed(event)
+
+    def _intended(self, event: OrderIntended) -> None:
+        order = Order(
+            key=event.order_key,
+            order_id=event.order_id,
+            client_id=event.client_id,
+            gateway=event.gateway,
+            account=event.account,
+            instrument=event.instrument,
+            action=event.action,
+            order_type=event.order_type,
+            quantity=event.quantity,
+            limit_price=event.limit_price,
+            tif=event.tif,
+            created_ns=event.ts_recv_ns,
+            updated_ns=event.ts_recv_ns,
+        )
+        identity = (event.gateway, event.client_id, event.order_id)
+        if identity in self._by_id or event.order_key in self._by_key:
+            raise AssertionError(f"order id {event.order_id} or key {event.order_key} was used before")
+        self._by_key[order.key] = order
+        self._by_id[identity] = order
+
+    def _sent(self, event: FrameSent) -> None:
+        order = self.by_id(event.order_id)
+        if order is not None and not event.cancel and order.move(S.SENT):
+            order.updated_ns = event.ts_recv_ns
+
+    def _not_found(self, event: OrderNotFound) -> None:
+        order = self._by_key.get(event.order_key)
+        if order is None:
+            return
+        if order.rejection:
+            order.move(S.REJECTED)
+        elif order.state is S.IN_DOUBT:
+            order.move(S.NOT_FOUND)
+            order.detail = event.evidence
+        order.updated_ns = event.ts_recv_ns
+
+    def _reported(self, event: OpenOrderReported | OrderStatusReported) -> None:
+        order = self._find(event) or self._stranger(event)
+        if order is None:
+            return
+        if event.perm_id:
+            order.perm_ids.add(event.perm_id)
+        if isinstance(event, OrderStatusReported):
+            order.status = event
+        else:
+            order.echo = event
+            order.quantity, order.limit_price = event.quantity or order.quantity, event.limit_price
+        order.seen_inquiry = self.inquiry
+        order.updated_ns = event.ts_recv_ns
+        if not event.status:
+            return
+        order.broker_status = event.status
+        self._follow_status(order, event)
+
+    def _follow_status(self, order: Order, event: OpenOrderReported | OrderStatusReported) -> None:
+        state = STATUS_STATES.get(event.status)
+        if state is S.CANCELLED and order.rejection and order.filled == 0 and not order.cancel_asked:
+            state = S.REJECTED
+        if state is not None and order.move(state) and state is S.HELD:
+            order.suspect = True
+        if isinstance(event, CompletedOrderReported) and event.completed_status:
+            order.detail = event.completed_status.strip()
+        elif isinstance(event, OrderStatusReported) and event.why_held:
+            order.detail = f"held: {event.why_held}"
+        if order.terminal and not order.foreign:
+            order.suspect = False
+
+    def _executed(self, event: ExecutionReported) -> None:
+        order = self._find(event) or self._by_foreign(event)
+        key = order.key if order is not None else ""
+        replaced = self._executions.apply(event, key)
+        if order is None:
+            return
+        if replaced is not None:
+            _count(order, replaced, sign=-1)
+        _count(order, Fill(event=event, order_key=key), sign=1)
+        if event.perm_id:
+            order.perm_ids.add(event.perm_id)
+        order.updated_ns = event.ts_recv_ns
+        order.seen_inquiry = self.inquiry
+        if order.filled >= order.quantity:
+            order.move(S.FILLED)
+        elif order.state in (S.INTENDED, S.SENT, S.IN_DOUBT, S.NOT_FOUND):
+            order.move(S.WORKING)
+        self._commission(key)
+
+    def _commission(self, order_key: str) -> None:
+        if order := self._by_key.get(order_key):
+            reports = [f.commission for f in self._executions.of_order(order_key) if f.commission is not None]
+            order.commission = sum((report.commission for report in reports), Decimal(0)) if reports else None
+
+    def _noticed(self, event: NoticeReceived) -> None:
+        """A code about one of our orders: it raises a question and, for a refusal, says what the answer may be."""
+        order = self.by_id(event.req_id)
+        if order is None:
+            return
+        effect = self._notices.of(event.code).effect
+        order.detail = f"{event.code}: {event.text.strip()}"
+        if effect in (Effect.REJECT_ORDER, Effect.FAIL_REQUEST):
+            order.rejection = order.detail
+        if effect in (Effect.REJECT_ORDER, Effect.FAIL_REQUEST, Effect.SUSPECT_ORDER) and not order.terminal:
+            order.suspect = True
+        if order.state is S.CANCELLED and order.rejection and order.filled == 0 and not order.cancel_asked:
+            order.move(S.REJECTED)
+        order.updated_ns = event.ts_recv_ns
+
+    def _move(self, order_key: str, state: OrderState, ts_ns: int, detail: str) -> None:
+        if (order := self._by_key.get(order_key)) and order.move(state):
+            order.detail = detail
+            order.updated_ns = ts_ns
+
+    # Whose order is it?
+
+    def _find(self, event: OpenOrderReported | OrderStatusReported | ExecutionReported) -> Order | None:
+        """By our key, which the broker carries; else by gateway, client and order id, which are never used twice."""
+        key = event.order_ref if isinstance(event, OpenOrderReported | ExecutionReported) else ""
+        if key and (order := self._by_key.get(key)):
+            return order
+        named = self._by_id.get((self._gateway, event.client_id, event.order_id))
+        if named is not None and key:
+            self.anomalies += 1  # our id under another key: somebody else used it, and it is not our order
+            named = None
+        return named or self._foreign.get((self._gateway, event.client_id, event.perm_id))
+
+    def _by_foreign(self, event: ExecutionReported) -> Order | None:
+        return self._foreign.get((self._gateway, event.client_id, event.perm_id))
+
+    def _stranger(self, event: OpenOrderReported | OrderStatusReported) -> Order | None:
+        """An order of another client, of a person at the screen, or of a life we have no journal of."""
+        if not isinstance(event, OpenOrderReported):
+            return None
+        if len(self._foreign) >= self.FOREIGN_MAX:
+            self._foreign.pop(next(iter(self._foreign)))
+        order = Order(
+            key=event.order_ref or f"perm:{event.perm_id}",
+            order_id=event.order_id,
+            client_id=event.client_id,
+            gateway=self._gateway,
+            account=event.account,
+            instrument=event.instrument,
+            action=event.action,
+            order_type=event.order_type,
+            quantity=event.quantity,
+            limit_price=event.limit_price,
+            tif=event.tif,
+            created_ns=event.ts_recv_ns,
+            updated_ns=event.ts_recv_ns,
+            foreign=True,
+            state=S.SENT,
+        )
+        self._foreign[(self._gateway, event.client_id, event.perm_id)] = order
+        return order
+
+    def views(self) -> tuple[OrderView, ...]:
+        """Newest first; ours and foreign, at most 500."""
+        every = sorted([*self._by_key.values(), *self._foreign.values()], key=lambda o: o.created_ns, reverse=True)
+        return tuple(_view(order) for order in every[:500])
+
+
+def _count(order: Order, fill: Fill, *, sign: int) -> None:
+    quantity = fill.event.quantity * sign
+    order.filled += quantity
+    order.paid += quantity * Decimal(str(fill.event.price))
+
+
+def _without_time(event: OpenOrderReported | OrderStatusReported) -> tuple[object, ...]:
+    """What a message says, apart from when and in which session it was said."""
+    return tuple(getattr(event, name) for name in event.__struct_fields__ if name not in ("ts_recv_ns", "epoch"))
+
+
+def _view(order: Order) -> OrderView:
+    return OrderView(
+        order_key=order.key,
+        order_id=order.order_id,
+        client_id=order.client_id,
+        perm_ids=tuple(sorted(order.perm_ids)),
+        account=order.account,
+        instrument=order.instrument.key,
+        action=order.action,
+        order_type=order.order_type,
+        quantity=order.quantity,
+        limit_price=order.limit_price,
+        tif=order.tif,
+        state=order.state.value,
+        filled=order.filled,
+        remaining=order.remaining if order.at_risk else Decimal(0),
+        average_price=float(order.paid / order.filled) if order.filled else None,
+        commission=order.commission,
+        detail=order.detail,
+        created_ns=order.created_ns,
+        updated_ns=order.updated_ns,
+        foreign=order.foreign,
+        cancel_asked=order.cancel_asked,
+    )

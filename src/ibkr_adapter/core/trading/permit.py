@@ -1,0 +1,183 @@
+"""May this be sent now, and if not, why: the one place that answers.
+
+The *gate* is the standing answer for new orders; the *permit* is the decision about one. Both are lists of reasons, and
+an empty list means yes. A missing limit refuses. Cancels of our own orders are not asked here: they reduce risk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.commands import Action, OrderType, PlaceOrder, Reason
+from ibkr_adapter.core.link.planes import Planes, Upstream
+from ibkr_adapter.core.link.session import Link
+from ibkr_adapter.core.market.market import Market
+from ibkr_adapter.core.records import Records
+from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.core.trading.orders import Order, Orders
+from ibkr_adapter.events import Source
+
+REPEAT_WINDOW_NS = SECOND
+"""Two orders with the same terms within this time are taken for one order sent twice (SEC 15c3-5, duplicates)."""
+
+
+@dataclass(slots=True)
+class Permit:
+    """Reasons against sending, from everything that is known."""
+
+    settings: Settings
+    link: Link
+    planes: Planes
+    records: Records
+    market: Market
+    orders: Orders
+    unconfirmed: tuple[str, ...] = ()
+
+    def gate(self) -> tuple[Reason, ...]:
+        """Why no new order may be sent now, whatever it is."""
+        return tuple(self._gate())
+
+    def placement(self, command: PlaceOrder, now_ns: int) -> tuple[Reason, ...]:
+        """Why this order may not be sent: the gate, its terms, its price, the limits."""
+        return (
+            *self._gate(),
+            *self._expiry(command.expires_at_ns, now_ns),
+            *self._terms(command),
+            *self._price(command),
+            *self._limits(command),
+            *self._repeated(command, now_ns),
+        )
+
+    def sending(self, order: Order, *, epoch: int, expires_at_ns: int, now_ns: int) -> tuple[Reason, ...]:
+        """The second look, when the disk has answered and the frame is about to go."""
+        reasons = [*self._gate(), *self._expiry(expires_at_ns, now_ns)]
+        if epoch != self.link.epoch:
+            reasons.append(Reason(code="session", text="the session it was meant for is gone"))
+        if order.cancel_asked:
+            reasons.append(Reason(code="cancelled", text="it was cancelled before it was sent"))
+        return tuple(reasons)
+
+    def reference_price(self, command: PlaceOrder) -> Decimal | None:
+        """What the order would trade at now: the side it takes, else the last trade. None unless proven current."""
+        quote = self.market.quote(command.instrument.key)
+        if quote is None or not self.market.flows(command.instrument.key):
+            return None
+        if self.settings.account_kind == "live" and quote.source is not Source.LIVE:
+            return None
+        side = quote.ask if command.action is Action.BUY else quote.bid
+        price = side if side and side > 0 else quote.last
+        return Decimal(str(price)) if price and price > 0 else None
+
+    def _gate(self) -> Iterable[Reason]:
+        if not self.settings.orders:
+            yield Reason(
+                code="capability",
+                text=f"component {self.settings.component} may not send orders",
+                remedy="use a component whose capabilities include orders",
+            )
+        if not self.settings.trading:
+            yield Reason(code="trading_off", text="trading is switched off", remedy="set trading.enabled = true")
+        if not self.link.ready:
+            yield Reason(code="link", text=f"the link is {self.link.state.value}: {self.link.detail}")
+        if self.planes.upstream is Upstream.LOST:
+            yield Reason(code="upstream", text="the gateway has lost its connection to IB and is restoring it")
+        if self.unconfirmed:
+            yield Reason(code="unconfirmed", text=f"no end marker came for: {', '.join(self.unconfirmed)}")
+        if self.records.failure:
+            yield Reason(
+                code="journal",
+                text=f"the journal failed: {self.records.failure}",
+                remedy="mend the disk, then restart the service",
+            )
+        elif self.records.behind:
+            yield Reason(code="journal_behind", text="the disk does not keep up with the journal")
+
+    def _expiry(self, expires_at_ns: int, now_ns: int) -> Iterable[Reason]:
+        if now_ns >= expires_at_ns:
+            yield Reason(
+                code="expired", text="the command expired before it could be sent", remedy="send a new command"
+            )
+
+    def _terms(self, command: PlaceOrder) -> Iterable[Reason]:
+        key = command.instrument.key
+        if self.market.contracts.of(key) is None:
+            why = self.market.contracts.unknown.get(key, "no contract details yet")
+            yield Reason(code="instrument", text=f"{key}: {why}", remedy="configure it under instruments")
+        quantity = command.quantity
+        if not quantity.is_finite() or quantity <= 0 or quantity != quantity.to_integral_value():
+            yield Reason(code="quantity", text=f"quantity: {quantity} is not a whole number of shares above 0")
+        if self.link.accounts and command.account not in self.link.accounts:
+            yield Reason(
+                code="account",
+                text=f"account: {command.account or 'none'} is not an account of this session",
+                remedy=f"one of {', '.join(self.link.accounts)}",
+            )
+
+    def _price(self, command: PlaceOrder) -> Iterable[Reason]:
+        limit = command.limit_price
+        if command.order_type is OrderType.MARKET and limit is not None:
+            yield Reason(code="price", text="limit_price: a market order has none", remedy="leave it out, or use LMT")
+        if command.order_type is OrderType.LIMIT:
+            if limit is None or not limit.is_finite() or limit <= 0:
+                yield Reason(code="price", text="limit_price: a limit order needs a price above 0")
+                return
+            described = self.market.contracts.of(command.instrument.key)
+            tick = described.min_tick if described is not None else None
+            if tick and limit % tick != 0:
+                yield Reason(code="tick", text=f"limit_price: {limit} is not a multiple of the tick {tick}")
+        reference = self.reference_price(command)
+        if reference is None:
+            yield Reason(
+                code="reference",
+                text=f"no current price of {command.instrument.key} to hold the order against",
+                remedy="wait for its quote; live trading needs live data",
+            )
+            return
+        collar = self.settings.limits.price_collar_percent
+        if collar is None:
+            yield _no_limit("price_collar_percent")
+        elif limit is not None and abs(limit - reference) * 100 > collar * reference:
+            yield Reason(code="collar", text=f"limit_price: {limit} is more than {collar} % away from {reference}")
+
+    def _limits(self, command: PlaceOrder) -> Iterable[Reason]:
+        limits = self.settings.limits
+        if limits.order_quantity_shares is None:
+            yield _no_limit("order_quantity_shares")
+        elif command.quantity > limits.order_quantity_shares:
+            yield Reason(
+                code="limit_quantity",
+                text=f"quantity: {command.quantity} is above {limits.order_quantity_shares} shares",
+            )
+        price = command.limit_price or self.reference_price(command)
+        if limits.order_notional_usd is None:
+            yield _no_limit("order_notional_usd")
+        elif price is not None and command.quantity * price > limits.order_notional_usd:
+            yield Reason(
+                code="limit_notional",
+                text=f"{command.quantity * price} USD is above {limits.order_notional_usd} USD an order",
+            )
+        if limits.open_orders is None:
+            yield _no_limit("open_orders")
+        elif len(self.orders.at_risk) >= limits.open_orders:
+            yield Reason(code="limit_open_orders", text=f"{limits.open_orders} orders are open already")
+
+    def _repeated(self, command: PlaceOrder, now_ns: int) -> Iterable[Reason]:
+        terms = (command.instrument.key, command.action, command.order_type, command.quantity, command.limit_price)
+        for order in self.orders:
+            same = (order.instrument.key, order.action, order.order_type, order.quantity, order.limit_price) == terms
+            if same and order.at_risk and now_ns - order.created_ns < REPEAT_WINDOW_NS:
+                yield Reason(
+                    code="repeat",
+                    text=f"the same order was placed {(now_ns - order.created_ns) / 1e6:.0f} ms ago as {order.key}",
+                    remedy="wait a second if it is meant",
+                )
+                return
+
+
+def _no_limit(name: str) -> Reason:
+    return Reason(
+        code="limit_missing", text=f"trading.limits.{name} is not set", remedy="a missing limit refuses: set it"
+    )

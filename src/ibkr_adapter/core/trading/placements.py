@@ -1,0 +1,265 @@
+"""The way of a command to the wire, and the answer to whoever gave it.
+
+    command -> permit -> intent appended -> on disk -> second look -> handed to the session -> frame sent
+
+An intent is on disk before its first byte can leave. The second look happens when pacing releases the frame, which is
+the last moment at which it can still be held back: what waited too long, or lost its session meanwhile, is refused and
+not sent late. From then on the order may be at the broker, whatever else we hear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from ibkr_adapter.commands import CancelOrder, CommandOutcome, PlaceOrder, Reason
+from ibkr_adapter.core.link.pacing import Pacing
+from ibkr_adapter.core.link.session import Link
+from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.core.trading.ledger import Ledger, terms_of
+from ibkr_adapter.core.trading.orders import Order, OrderState
+from ibkr_adapter.core.trading.permit import Permit
+from ibkr_adapter.effects import Outbox, Send
+from ibkr_adapter.events import CancelIntended, OrderIntended, OrderRefused
+from ibkr_adapter.requests import SendCancel, SendOrder
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A placement between its intent and its frame. ``asked`` once it stands in the pacing queue."""
+
+    seq: int
+    command_id: str
+    intent: OrderIntended
+    asked: bool = False
+
+
+class Placements:
+    """Commands in, outcomes out. The same idempotency key never sends twice."""
+
+    def __init__(self, settings: Settings, link: Link, permit: Permit, pacing: Pacing, ledger: Ledger) -> None:
+        self._settings = settings
+        self._link = link
+        self._permit = permit
+        self._pacing = pacing
+        self._ledger = ledger
+        self._pending: dict[int, _Pending] = {}
+
+    # Commands.
+
+    def place(self, command: PlaceOrder, now_ns: int, out: Outbox) -> None:
+        if not command.account and len(self._link.accounts) == 1:
+            command = _with_account(command, self._link.accounts[0])
+        if outcome := self._repeated(command):
+            out.replies.append(outcome)
+            return
+        reasons = self._permit.placement(command, now_ns)
+        reference = self._permit.reference_price(command)
+        if reasons or reference is None:
+            self._refuse(command, reasons, now_ns, out)
+            return
+        intent = OrderIntended(
+            ts_recv_ns=now_ns,
+            order_key=command.order_key,
+            idempotency_key=command.idempotency_key,
+            order_id=self._ledger.order_ids.take(),
+            client_id=self._settings.client_id,
+            gateway=self._settings.gateway,
+            epoch=self._link.epoch,
+            actor=command.actor,
+            account=command.account,
+            instrument=command.instrument,
+            action=command.action.value,
+            order_type=command.order_type.value,
+            quantity=command.quantity,
+            limit_price=command.limit_price,
+            tif=command.tif.value,
+            outside_rth=command.outside_rth,
+            reference_price=reference,
+            expires_at_ns=command.expires_at_ns,
+        )
+        seq = self._ledger.record(intent, out)
+        self._pending[intent.order_id] = _Pending(seq=seq, command_id=command.command_id, intent=intent)
+
+    def cancel(self, command: CancelOrder, now_ns: int, out: Outbox) -> None:
+        """Never waits for the disk, never expires; the record of it follows the frame."""
+        order = self._ledger.orders.of(command.order_key)
+        if reason := self._no_cancel(order, command.order_key):
+            out.replies.append(CommandOutcome(command_id=command.command_id, accepted=False, reasons=(reason,)))
+            return
+        assert order is not None
+        waiting = self._pending.get(order.order_id)
+        self._ledger.record(
+            CancelIntended(ts_recv_ns=now_ns, order_key=order.key, order_id=order.order_id, actor=command.actor), out
+        )
+        if waiting is not None:
+            self._pacing.withdraw(order.order_id)
+            self._drop(waiting, self._second_look(waiting, now_ns), now_ns, out)
+        else:
+            self._pacing.ask(SendCancel(order_id=order.order_id), epoch=self._link.epoch)
+        out.replies.append(_outcome(command.command_id, order, accepted=True))
+
+    # What happened since.
+
+    def durable(self, seq: int) -> None:
+        """Intents that are safe now may ask for their turn."""
+        for pending in self._pending.values():
+            if pending.seq <= seq and not pending.asked:
+                pending.asked = True
+                self._pacing.ask(_request(pending.intent), epoch=pending.intent.epoch)
+
+    def confirm(self, send: Send, now_ns: int, out: Outbox) -> bool:
+        """Pacing is about to release this frame: the second look. False holds it back for good."""
+        if not isinstance(send.request, SendOrder):
+            return True
+        pending = self._pending.get(send.request.order_id)
+        if pending is None:
+            return False
+        if reasons := self._second_look(pending, now_ns):
+            self._drop(pending, reasons, now_ns, out)
+            return False
+        del self._pending[send.request.order_id]
+        order = self._ledger.orders.of(pending.intent.order_key)
+        assert order is not None
+        order.handed_ns = now_ns
+        out.replies.append(_outcome(pending.command_id, order, accepted=True))
+        return True
+
+    def refuse_pending(self, reason: Reason, now_ns: int, out: Outbox) -> None:
+        """The session or the journal is gone: nothing that still waits here will be sent."""
+        for pending in list(self._pending.values()):
+            self._drop(pending, (reason,), now_ns, out)
+
+    def expire(self, now_ns: int, out: Outbox) -> None:
+        """Refuse what waited for the disk longer than its command allows."""
+        for pending in list(self._pending.values()):
+            if now_ns >= pending.intent.expires_at_ns:
+                self._pacing.withdraw(pending.intent.order_id)
+                self._drop(pending, self._second_look(pending, now_ns), now_ns, out)
+            else:
+                out.wake_at(pending.intent.expires_at_ns)
+
+    # Answers.
+
+    def _refuse(self, command: PlaceOrder, reasons: tuple[Reason, ...], now_ns: int, out: Outbox) -> None:
+        self._ledger.record(
+            OrderRefused(
+                ts_recv_ns=now_ns,
+                order_key=command.order_key,
+                idempotency_key=command.idempotency_key,
+                actor=command.actor,
+                terms=terms_of(command),
+                reasons=reasons,
+            ),
+            out,
+        )
+        out.replies.append(
+            CommandOutcome(
+                command_id=command.command_id,
+                accepted=False,
+                order_key=command.order_key,
+                state=OrderState.REFUSED.value,
+                reasons=reasons,
+            )
+        )
+
+    def _drop(self, pending: _Pending, reasons: tuple[Reason, ...], now_ns: int, out: Outbox) -> None:
+        intent = pending.intent
+        self._pending.pop(intent.order_id, None)
+        self._ledger.record(
+            OrderRefused(
+                ts_recv_ns=now_ns,
+                order_key=intent.order_key,
+                idempotency_key=intent.idempotency_key,
+                actor=intent.actor,
+                terms=terms_of(intent),
+                reasons=reasons,
+                order_id=intent.order_id,
+            ),
+            out,
+        )
+        order = self._ledger.orders.of(intent.order_key)
+        assert order is not None
+        out.replies.append(_outcome(pending.command_id, order, accepted=False, reasons=reasons))
+
+    def _second_look(self, pending: _Pending, now_ns: int) -> tuple[Reason, ...]:
+        order = self._ledger.orders.of(pending.intent.order_key)
+        assert order is not None
+        return self._permit.sending(
+            order, epoch=pending.intent.epoch, expires_at_ns=pending.intent.expires_at_ns, now_ns=now_ns
+        )
+
+    def _repeated(self, command: PlaceOrder) -> CommandOutcome | None:
+        known = self._ledger.outcome_of(command.idempotency_key)
+        if known is None:
+            return None
+        if known.terms != terms_of(command):
+            return CommandOutcome(
+                command_id=command.command_id,
+                accepted=False,
+                order_key=known.order_key,
+                reasons=(
+                    Reason(
+                        code="idempotency",
+                        text=f"idempotency_key: {command.idempotency_key} was used for another order",
+                        remedy="a new order needs a new key",
+                    ),
+                ),
+                repeated=True,
+            )
+        order = self._ledger.orders.of(known.order_key)
+        return CommandOutcome(
+            command_id=command.command_id,
+            accepted=not known.reasons,
+            order_key=known.order_key,
+            order_id=order.order_id if order else None,
+            state=order.state.value if order else OrderState.REFUSED.value,
+            reasons=known.reasons,
+            repeated=True,
+        )
+
+    def _no_cancel(self, order: Order | None, order_key: str) -> Reason | None:
+        if order is None:
+            return Reason(code="order", text=f"order_key: {order_key} is no order of ours", remedy="see orders list")
+        if order.terminal:
+            return Reason(code="terminal", text=f"the order is {order.state.value} already")
+        if not self._settings.orders:
+            return Reason(code="capability", text=f"component {self._settings.component} may not send orders")
+        if not self._link.socket_open and order.order_id not in self._pending:
+            return Reason(
+                code="link",
+                text=f"the link is {self._link.state.value}: the cancel cannot reach the gateway",
+                remedy="cancel in TWS, or again once the link is back",
+            )
+        return None
+
+
+def _request(intent: OrderIntended) -> SendOrder:
+    return SendOrder(
+        order_id=intent.order_id,
+        order_ref=intent.order_key,
+        account=intent.account,
+        instrument=intent.instrument,
+        action=intent.action,
+        order_type=intent.order_type,
+        quantity=intent.quantity,
+        limit_price=intent.limit_price,
+        tif=intent.tif,
+        outside_rth=intent.outside_rth,
+    )
+
+
+def _with_account(command: PlaceOrder, account: str) -> PlaceOrder:
+    return replace(command, account=account)
+
+
+def _outcome(command_id: str, order: Order, *, accepted: bool, reasons: tuple[Reason, ...] = ()) -> CommandOutcome:
+    return CommandOutcome(
+        command_id=command_id,
+        accepted=accepted,
+        order_key=order.key,
+        order_id=order.order_id,
+        state=order.state.value,
+        reasons=reasons,
+    )

@@ -1,0 +1,87 @@
+"""IB's message codes as data: what each means and what it does to us.
+
+The table ships in ``data/message_codes.json`` (483 codes, from IB's published message codes, the official client's own
+error list and field reports; the wording is ours). Nothing else in the package branches on a code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+from msgspec import Struct
+
+
+class Effect(StrEnum):
+    """What a code does. None of them makes an order terminal: the broker is asked first."""
+
+    INFORM = "inform"
+    FAIL_REQUEST = "fail_request"
+    REJECT_ORDER = "reject_order"
+    SUSPECT_ORDER = "suspect_order"
+    UPSTREAM_LOST = "upstream_lost"
+    UPSTREAM_RESTORED = "upstream_restored"
+    UPSTREAM_RESTORED_STREAMS_LOST = "upstream_restored_streams_lost"
+    FARM_OK = "farm_ok"
+    FARM_BROKEN = "farm_broken"
+    FARM_DORMANT = "farm_dormant"
+    FARM_CONNECTING = "farm_connecting"
+    CLIENT_ID_IN_USE = "client_id_in_use"
+    DELAYED = "delayed"
+    STREAM_SILENT = "stream_silent"
+    POSITIONS_UNREADY = "positions_unready"
+    PACE = "pace"
+
+
+class Notice(Struct, frozen=True, kw_only=True):
+    """One row of the table. ``scope`` says whose id comes with it: order, request, request-or-order, system."""
+
+    code: int
+    category: str
+    scope: str
+    severity: str
+    effect: Effect
+    text: str
+    action: str
+    source: str
+    confidence: str
+
+
+class NoticeTable:
+    """Codes to notices; an unknown code is harmless, and says that it is unknown."""
+
+    def __init__(self, rows: Mapping[int, Notice]) -> None:
+        self._rows = dict(rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, code: int) -> bool:
+        return code in self._rows
+
+    def of(self, code: int) -> Notice:
+        return self._rows.get(code) or _unknown(code)
+
+
+@cache
+def shipped() -> NoticeTable:
+    """The table that comes with the package."""
+    raw = files("ibkr_adapter").joinpath("data/message_codes.json").read_bytes()
+    return NoticeTable({row.code: row for row in msgspec.json.decode(raw, type=list[Notice])})
+
+
+def _unknown(code: int) -> Notice:
+    return Notice(
+        code=code,
+        category="warning",
+        scope="request-or-order",
+        severity="warning",
+        effect=Effect.INFORM,
+        text="A code that is not in the table",
+        action="log",
+        source="none",
+        confidence="none",
+    )
