@@ -130,7 +130,7 @@ class Margins:
 
 
 class LedgerFull(Exception):
-    """``RECORDS_MAX`` records are kept; restart the simulator."""
+    """As many records as the ledger may keep are kept; restart the simulator."""
 
 
 class Ledger:
@@ -147,8 +147,15 @@ class Ledger:
     commissions: dict[str, Commission]
     placements: list[Placement]
 
-    def __init__(self, account: str, cash_usd: Decimal = OPENING_CASH_USD, positions: Iterable[Position] = ()) -> None:
+    def __init__(
+        self,
+        account: str,
+        cash_usd: Decimal = OPENING_CASH_USD,
+        positions: Iterable[Position] = (),
+        records_max: int = RECORDS_MAX,
+    ) -> None:
         self.account = account
+        self._records_max = records_max
         self.cash_usd = cash_usd
         self.executions = []
         self.commissions = {}
@@ -159,7 +166,7 @@ class Ledger:
     def apply(self, execution: Execution, commission_usd: Decimal) -> Commission:
         """Book one fill and answer with its commission report; an exec_id can be booked once."""
         assert execution.exec_id not in self.commissions, f"{execution.exec_id} booked twice"
-        if len(self.executions) >= RECORDS_MAX:
+        if len(self.executions) >= self._records_max:
             raise LedgerFull
         holding = self._holdings.get(execution.con_id)
         if holding is None:
@@ -179,7 +186,7 @@ class Ledger:
 
     def record(self, placement: Placement) -> None:
         """Remember a placeOrder message; every one, refused ones and repeats included."""
-        if len(self.placements) >= RECORDS_MAX:
+        if len(self.placements) >= self._records_max:
             raise LedgerFull
         self.placements.append(placement)
 

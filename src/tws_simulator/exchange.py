@@ -35,7 +35,7 @@ ORDER_TYPES: Final = ("MKT", "LMT")
 TIFS: Final = ("DAY", "GTC", "IOC")
 TIFS_REFUSED: Final = ("FOK", "GTD", "OPG", "DTC", "AUC")  # known to IB, not filled here
 
-ORDERS_PER_DAY_MAX: Final = 200_000  # above it, 201
+ORDERS_PER_DAY_MAX: Final = 200_000  # at it, new orders are refused with 201
 DEAD_ORDERS_TOLD_MAX: Final = 20  # a global cancel answers 161 for at most this many finished orders
 
 # Texts as captured from a gateway (server version 225), except where a comment says otherwise.
@@ -53,6 +53,7 @@ NO_PARENT: Final = "Missing parent order"  # wording ours
 CANCELED: Final = "Order Canceled - reason:"
 REJECTED: Final = "Order rejected - reason:"
 BAD_TIF_FOR_VENUE: Final = "The time-in-force {} is invalid for this combination of exchange and security type."
+TOO_MANY: Final = "Too many orders today."  # wording ours
 MARGIN: Final = (  # wording ours
     "Your order is not accepted: your equity with loan value [{:.2f} USD] must exceed the initial margin [{:.2f} USD]."
 )
@@ -206,8 +207,11 @@ class Exchange:
     orders end, finished orders are forgotten and the ledger starts a new day; ids and GTC orders live on.
     """
 
-    def __init__(self, market: Market, ledger: Ledger, seed: int, start_ns: int) -> None:
+    def __init__(
+        self, market: Market, ledger: Ledger, seed: int, start_ns: int, orders_max: int = ORDERS_PER_DAY_MAX
+    ) -> None:
         self._market = market
+        self._orders_max = orders_max
         self._ledger = ledger
         luck = int.from_bytes(blake2b(b"luck %d" % seed, digest_size=8).digest(), "big")
         self._luck = random.Random(luck)  # noqa: S311  reproducible is what we want; nothing here is secret
@@ -240,6 +244,8 @@ class Exchange:
         else:
             kind = PlacementKind.NEW
             refusal = (103, DUPLICATE_ID) if ticket.order_id <= ids.accepted else self._refusal(ticket)
+            if len(self._orders) >= self._orders_max:
+                refusal = (201, REJECTED + TOO_MANY)
         if ticket.what_if:
             kind = PlacementKind.WHAT_IF
         if refusal is not None:
@@ -369,8 +375,6 @@ class Exchange:
         """Why an order that was well formed is not taken on (201)."""
         if ticket.tif in TIFS_REFUSED:
             return BAD_TIF_FOR_VENUE.format(ticket.tif)
-        if len(self._orders) > ORDERS_PER_DAY_MAX:
-            return "Too many orders today."
         if ticket.parent_id:
             return None  # it will reduce what the parent opens
         marks = self._market.marks()

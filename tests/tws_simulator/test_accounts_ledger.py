@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tws_simulator.accounts import (
     Execution,
     Ledger,
+    LedgerFull,
     Placement,
     PlacementKind,
     Position,
@@ -207,6 +208,18 @@ def test_every_placement_is_counted():
     assert ledger.placements_by_ref(PlacementKind.NEW) == {"a": 1}
     assert ledger.placements_by_id() == {(7, 1): 2, (7, 2): 1}
     assert ledger.placements_by_id(PlacementKind.REFUSED) == {(7, 2): 1}
+
+
+def test_a_full_record_fails_loudly():
+    """An oracle never forgets in silence: at its bound it refuses, and books nothing."""
+    ledger = Ledger("DU1234567", records_max=1)
+    ledger.record(placement(1, "a", PlacementKind.NEW))
+    with pytest.raises(LedgerFull):
+        ledger.record(placement(2, "b", PlacementKind.NEW))
+    ledger.apply(execution(1, SPY, "BOT", "1", "600"), Decimal(0))
+    with pytest.raises(LedgerFull):
+        ledger.apply(execution(2, SPY, "BOT", "1", "600"), Decimal(0))
+    assert ledger.cash_usd == Decimal(999_400)
 
 
 def test_account_names():

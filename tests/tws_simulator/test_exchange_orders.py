@@ -1,10 +1,12 @@
 """Order entry and matching: the messages real gateways send, and quantities that always add up."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import zip_longest
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -341,6 +343,15 @@ def test_an_order_beyond_the_margin_is_rejected(floor: Floor):
     assert story(floor.place(sell(3, 100))) == WORKING + FILLED
 
 
+def test_a_full_day_refuses_new_orders(floor: Floor):
+    """At the bound a new order is turned away with 201; those that exist can still be changed and cancelled."""
+    exchange = Exchange(floor.market, floor.ledger, 1, START_NS, orders_max=1)
+    exchange.place(buy(1, 10, floor.bid(-10)), NOW_NS)
+    assert story(exchange.place(buy(2), NOW_NS)) == ["Notice 201"]
+    assert story(exchange.place(buy(1, 20, floor.bid(-10)), NOW_NS)) == ["Echo Submitted", "Status Submitted"]
+    assert story(exchange.cancel(7, 1, NOW_NS)) == CANCELLED
+
+
 # Ids
 
 
@@ -553,6 +564,40 @@ def test_whatever_clients_and_the_market_do_the_accounts_agree(steps, seed: int)
     assert stories[0] == stories[1]
 
 
+def test_busy_days_keep_every_promise_too():
+    """The same on long seeded mixes of all that clients do, in which every kind of message occurs."""
+    seen = Counter()
+    for seed in range(12):
+        seen.update(story(play(busy_day(seed), seed)))
+    assert seen.keys() >= {
+        "Echo Inactive", "Echo Submitted paid", "Echo Filled paid", "Status Cancelled", "Executed", "Commissioned",
+        "Notice 103", "Notice 105", "Notice 161", "Notice 201", "Notice 202", "Notice 10006", "Notice 10147",
+        "Notice 10148",
+    }  # fmt: skip
+
+
+def busy_day(seed: int) -> list[tuple]:
+    """Mostly new orders with rising ids, some repeats of old ids, cancels, brackets, and pauses of up to 3 s."""
+    rng = Random(seed)
+    steps: list[tuple] = []
+    for index in range(120):
+        newest = index // 2 + 1
+        chance = rng.random()
+        if chance < 0.55:
+            order_id = newest if rng.random() < 0.7 else rng.randint(1, newest)
+            offset = None if rng.random() < 0.2 else rng.randint(-12, 12)
+            tif = rng.choice(["DAY"] * 6 + ["GTC", "GTC", "IOC", "FOK"])
+            terms = (rng.choice(["BUY", "SELL", "SSHORT"]), rng.choice([SPY, TSLA]), rng.randint(1, 900), offset, tif)
+            steps.append(("place", order_id, *terms, rng.choice([0, 0, 0, newest - 1]), rng.random() < 0.8))
+        elif chance < 0.65:
+            steps.append(("cancel", rng.randint(1, newest)))
+        elif chance < 0.67:
+            steps.append(("global",))
+        else:
+            steps.append(("wait", rng.randint(1, 3000)))
+    return steps
+
+
 def play(steps, seed: int) -> list[OrderEvent]:
     floor = Floor(seed)
     exchange, market = floor.exchange, floor.market
@@ -575,7 +620,7 @@ def play(steps, seed: int) -> list[OrderEvent]:
                 now_ns += ms * 1_000_000
                 events = exchange.advance(now_ns, market.advance(now_ns))
         told += events
-        for event in events:
+        for event, following in zip_longest(events, events[1:]):
             assert event.ts_ns <= now_ns
             if isinstance(event, Echo | Status):
                 order = event.order
@@ -586,16 +631,18 @@ def play(steps, seed: int) -> list[OrderEvent]:
             elif isinstance(event, Executed):
                 filled[event.execution.perm_id] += event.execution.shares
                 assert event.execution.cum_qty == filled[event.execution.perm_id]
+                assert isinstance(following, Echo)
+                limit = following.order.ticket.limit_price if following.order.ticket.order_type == "LMT" else None
+                if limit is not None and event.execution.side == "BOT":
+                    assert event.execution.price <= limit
+                elif limit is not None:
+                    assert event.execution.price >= limit
 
     done = [event.execution for event in told if isinstance(event, Executed)]
     assert [event.report.exec_id for event in told if isinstance(event, Commissioned)] == [
         each.exec_id for each in done
     ]
     assert len({each.exec_id for each in done}) == len(done) == len(floor.ledger.executions)
-    for order in exchange.completed_orders() + exchange.open_orders():
-        limit, action = order.ticket.limit_price, order.ticket.action
-        if order.filled and limit is not None and order.ticket.order_type == "LMT":
-            assert order.last_price <= limit if action == "BUY" else order.last_price >= limit
     for con_id, opening in ((SPY, 100), (TSLA, 0)):
         position = floor.ledger.position(con_id)
         traded = sum(each.shares if each.side == "BOT" else -each.shares for each in done if each.con_id == con_id)
