@@ -1,0 +1,162 @@
+"""Requests to bytes: the official client with its encoders, and nothing else of it.
+
+``EClient`` believes it is connected; what stands where its connection was keeps the frame that an encoder made. A
+refusal, which an encoder reports to its wrapper or swallows, becomes an exception.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ibkr_adapter import requests
+from ibkr_adapter.errors import InvalidRequest, ReadOnlyClient
+from ibkr_adapter.requests import Request
+from ibkr_adapter.tws import translate
+from ibkr_adapter.tws.official import EClient, EWrapper, ExecutionFilter, OrderCancel
+
+logging.getLogger("ibapi").setLevel(logging.WARNING)  # at INFO it writes every outgoing frame, orders and accounts too
+
+
+class Client(EClient):
+    """Encodes the requests of one session; without ``orders`` it has no way to encode one."""
+
+    def __init__(self, *, client_id: int, orders: bool) -> None:
+        self._refusals = _Refusals()
+        super().__init__(self._refusals)  # type: ignore[no-untyped-call]  # partly typed upstream
+        self._outlet = _Outlet()
+        self._lock = threading.Lock()
+        self._performers = dict(_PERFORMERS)
+        if orders:
+            self._performers |= _ORDER_PERFORMERS
+        self.clientId = client_id
+
+    def greeted(self, server_version: int, optional_capabilities: str) -> None:
+        """The handshake is done: from now on requests can be encoded."""
+        self.serverVersion_ = server_version
+        self.optCapab = optional_capabilities
+        self.conn = self._outlet
+        self.setConnState(EClient.CONNECTED)  # type: ignore[no-untyped-call]  # partly typed upstream
+
+    def start_frame(self) -> bytes:
+        """START_API, which makes the gateway speak."""
+        return self._frame("START_API", lambda: self.startApi())  # type: ignore[no-untyped-call]  # partly typed upstream
+
+    def frame(self, request: Request) -> bytes:
+        """The one frame of a request, length included; raises ``InvalidRequest`` or ``ReadOnlyClient``."""
+        performer = self.judge(request)
+        return self._frame(type(request).__name__, lambda: performer(self, request))
+
+    def judge(self, request: Request) -> _Performer:
+        """How this request is sent, or an exception if this session has no way to."""
+        performer = self._performers.get(type(request))
+        if performer is not None:
+            return performer
+        if isinstance(request, requests.ORDER_REQUESTS):
+            raise ReadOnlyClient("this session was opened without the capability to send orders")
+        raise InvalidRequest("request", f"nothing is known about how to send {type(request).__name__}")
+
+    def _frame(self, name: str, encode: Callable[[], None]) -> bytes:
+        with self._lock:
+            self._refusals.heard.clear()
+            self._outlet.frames.clear()
+            try:
+                encode()
+            except InvalidRequest:
+                raise
+            except Exception as failure:
+                # BLE001: an encoder may fail with anything; whatever it is, the caller must learn it was not sent.
+                raise InvalidRequest(name, f"the official client cannot encode it: {failure!r}") from failure
+            if self._refusals.heard:
+                raise InvalidRequest(name, f"the official client refuses it: {'; '.join(self._refusals.heard)}")
+            if len(self._outlet.frames) != 1:
+                raise InvalidRequest(name, f"the official client made {len(self._outlet.frames)} frames of it")
+            return self._outlet.frames[0]
+
+
+class _Outlet:
+    """Stands where the official client keeps its connection."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+
+    def isConnected(self) -> bool:  # noqa: N802 - the official client's name
+        return True
+
+    def sendMsg(self, msg: bytes) -> int:  # noqa: N802 - the official client's name
+        self.frames.append(msg)
+        return len(msg)
+
+
+class _Refusals(EWrapper):
+    """The encoders' wrapper: hears only what they complain about, on the thread that asked."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # partly typed upstream
+        self.heard: list[str] = []
+
+    def error(self, reqId: int, errorTime: int, errorCode: int, errorString: str, *_more: str) -> None:  # noqa: N803 - the official client's names
+        self.heard.append(f"{errorCode} {errorString}")
+
+
+# --- One official call for each request ---------------------------------------------------------------------------
+
+_Performer = Callable[[Any, Any], None]
+
+
+def _subscribe_quotes(client: EClient, request: requests.SubscribeQuotes) -> None:
+    ticks = translate.word("generic_ticks", request.generic_ticks)
+    client.reqMktData(
+        request.req_id,
+        translate.contract(request.instrument),
+        ticks,
+        snapshot=False,
+        regulatorySnapshot=False,
+        mktDataOptions=[],
+    )
+
+
+def _request_contract_details(client: EClient, request: requests.RequestContractDetails) -> None:
+    client.reqContractDetails(request.req_id, translate.contract(request.instrument))
+
+
+def _request_account_summary(client: EClient, request: requests.RequestAccountSummary) -> None:
+    group = translate.word("group", request.group)
+    client.reqAccountSummary(request.req_id, group, translate.word("tags", ",".join(request.tags)))
+
+
+def _request_executions(client: EClient, request: requests.RequestExecutions) -> None:
+    client.reqExecutions(request.req_id, ExecutionFilter())  # type: ignore[no-untyped-call]  # partly typed upstream
+
+
+def _send_order(client: EClient, request: requests.SendOrder) -> None:
+    client.placeOrder(request.order_id, translate.contract(request.instrument), translate.order(request))
+
+
+def _send_cancel(client: EClient, request: requests.SendCancel) -> None:
+    client.cancelOrder(request.order_id, OrderCancel())  # type: ignore[no-untyped-call]  # partly typed upstream
+
+
+_PERFORMERS: dict[type[Request], _Performer] = {
+    requests.RequestCurrentTime: lambda client, request: client.reqCurrentTime(),
+    requests.RequestIds: lambda client, request: client.reqIds(1),
+    requests.SetDataType: lambda client, request: client.reqMarketDataType(request.data_type),
+    requests.SubscribeQuotes: _subscribe_quotes,
+    requests.CancelQuotes: lambda client, request: client.cancelMktData(request.req_id),
+    requests.RequestContractDetails: _request_contract_details,
+    requests.RequestAccountSummary: _request_account_summary,
+    requests.CancelAccountSummary: lambda client, request: client.cancelAccountSummary(request.req_id),
+    requests.RequestPositions: lambda client, request: client.reqPositions(),
+    requests.CancelPositions: lambda client, request: client.cancelPositions(),
+    requests.RequestOpenOrders: lambda client, request: client.reqOpenOrders(),
+    requests.RequestAllOpenOrders: lambda client, request: client.reqAllOpenOrders(),
+    requests.RequestExecutions: _request_executions,
+    requests.RequestCompletedOrders: lambda client, request: client.reqCompletedOrders(request.api_only),
+}
+
+_ORDER_PERFORMERS: dict[type[Request], _Performer] = {
+    requests.SendOrder: _send_order,
+    requests.SendCancel: _send_cancel,
+}

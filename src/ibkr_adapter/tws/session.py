@@ -1,0 +1,140 @@
+"""One connection to one gateway: from the first byte to the one event that says it is over. Never used twice."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from ibkr_adapter import requests
+from ibkr_adapter.clock import MINUTE, SECOND, Clock
+from ibkr_adapter.errors import SessionError
+from ibkr_adapter.requests import Request
+from ibkr_adapter.tws.client import Client
+from ibkr_adapter.tws.counters import Counters
+from ibkr_adapter.tws.dialogue import Dialogue, State
+from ibkr_adapter.tws.mailbox import Mailbox
+from ibkr_adapter.tws.transport import Receipt, Transport, TransportOptions
+
+__all__ = ["Counters", "Endpoint", "Mailbox", "Session", "State", "TransportOptions"]
+
+
+class Endpoint(Struct, frozen=True):
+    """Where a gateway listens; ``gateway`` is our name for it."""
+
+    gateway: str
+    host: str
+    port: int
+
+
+class Session:
+    """Everything a session has to say arrives in the mailbox, stamped with its epoch.
+
+    At most one ``SessionOpened``; exactly one ``SessionLost`` once it was started, and nothing after that. Without
+    ``orders`` it cannot encode an order or a cancel at all.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        client_id: int,
+        epoch: int,
+        mailbox: Mailbox,
+        clock: Clock,
+        orders: bool,
+        options: TransportOptions | None = None,
+    ) -> None:
+        options = options or TransportOptions()
+        self.endpoint = endpoint
+        self.client_id = client_id
+        self.epoch = epoch
+        self._clock = clock
+        self._since_ns = clock.now_ns()
+        self._counters = Counters()
+        self._client = Client(client_id=client_id, orders=orders)
+        self._dialogue = Dialogue(
+            gateway=endpoint.gateway,
+            client_id=client_id,
+            epoch=epoch,
+            client=self._client,
+            mailbox=mailbox,
+            counters=self._counters,
+            options=options,
+        )
+        self._transport = Transport(
+            endpoint.host,
+            endpoint.port,
+            self._dialogue,
+            name=f"tws-{endpoint.gateway}-{epoch}",
+            clock=clock,
+            counters=self._counters,
+            options=options,
+        )
+
+    @property
+    def state(self) -> State:
+        return self._dialogue.state
+
+    @property
+    def server_version(self) -> int | None:
+        return self._dialogue.server_version
+
+    @property
+    def counters(self) -> Counters:
+        """A copy of what the network thread has counted until now."""
+        return msgspec.structs.replace(self._counters)
+
+    def start(self) -> None:
+        """Begin to connect, on a thread of its own; ``SessionOpened`` or ``SessionLost`` answers."""
+        self._dialogue.state = State.CONNECTING
+        self._transport.start()
+
+    def perform(self, request: Request) -> None:
+        """Encode a request and queue its frame; never blocks.
+
+        A session that is over drops it, because its ``SessionLost`` is already on the way. ``SendOrder`` and
+        ``SendCancel`` are answered by ``FrameSent`` once the operating system has the whole frame.
+        """
+        self._client.judge(request)
+        if self._dialogue.state is State.LOST:
+            self._counters.requests_dropped += 1
+            return
+        if self._dialogue.state is not State.OPEN:
+            raise SessionError(f"{self!r} is not open: nothing can be sent yet")
+        if not self._transport.send(self._client.frame(request), _receipt(request)):
+            self._counters.requests_dropped += 1
+
+    def close(self, reason: str) -> None:
+        """End the session: what is queued is still tried, then ``SessionLost`` with this reason; may be repeated."""
+        self._transport.close(reason)
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread to end; whether it has."""
+        return self._transport.join(timeout_s)
+
+    def __repr__(self) -> str:
+        age_ns = self._clock.now_ns() - self._since_ns
+        where = f"{self.client_id}@{self.endpoint.gateway} {self.endpoint.host}:{self.endpoint.port}"
+        version = "" if self.server_version is None else f" sv{self.server_version}"
+        counters = self._counters
+        return (
+            f"<Session {where} epoch {self.epoch} {self.state.name}{version} {_age(age_ns)}"
+            f" in {counters.frames_in} out {counters.frames_out} pending {self._transport.outbox_frames}>"
+        )
+
+
+def _receipt(request: Request) -> Receipt | None:
+    if isinstance(request, requests.SendOrder):
+        return Receipt(order_id=request.order_id, cancel=False)
+    if isinstance(request, requests.SendCancel):
+        return Receipt(order_id=request.order_id, cancel=True)
+    return None
+
+
+def _age(age_ns: int) -> str:
+    """``3h12m``, ``12m05s`` or ``7s``."""
+    hours, minutes_ns = divmod(age_ns, 60 * MINUTE)
+    minutes, seconds_ns = divmod(minutes_ns, MINUTE)
+    if hours:
+        return f"{hours}h{minutes:02}m"
+    return f"{minutes}m{seconds_ns // SECOND:02}s" if minutes else f"{seconds_ns // SECOND}s"

@@ -1,0 +1,424 @@
+"""The network thread: it alone owns the socket, in both directions, from the connect to the end.
+
+Theory of operation. The thread waits in ``poll`` for three things: bytes from the peer, room for bytes to the peer,
+and its wake descriptor, which any other thread writes to after it queued a frame or asked for the end. A read goes
+into one buffer, is cut into frames, and the frames go to the ``Conversation`` with one clock reading for all of them.
+
+After a read that carried bulk the thread lingers up to ``batch_window_us``, on the wake descriptor alone, so that a
+busy line costs one read, one delivery and one wake of the loop for many ticks. A queued frame ends the wait at once.
+Nothing waits before the first read after quiet, because the wait comes after a delivery, never before one.
+
+Writes are tried at once. What the socket does not take is finished when ``poll`` says so; a frame that cannot be
+finished within ``write_deadline_s`` ends the session, for nobody knows any more what the peer has seen.
+
+The thread ends in exactly one way: an ``Ended`` is raised, and the conversation is told its cause.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import select
+import socket
+import threading
+from collections import deque
+from collections.abc import Iterator
+from typing import Protocol
+
+import structlog
+from msgspec import Struct
+
+from ibkr_adapter.clock import SECOND, Clock
+from ibkr_adapter.events import LossCause
+from ibkr_adapter.tws.counters import Counters
+from ibkr_adapter.tws.frames import READ_BYTES, FrameBuffer, OversizedFrame
+
+_log = structlog.get_logger()
+
+_SELECT_FD_MAX = 1024
+"""``select`` waits in microseconds but cannot look at descriptors from here on; ``poll`` can, in milliseconds."""
+
+_LAST_WORDS_READS = 64
+"""How much is still read from a peer that no longer takes our bytes: its refusal may be among them."""
+
+
+class TransportOptions(Struct, frozen=True, kw_only=True):
+    """``handshake_deadline_s`` covers connecting too. ``part_s``: how long a peer may still talk after our close."""
+
+    handshake_deadline_s: float = 5.0
+    write_deadline_s: float = 2.0
+    part_s: float = 0.25
+    batch_window_us: int = 500
+    outbound_frames_max: int = 10_000
+    outbound_bytes_max: int = 16 * 1024 * 1024
+    send_buffer_bytes: int | None = None
+    connect_options: str = ""
+    optional_capabilities: str = ""
+    server_version_min: int = 176
+    server_version_max: int | None = None
+
+
+class Receipt(Struct, frozen=True, kw_only=True):
+    """What to say once the frame it came with was handed over whole."""
+
+    order_id: int
+    cancel: bool
+
+
+class Ended(Exception):
+    """The session is over, for this cause."""
+
+    def __init__(self, cause: LossCause, detail: str = "") -> None:
+        super().__init__(f"{cause}: {detail}")
+        self.cause = cause
+        self.detail = detail
+
+
+class Conversation(Protocol):
+    """Whom the transport serves; every call comes from the network thread."""
+
+    def connected(self, transport: Transport) -> bytes:
+        """The first bytes to send."""
+
+    def received(self, frames: Iterator[bytes], now_ns: int) -> bool:
+        """Bodies of one read; raises ``Ended``. ``True``: there was bulk, a short wait is worth it."""
+
+    def sent(self, receipt: Receipt, frame: bytes, now_ns: int) -> None:
+        """A frame with a receipt was handed to the operating system."""
+
+    def ended(self, cause: LossCause, detail: str, *, unsent: int, now_ns: int) -> None:
+        """Nothing comes after this."""
+
+
+class Transport:
+    """One socket and its thread; ``send`` and ``close`` may be called from any thread."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        conversation: Conversation,
+        *,
+        name: str,
+        clock: Clock,
+        counters: Counters,
+        options: TransportOptions,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._conversation = conversation
+        self._clock = clock
+        self._counters = counters
+        self._options = options
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._started = False
+
+        self._lock = threading.Lock()  # guards the five below, which other threads touch
+        self._outbox: deque[tuple[bytes, Receipt | None]] = deque()
+        self._outbox_bytes = 0
+        self._overflowed = False
+        self._asked: str | None = None
+        self._over = False
+
+        self._poll = select.poll()
+        self._socket: socket.socket | None = None
+        self._buffer = FrameBuffer()
+        self._handshake_by_ns: int | None = None
+        self._sent_of_first = 0
+        self._blocked_since_ns: int | None = None
+
+    @property
+    def outbox_frames(self) -> int:
+        return len(self._outbox)
+
+    def start(self) -> None:
+        self._wake_here, self._wake_there = socket.socketpair()
+        self._wake_here.settimeout(0)
+        self._wake_there.settimeout(0)
+        self._poll.register(self._wake_here, select.POLLIN)
+        self._started = True
+        self._thread.start()
+
+    def established(self) -> None:
+        """The handshake is done: its deadline no longer holds."""
+        self._handshake_by_ns = None
+
+    def send(self, frame: bytes, receipt: Receipt | None = None) -> bool:
+        """Queue one frame; ``False`` if the session is over and nobody will send it."""
+        with self._lock:
+            if self._over or self._overflowed:
+                return False
+            self._outbox.append((frame, receipt))
+            self._outbox_bytes += len(frame)
+            self._overflowed = (
+                len(self._outbox) > self._options.outbound_frames_max
+                or self._outbox_bytes > self._options.outbound_bytes_max
+            )
+            self._wake()
+        return True
+
+    def close(self, reason: str) -> None:
+        with self._lock:
+            if self._asked is None:
+                self._asked = reason
+            if self._started and not self._over:
+                self._wake()
+
+    def join(self, timeout_s: float) -> bool:
+        if self._started:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # it has not even looked at the earlier ones
+            self._wake_there.send(b"\0")
+
+    # --- The thread -----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._converse()
+        except Ended as ended:
+            cause, detail = ended.cause, ended.detail
+        except Exception as failure:  # noqa: BLE001 - the border of the thread: our own bug must end in SessionLost too
+            _log.exception("network_thread_failed", thread=self._thread.name)
+            cause, detail = LossCause.CALLBACK, repr(failure)
+        else:
+            raise AssertionError("a conversation ends by Ended")
+        with self._lock:
+            self._over = True
+            unsent = len(self._outbox)
+            self._outbox.clear()
+            self._wake_here.close()
+            self._wake_there.close()
+        if self._socket is not None:
+            self._socket.close()
+        self._conversation.ended(cause, detail, unsent=unsent, now_ns=self._clock.now_ns())
+
+    def _converse(self) -> None:
+        self._handshake_by_ns = self._clock.now_ns() + int(self._options.handshake_deadline_s * SECOND)
+        self._socket = connection = self._connect()
+        self._poll.register(connection, select.POLLIN)
+        self.send(self._conversation.connected(self))
+        while True:
+            ready = dict(self._poll.poll(0 if self._asked is not None else self._patience_ms()))
+            if self._wake_here.fileno() in ready:
+                self._hear_wake()
+            if self._overflowed:
+                raise Ended(LossCause.OVERFLOW, f"{len(self._outbox)} frames wait to be sent")
+            if self._outbox:
+                self._flush()
+            if self._asked is not None:
+                self._part()
+            if connection.fileno() in ready and ready[connection.fileno()] & ~select.POLLOUT:
+                self._read()
+            self._watch_deadlines()
+
+    def _patience_ms(self) -> float | None:
+        deadlines = [by_ns for by_ns in (self._handshake_by_ns, self._write_by_ns()) if by_ns is not None]
+        if not deadlines:
+            return None
+        return max(0.0, (min(deadlines) - self._clock.now_ns()) / 1_000_000) + 1
+
+    def _write_by_ns(self) -> int | None:
+        since_ns = self._blocked_since_ns
+        return None if since_ns is None else since_ns + int(self._options.write_deadline_s * SECOND)
+
+    def _watch_deadlines(self) -> None:
+        if self._handshake_by_ns is None and self._blocked_since_ns is None:
+            return
+        now_ns = self._clock.now_ns()
+        if self._handshake_by_ns is not None and now_ns >= self._handshake_by_ns:
+            raise Ended(LossCause.SILENT, f"no greeting within {self._options.handshake_deadline_s:g} s")
+        write_by_ns = self._write_by_ns()
+        if write_by_ns is not None and now_ns >= write_by_ns:
+            raise Ended(LossCause.WRITE_DEADLINE, f"a frame not taken within {self._options.write_deadline_s:g} s")
+
+    def _hear_wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._wake_here.recv(4096)
+
+    # --- Connecting -----------------------------------------------------------------------------------------------
+
+    def _connect(self) -> socket.socket:
+        try:
+            addresses = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as unknown:
+            raise Ended(LossCause.REFUSED, f"no such host: {unknown}") from unknown
+        refusal = Ended(LossCause.REFUSED, "no address")
+        for family, kind, protocol, _, address in addresses:
+            connection = socket.socket(family, kind, protocol)
+            try:
+                self._connect_to(connection, address)
+            except OSError as failure:
+                connection.close()
+                refusal = Ended(LossCause.REFUSED, failure.strerror or str(failure))
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                return connection
+        raise refusal
+
+    def _connect_to(self, connection: socket.socket, address: object) -> None:
+        connection.settimeout(0)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
+            if hasattr(socket, option):
+                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        if self._options.send_buffer_bytes is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._options.send_buffer_bytes)
+        failure = connection.connect_ex(address)  # type: ignore[arg-type]  # whatever getaddrinfo gave
+        if failure == errno.EINPROGRESS:
+            self._await_connection(connection)
+            failure = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if failure:
+            raise OSError(failure, errno.errorcode.get(failure, str(failure)))
+        if connection.getsockname() == connection.getpeername():
+            # Nobody listens on this port of the ephemeral range and the kernel gave us just it: we called ourselves.
+            raise OSError(errno.ECONNREFUSED, "ECONNREFUSED")
+
+    def _await_connection(self, connection: socket.socket) -> None:
+        self._poll.register(connection, select.POLLOUT)
+        try:
+            while True:
+                ready = dict(self._poll.poll(self._patience_ms()))
+                if self._asked is not None:
+                    raise Ended(LossCause.ASKED, self._asked)
+                if connection.fileno() in ready:
+                    return
+                self._hear_wake()
+                self._watch_deadlines()
+        finally:
+            self._poll.unregister(connection)
+
+    # --- Reading --------------------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        size = self._receive()
+        if size is None:
+            return
+        if not size:
+            partial = self._buffer.partial_bytes
+            raise Ended(LossCause.CLOSED, f"in the middle of a frame ({partial} bytes of it)" if partial else "")
+        if self._deliver(size) and size < READ_BYTES // 2:
+            self._linger()
+
+    def _receive(self) -> int | None:
+        """Bytes read, 0 at the end of the stream, ``None`` when there was nothing after all."""
+        assert self._socket is not None
+        try:
+            return self._socket.recv_into(self._buffer.space())
+        except BlockingIOError:
+            return None
+        except OSError as failure:
+            cause = LossCause.SILENT if failure.errno == errno.ETIMEDOUT else LossCause.RESET
+            raise Ended(cause, _errno_name(failure)) from failure
+
+    def _deliver(self, size: int) -> bool:
+        now_ns = self._clock.now_ns()
+        self._counters.bytes_in += size
+        self._counters.last_inbound_ns = now_ns
+        self._buffer.fill(size)
+        try:
+            return self._conversation.received(self._buffer.frames(), now_ns)
+        except OversizedFrame as oversized:
+            self._counters.frames_malformed += 1
+            raise Ended(LossCause.MALFORMED, str(oversized)) from oversized
+        finally:
+            self._counters.frames_empty = self._buffer.empty
+
+    def _linger(self) -> None:
+        """Let more ticks gather, unless somebody has something to send."""
+        window_us = self._options.batch_window_us
+        if not window_us:
+            return
+        if self._wake_here.fileno() < _SELECT_FD_MAX:
+            select.select([self._wake_here], [], [], window_us / 1_000_000)
+        else:
+            waiter = select.poll()
+            waiter.register(self._wake_here, select.POLLIN)
+            waiter.poll(window_us / 1_000)
+
+    # --- Writing --------------------------------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        """Hand over what the socket takes; poll for room while something is left."""
+        while self._outbox:
+            frame, receipt = self._outbox[0]
+            self._sent_of_first += self._write(frame)
+            if self._sent_of_first < len(frame):
+                if self._blocked_since_ns is None:
+                    self._blocked_since_ns = self._clock.now_ns()
+                    self._await_room(wanted=True)
+                return
+            with self._lock:
+                self._outbox.popleft()
+                self._outbox_bytes -= len(frame)
+            self._sent_of_first = 0
+            self._counters.frames_out += 1
+            if self._blocked_since_ns is not None:
+                self._blocked_since_ns = None
+                self._await_room(wanted=False)
+            if receipt is not None:
+                self._conversation.sent(receipt, frame, self._clock.now_ns())
+
+    def _write(self, frame: bytes) -> int:
+        assert self._socket is not None
+        try:
+            size = self._socket.send(memoryview(frame)[self._sent_of_first :])
+        except BlockingIOError:
+            return 0
+        except OSError as failure:
+            self._hear_last_words()
+            raise Ended(LossCause.RESET, f"while sending: {_errno_name(failure)}") from failure
+        self._counters.bytes_out += size
+        return size
+
+    def _await_room(self, *, wanted: bool) -> None:
+        assert self._socket is not None
+        self._poll.modify(self._socket, select.POLLIN | select.POLLOUT if wanted else select.POLLIN)
+
+    def _hear_last_words(self) -> None:
+        """Read what a peer said before it stopped listening; its close, if it comes, is the truer cause."""
+        for _ in range(_LAST_WORDS_READS):
+            size = self._receive()
+            if size is None:
+                return
+            if not size:
+                raise Ended(LossCause.CLOSED)
+            self._deliver(size)
+
+    # --- Ending ---------------------------------------------------------------------------------------------------
+
+    def _part(self) -> None:
+        """End as asked: what was queued has been tried, then no more from us, then what the peer still says.
+
+        Closing with unread bytes would send a reset, which may take our last frame, a cancel, from the peer's hands.
+        """
+        assert self._asked is not None
+        assert self._socket is not None
+        asked = Ended(LossCause.ASKED, self._asked)
+        if self._handshake_by_ns is not None or self._outbox:
+            raise asked
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            raise asked from None
+        self._poll.unregister(self._wake_here)
+        until_ns = self._clock.now_ns() + int(self._options.part_s * SECOND)
+        while (left_ms := (until_ns - self._clock.now_ns()) / 1_000_000) > 0 and self._poll.poll(left_ms):
+            try:
+                size = self._receive()
+                if size == 0:
+                    break
+                if size:
+                    self._deliver(size)
+            except Ended:
+                break
+        raise asked
+
+
+def _errno_name(failure: OSError) -> str:
+    return errno.errorcode.get(failure.errno or 0, str(failure))
