@@ -27,7 +27,7 @@ MESSAGES = (
         59,
         "commissionAndFeesReport",
         204,
-        "=1 execId:s commissionAndFees:f=0 currency:s realizedPNL:f! bondYield:f! yieldRedemptionDate:s",
+        "=1 execId:s commissionAndFees:f=0.0 currency:s realizedPNL:f! bondYield:f! yieldRedemptionDate:s",
         "execId:s commissionAndFees:f currency:s realizedPNL:f bondYield:f yieldRedemptionDate:s",
     ),
 )

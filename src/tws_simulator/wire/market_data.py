@@ -30,7 +30,7 @@ MESSAGES = (
         "reqId:i tickType:i price:f size:d attrMask:i",
     ),
     Row(REPLY, 2, "tickSize", 206, "=6 reqId:i tickType:i size:d", "reqId:i tickType:i size:d"),
-    Row(REPLY, 45, "tickGeneric", 206, "=6 reqId:i tickType:i value:f=0", "reqId:i tickType:i value:f"),
+    Row(REPLY, 45, "tickGeneric", 206, "=6 reqId:i tickType:i value:f=0.0", "reqId:i tickType:i value:f"),
     Row(REPLY, 46, "tickString", 206, "=6 reqId:i tickType:i value:s", "reqId:i tickType:i value:s"),
     Row(REPLY, 57, "tickSnapshotEnd", 206, "=1 reqId:i", "reqId:i"),
     Row(REPLY, 58, "marketDataType", 206, "=1 reqId:i marketDataType:i=1", "reqId:i marketDataType:i"),

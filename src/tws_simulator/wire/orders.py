@@ -22,8 +22,8 @@ _CONDITIONS = """
 
 _PEGGED_TO_BENCHMARK = """
     ?order.orderType=PEGBENCH|PEG_BENCH(
-        order.referenceContractId:i=0 order.isPeggedChangeAmountDecrease:b=0 order.peggedChangeAmount:f=0
-        order.referenceChangeAmount:f=0 order.referenceExchangeId:s
+        order.referenceContractId:i=0 order.isPeggedChangeAmountDecrease:b=0 order.peggedChangeAmount:f=0.0
+        order.referenceChangeAmount:f=0.0 order.referenceExchangeId:s
     )
 """
 
@@ -49,7 +49,7 @@ _PLACE = f"""
         order.comboLegPrices*(price:f)
         order.smartComboRoutingParams%
     )
-    = order.discretionaryAmt:f=0 order.goodAfterTime:s order.goodTillDate:s order.faGroup:s order.faMethod:s
+    = order.discretionaryAmt:f=0.0 order.goodAfterTime:s order.goodTillDate:s order.faGroup:s order.faMethod:s
     order.faPercentage:s =@..176 order.modelCode:s order.shortSaleSlot:i=0 order.designatedLocation:s
     order.exemptCode:i=-1 order.ocaType:i=0 order.rule80A:s order.settlingFirm:s order.allOrNone:b=0 order.minQty:i
     order.percentOffset:f =0 =0 = order.auctionStrategy:i=0 order.startingPrice:f order.stockRefPrice:f order.delta:f

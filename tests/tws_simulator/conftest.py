@@ -1,0 +1,1 @@
+"""Gateways, and clients that talk to them, for the simulator's tests."""
