@@ -1,0 +1,298 @@
+"""Redis: latest quotes that expire, streams of the feed, and the journal as a stream that refuses repeats.
+
+Keys, each behind the configured prefix: ``ib:l1:{instrument}``, JSON of the quote with ``as_of``, gone 5 s after the
+last proof that it is current; ``ib:md:quote:{instrument}`` and ``ib:md:gap:{instrument}``, streams of quotes and of
+their interruptions; ``ib:orders:evt``, the journal's order records with the record's number as stream id;
+``ib:environment``, which environment this prefix belongs to. Every entry has one field, ``event``, holding JSON.
+
+Market data arrives at least once: a batch whose answer was lost is sent again. Order records arrive exactly once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from ibkr_adapter.clock import MILLISECOND, SECOND, Clock
+from ibkr_adapter.errors import ConfigurationError, StoreError
+from ibkr_adapter.events import (
+    CancelIntended,
+    CommissionReported,
+    CompletedOrderReported,
+    Event,
+    ExecutionReported,
+    FeedEvent,
+    Gap,
+    NoticeReceived,
+    OpenOrderReported,
+    OrderDoubted,
+    OrderIntended,
+    OrderNotFound,
+    OrderRefused,
+    OrderStatusReported,
+    Quote,
+    QuotesProven,
+    Recorded,
+)
+from ibkr_adapter.fanout import Overflow
+from ibkr_adapter.journal.record import Record
+from ibkr_adapter.sinks.projection import JournalSource
+from ibkr_adapter.worker import Serial
+
+try:
+    from redis.asyncio import Redis
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
+    from redis.exceptions import RedisError, ResponseError
+except ImportError as error:
+    raise ConfigurationError(
+        "redis", "the Redis client library is not installed", remedy="pip install 'ibkr-adapter[redis]'"
+    ) from error
+
+T = TypeVar("T")
+
+QUOTE_TTL_NS = 5 * SECOND
+PIPELINE_COMMANDS = 200
+"""Most commands sent before their answers are read: well under the timeout on a slow machine."""
+
+ORDER_KINDS = (
+    OrderIntended,
+    OrderRefused,
+    OrderDoubted,
+    OrderNotFound,
+    CancelIntended,
+    OpenOrderReported,
+    CompletedOrderReported,
+    OrderStatusReported,
+    ExecutionReported,
+    CommissionReported,
+    NoticeReceived,
+)
+"""What of the journal concerns who follows orders."""
+
+
+class RedisStore:
+    """How to reach one Redis, and whose it must be."""
+
+    def __init__(self, url: str, *, environment: str, prefix: str = "", timeout_s: float = 0.25) -> None:
+        """``timeout_s`` bounds every exchange; a Redis that hangs is a Redis that is down."""
+        self.environment = environment
+        self.prefix = prefix
+        self.timeout_s = timeout_s
+        self._url = url
+        self._where = url.rpartition("@")[2].partition("//")[2] or url.rpartition("@")[2]
+
+    def __repr__(self) -> str:
+        return f"<RedisStore {self._where} {self.environment} prefix {self.prefix!r}>"
+
+    async def connect(self) -> Redis:
+        """A client whose every connection has found, or set, the mark of our environment."""
+        client: Redis = Redis.from_url(
+            self._url,
+            socket_timeout=self.timeout_s,
+            socket_connect_timeout=self.timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            redis_connect_func=self._greet,
+        )
+        try:
+            async with self.answering():
+                await client.ping()
+        except BaseException:
+            await self.disconnect(client)
+            raise
+        return client
+
+    async def disconnect(self, client: Redis) -> None:
+        async with self.answering():
+            await client.aclose()
+
+    @asynccontextmanager
+    async def answering(self) -> AsyncIterator[None]:
+        """Bounds what happens inside, and turns Redis's errors into ours."""
+        try:
+            async with asyncio.timeout(2 * self.timeout_s):
+                yield
+        except TimeoutError as error:
+            raise StoreError(
+                f"Redis at {self._where} did not answer within {self.timeout_s:g} s", remedy="check that it is running"
+            ) from error
+        except (RedisError, OSError) as error:
+            raise StoreError(
+                f"Redis at {self._where} failed: {error}", remedy="check that it is running and its configuration"
+            ) from error
+
+    async def _greet(self, connection: Any) -> None:
+        """On each new connection: the server may have been replaced by another since the last."""
+        await connection.on_connect()
+        key = f"{self.prefix}ib:environment"
+        await connection.send_command("SET", key, self.environment, "NX")
+        await connection.read_response()
+        await connection.send_command("GET", key)
+        answer = await connection.read_response()
+        marked = answer.decode() if isinstance(answer, bytes) else str(answer)
+        if marked != self.environment:
+            await connection.disconnect()
+            raise StoreError(
+                f"Redis at {self._where} belongs to environment {marked!r}, this is {self.environment!r}",
+                remedy=f"use another Redis or another prefix; {key} says whose it is",
+            )
+
+
+class RedisSink:
+    """Quotes and gaps, as they are published."""
+
+    name = "redis"
+    kinds: tuple[type[Event], ...] = (Quote, QuotesProven, Gap)
+    overflow = Overflow.DROP_OLDEST
+
+    def __init__(self, store: RedisStore, *, clock: Clock, stream_entries: int = 10_000) -> None:
+        """``stream_entries``: about how many entries each market data stream keeps."""
+        self._store = store
+        self._clock = clock
+        self._stream_entries = stream_entries
+        self._latest: dict[str, Quote] = {}
+        """By instrument, so bounded by what is subscribed: a proof renews a value that Redis may have lost."""
+        self._client: Redis | None = None
+
+    async def open(self) -> None:
+        self._client = await self._store.connect()
+
+    async def write(self, batch: Sequence[FeedEvent]) -> None:
+        assert self._client is not None
+        current: dict[str, int] = {}
+        streamed: list[tuple[str, Event]] = []
+        for event in batch:
+            match event:
+                case Quote():
+                    self._latest[event.instrument] = event
+                    current[event.instrument] = event.ts_recv_ns
+                    streamed.append((f"ib:md:quote:{event.instrument}", event))
+                case QuotesProven():
+                    proven = (instrument for instrument in event.instruments if instrument in self._latest)
+                    current.update(dict.fromkeys(proven, event.ts_recv_ns))
+                case Gap():
+                    streamed.append((f"ib:md:gap:{event.stream.rpartition(':')[2]}", event))
+        for part in _parts(streamed):
+            await self._add(self._client, part)
+        for values in _parts(list(current.items())):
+            await self._set(self._client, values)
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await self._store.disconnect(client)
+
+    async def _add(self, client: Redis, part: Iterable[tuple[str, Event]]) -> None:
+        pipeline = client.pipeline(transaction=False)
+        for stream, event in part:
+            pipeline.xadd(
+                self._store.prefix + stream,
+                {"event": msgspec.json.encode(event)},
+                maxlen=self._stream_entries,
+                approximate=True,
+            )
+        async with self._store.answering():
+            await pipeline.execute()
+
+    async def _set(self, client: Redis, values: Iterable[tuple[str, int]]) -> None:
+        """Values expire 5 s after they were last known to be current, not 5 s after we got round to writing them."""
+        pipeline = client.pipeline(transaction=False)
+        now_ns = self._clock.now_ns()
+        for instrument, as_of_ns in values:
+            left_ms = (as_of_ns + QUOTE_TTL_NS - now_ns) // MILLISECOND
+            if left_ms > 0:
+                value = {**msgspec.to_builtins(self._latest[instrument]), "as_of": as_of_ns}
+                pipeline.set(f"{self._store.prefix}ib:l1:{instrument}", msgspec.json.encode(value), px=left_ms)
+        async with self._store.answering():
+            await pipeline.execute()
+
+
+class RedisOrders:
+    """The order records of the journal as ``ib:orders:evt``, each with the id ``<seq>-0``.
+
+    The cursor is the stream's own last id. A Redis that lost some of its memory is given again what it lost, with the
+    same ids, so a reader that remembers its place sees nothing twice; one that lost all of it is given the records that
+    its length bound would keep.
+    """
+
+    name = "redis.orders"
+    kinds: tuple[type[Event], ...] = (Recorded,)
+    overflow = Overflow.CONFLATE
+
+    def __init__(self, store: RedisStore, directory: Path, *, durable_seq: int, stream_entries: int = 100_000) -> None:
+        self._store = store
+        self._source = JournalSource(directory, durable_seq)
+        self._stream_entries = stream_entries
+        self._thread: Serial | None = None
+        self._client: Redis | None = None
+        self._seq = 0
+
+    @property
+    def key(self) -> str:
+        return f"{self._store.prefix}ib:orders:evt"
+
+    async def open(self) -> None:
+        """Connect and catch up. ``StoreError`` when the stream is ahead of the journal."""
+        client = self._client = await self._store.connect()
+        self._thread = Serial("redis.orders")
+        seq = await self._last_seq(client)
+        self._source.check(f"{self.key} in {self._store!r}", seq)
+        self._seq = max(seq, self._source.durable_seq - self._stream_entries)
+        await self._catch_up(client, self._thread)
+
+    async def write(self, batch: Sequence[FeedEvent]) -> None:
+        assert self._client is not None
+        assert self._thread is not None
+        self._source.woken_by(batch)
+        await self._catch_up(self._client, self._thread)
+
+    async def close(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            await thread.call(self._source.close)
+            thread.stop(0)
+        client, self._client = self._client, None
+        if client is not None:
+            await self._store.disconnect(client)
+
+    async def _last_seq(self, client: Redis) -> int:
+        async with self._store.answering():
+            if not await client.exists(self.key):
+                return 0
+            info = await client.xinfo_stream(self.key)
+        last_id = info["last-generated-id"]
+        return int((last_id.decode() if isinstance(last_id, bytes) else last_id).partition("-")[0])
+
+    async def _catch_up(self, client: Redis, thread: Serial) -> None:
+        while records := await thread.call(lambda: self._source.after(self._seq, PIPELINE_COMMANDS)):
+            await self._add(client, [record for record in records if isinstance(record.event, ORDER_KINDS)])
+            self._seq = records[-1].seq
+
+    async def _add(self, client: Redis, records: Sequence[Record]) -> None:
+        pipeline = client.pipeline(transaction=False)
+        for record in records:
+            pipeline.xadd(
+                self.key,
+                {"event": msgspec.json.encode(record.event)},
+                id=f"{record.seq}-0",
+                maxlen=self._stream_entries,
+                approximate=True,
+            )
+        async with self._store.answering():
+            for answer in await pipeline.execute(raise_on_error=False):
+                if isinstance(answer, Exception) and not _is_repeat(answer):
+                    raise answer
+
+
+def _is_repeat(answer: Exception) -> bool:
+    """Redis has this record already: an earlier answer was lost on the way."""
+    return isinstance(answer, ResponseError) and "equal or smaller" in str(answer)
+
+
+def _parts(items: Sequence[T]) -> Iterable[Sequence[T]]:
+    return (items[at : at + PIPELINE_COMMANDS] for at in range(0, len(items), PIPELINE_COMMANDS))
