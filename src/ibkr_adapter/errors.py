@@ -99,6 +99,12 @@ class SlowConsumer(LocalError):
     """A subscription that may lose nothing was about to; it has ended."""
 
 
+class AddressInUse(LocalError):
+    """The page's address cannot be listened on."""
+
+    exit_code = ExitCode.ADDRESS_IN_USE
+
+
 class NotRunning(LocalError):
     """No running service was found to talk to."""
 

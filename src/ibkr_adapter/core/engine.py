@@ -60,7 +60,7 @@ from ibkr_adapter.events import (
     ValueTick,
 )
 from ibkr_adapter.notices import Effect, NoticeTable
-from ibkr_adapter.requests import Request
+from ibkr_adapter.requests import Request, SendOrder, SubscribeQuotes
 from ibkr_adapter.snapshot import GateView, RateView, Snapshot
 
 
@@ -76,7 +76,21 @@ class JournalFailed(Struct, frozen=True, kw_only=True):
     detail: str
 
 
-Happening = Event | Command | Durable | JournalFailed
+class TicksDropped(Struct, frozen=True, kw_only=True):
+    """The mailbox was full and threw away ticks of this request; the last value of each field was kept."""
+
+    req_id: int
+    count: int
+
+
+class SendFailed(Struct, frozen=True, kw_only=True):
+    """The official encoder would not take this request: nothing of it reached the socket."""
+
+    request: Request
+    detail: str
+
+
+Happening = Event | Command | Durable | JournalFailed | TicksDropped | SendFailed
 
 _TRUE_WHOEVER_BRINGS_IT = (ExecutionReported, CommissionReported, FrameSent)
 
@@ -136,6 +150,8 @@ class Engine:
             PlaceOrder: self.trading.command,
             CancelOrder: self.trading.command,
             Durable: lambda event, now_ns, out: self.trading.durable(event.seq, out),
+            TicksDropped: self._ticks_dropped,
+            SendFailed: self._send_failed,
             JournalFailed: lambda event, now_ns, out: self.trading.journal_failed(event.detail, now_ns, out),
         }
 
@@ -234,6 +250,15 @@ class Engine:
                 if self.link.ready:
                     self.trading.inquiry.begin(self._ask, now_ns, positions=False)
 
+    def _ticks_dropped(self, event: TicksDropped, now_ns: int, out: Outbox) -> None:
+        self.market.dropped(event.req_id, event.count, now_ns, out)
+
+    def _send_failed(self, event: SendFailed, now_ns: int, out: Outbox) -> None:
+        if isinstance(event.request, SendOrder):
+            self.trading.never_sent(event.request.order_ref, event.detail, now_ns, out)
+        elif isinstance(event.request, SubscribeQuotes):
+            self.market.refused(event.request.req_id, event.detail)
+
     # What others may see.
 
     def snapshot(self, now_ns: int) -> Snapshot:
@@ -267,16 +292,21 @@ class Engine:
         )
 
     def _counters(self) -> dict[str, int]:
-        return {
-            "stale_events": self.stale_events,
-            "late_ticks": self.market.late_ticks,
-            "executions_duplicate": self.ledger.executions.duplicates,
-            "commissions_dropped": self.ledger.executions.commissions_dropped,
-            "order_ids_went_back": self.trading.ids_went_back,
-            "order_anomalies": self.ledger.orders.anomalies,
-            "notices_unknown": self.notebook.unknown,
-            "orders_in_doubt": len(self.ledger.orders.questioned),
-        } | {f"notice_{code}": count for code, count in self.notebook.counts.items()}
+        return (
+            {
+                "stale_events": self.stale_events,
+                "late_ticks": self.market.late_ticks,
+                "dropped.tick": self.market.dropped_ticks,
+                "executions_duplicate": self.ledger.executions.duplicates,
+                "commissions_dropped": self.ledger.executions.commissions_dropped,
+                "order_ids_went_back": self.trading.ids_went_back,
+                "order_anomalies": self.ledger.orders.anomalies,
+                "notices_unknown": self.notebook.unknown,
+                "orders_in_doubt": len(self.ledger.orders.questioned),
+            }
+            | {f"notice.{code}": count for code, count in self.notebook.counts.items()}
+            | {f"order_error.{code}": count for code, count in self.trading.order_errors.items()}
+        )
 
 
 def _nothing(event: object, now_ns: int, out: Outbox) -> None:

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from msgspec import Struct
 
 from ibkr_adapter.clock import SECOND
+from ibkr_adapter.config import Limits
 from ibkr_adapter.instruments import Instrument
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """The ceilings of one order and of all. A ceiling that is ``None`` was not given: it refuses everything."""
-
-    order_quantity_shares: Decimal | None = None
-    order_notional_usd: Decimal | None = None
-    open_orders: int | None = None
-    price_collar_percent: Decimal | None = None
 
 
 class Settings(Struct, frozen=True, kw_only=True):

@@ -47,6 +47,7 @@ class Market:
         self._proof_ns = 0
         self.gaps: deque[Gap] = deque(maxlen=self.GAPS_KEPT)
         self.late_ticks = 0
+        self.dropped_ticks = 0
 
     # The session.
 
@@ -120,6 +121,29 @@ class Market:
         refused = self.subscriptions.refused(req_id, f"{notice.code}: {text}")
         return refused.instrument.key if refused is not None else ""
 
+    def refused(self, req_id: int, detail: str) -> None:
+        """The request could not even be encoded: a setting of ours is wrong."""
+        self.subscriptions.refused(req_id, detail)
+
+    def dropped(self, req_id: int, count: int, now_ns: int, out: Outbox) -> None:
+        """Overload took ticks of this stream; the quote is current, its history has a hole."""
+        stream = self.subscriptions.of(req_id)
+        if stream is None:
+            return
+        self.dropped_ticks += count
+        stream.gaps += 1
+        self._account_for(
+            Gap(
+                ts_recv_ns=now_ns,
+                stream=stream.name,
+                from_ns=stream.last_recv_ns or now_ns,
+                to_ns=now_ns,
+                cause=GapCause.OVERLOAD,
+                count=count,
+            ),
+            out,
+        )
+
     # What goes out.
 
     def flush(self, out: Outbox) -> None:
@@ -160,9 +184,12 @@ class Market:
             return None
         gap = self.subscriptions.received(stream, ts_recv_ns)
         if gap is not None:
-            self.gaps.append(gap)
-            out.publishes.append(gap)
+            self._account_for(gap, out)
         return self._books[stream.instrument.key]
+
+    def _account_for(self, gap: Gap, out: Outbox) -> None:
+        self.gaps.append(gap)
+        out.publishes.append(gap)
 
 
 def _flows(stream: Stream) -> bool:

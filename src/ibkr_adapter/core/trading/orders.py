@@ -108,6 +108,7 @@ class Order:
     tif: str
     created_ns: int
     updated_ns: int
+    intent: OrderIntended | None = None
     foreign: bool = False
     state: OrderState = OrderState.INTENDED
     perm_ids: set[int] = field(default_factory=set)
@@ -241,6 +242,7 @@ class Orders:
             tif=event.tif,
             created_ns=event.ts_recv_ns,
             updated_ns=event.ts_recv_ns,
+            intent=event,
         )
         identity = (event.gateway, event.client_id, event.order_id)
         if identity in self._by_id or event.order_key in self._by_key:

@@ -131,6 +131,11 @@ class Placements:
         for pending in list(self._pending.values()):
             self._drop(pending, (reason,), now_ns, out)
 
+    def refuse_unsent(self, order: Order, detail: str, now_ns: int, out: Outbox) -> None:
+        """It was handed over and could not be encoded: this refusal comes after the answer."""
+        assert order.intent is not None
+        self._refused(order.intent, (Reason(code="encoding", text=detail),), now_ns, out)
+
     def expire(self, now_ns: int, out: Outbox) -> None:
         """Refuse what waited for the disk longer than its command allows."""
         for pending in list(self._pending.values()):
@@ -165,8 +170,13 @@ class Placements:
         )
 
     def _drop(self, pending: _Pending, reasons: tuple[Reason, ...], now_ns: int, out: Outbox) -> None:
-        intent = pending.intent
-        self._pending.pop(intent.order_id, None)
+        self._pending.pop(pending.intent.order_id, None)
+        self._refused(pending.intent, reasons, now_ns, out)
+        order = self._ledger.orders.of(pending.intent.order_key)
+        assert order is not None
+        out.replies.append(_outcome(pending.command_id, order, accepted=False, reasons=reasons))
+
+    def _refused(self, intent: OrderIntended, reasons: tuple[Reason, ...], now_ns: int, out: Outbox) -> None:
         self._ledger.record(
             OrderRefused(
                 ts_recv_ns=now_ns,
@@ -179,9 +189,6 @@ class Placements:
             ),
             out,
         )
-        order = self._ledger.orders.of(intent.order_key)
-        assert order is not None
-        out.replies.append(_outcome(pending.command_id, order, accepted=False, reasons=reasons))
 
     def _second_look(self, pending: _Pending, now_ns: int) -> tuple[Reason, ...]:
         order = self._ledger.orders.of(pending.intent.order_key)

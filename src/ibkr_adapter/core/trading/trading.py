@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from ibkr_adapter.clock import SECOND
@@ -69,6 +70,7 @@ class Trading:
         self._summary_id = request_ids.take()
         self._gate: tuple[Reason, ...] | None = None
         self.ids_went_back = 0
+        self.order_errors: Counter[int] = Counter()
 
     # The session.
 
@@ -104,6 +106,12 @@ class Trading:
 
     def confirm(self, send: Send, now_ns: int, out: Outbox) -> bool:
         return self.placements.confirm(send, now_ns, out)
+
+    def never_sent(self, order_key: str, detail: str, now_ns: int, out: Outbox) -> None:
+        """The official encoder refused it, so the broker cannot know it."""
+        order = self.ledger.orders.of(order_key)
+        if order is not None and order.state is OrderState.INTENDED:
+            self.placements.refuse_unsent(order, detail, now_ns, out)
 
     # What the broker said.
 
@@ -152,6 +160,7 @@ class Trading:
         order = self.ledger.orders.by_id(event.req_id)
         if order is None:
             return ""
+        self.order_errors[event.code] += 1
         self.ledger.record(event, out)
         return order.instrument.key
 

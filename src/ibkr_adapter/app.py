@@ -1,0 +1,301 @@
+"""Builds the service, in reading order, and runs it until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import structlog
+import uvicorn
+from msgspec import Struct
+
+from ibkr_adapter import __version__
+from ibkr_adapter.clock import Clock, SystemClock
+from ibkr_adapter.config import Capability, Config, MarketData
+from ibkr_adapter.console.app import build as build_console
+from ibkr_adapter.core.engine import Engine
+from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.core.trading.ledger import Ledger
+from ibkr_adapter.effects import Open
+from ibkr_adapter.errors import AddressInUse, ConfigurationError
+from ibkr_adapter.events import Started
+from ibkr_adapter.fanout import Fanout, Subscription
+from ibkr_adapter.ids import new_key
+from ibkr_adapter.journal.recover import Recovery, recover
+from ibkr_adapter.journal.writer import JournalWriter
+from ibkr_adapter.lease import Lease
+from ibkr_adapter.notices import shipped
+from ibkr_adapter.shell import Conversation, Shell
+from ibkr_adapter.sinks.projection import SqliteProjection
+from ibkr_adapter.sinks.sink import Sink, SinkRunner, SinkStatus
+from ibkr_adapter.sinks.sqlite import SqliteSink, SqliteStore, last_quote_times
+from ibkr_adapter.tws import versions
+from ibkr_adapter.tws.mailbox import Mailbox
+from ibkr_adapter.tws.session import Endpoint, Session
+
+JOURNAL_CLOSE_S = 5.0
+
+_log = structlog.get_logger()
+
+
+class RunningService(Struct, frozen=True, kw_only=True):
+    """Where a running service is found. The token allows whatever changes something: the file is its owner's alone."""
+
+    url: str
+    token: str
+    pid: int
+    environment: str
+    state_file: str
+
+    def __repr__(self) -> str:
+        return f"<RunningService {self.environment} {self.url} pid {self.pid}>"
+
+
+async def serve(
+    config: Config, *, stop: asyncio.Event, announce: Callable[[RunningService], None], clock: Clock | None = None
+) -> None:
+    """Run the service until ``stop`` is set.
+
+    Raises, before anything is started: ``PackageError``, ``ConfigurationError``, ``AlreadyRunning``, ``JournalError``,
+    ``StoreError``, ``AddressInUse``; each names its remedy.
+    """
+    clock = clock or SystemClock()
+    check_package(config)
+    config.data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.ExitStack() as held:
+        listener = held.enter_context(contextlib.closing(_listen(config)))
+        recovery = recover(Path(config.journal.directory))
+        held.callback(recovery.close)
+        held.enter_context(Lease([config.gateway.address], config.client_id))
+        service = _service(config, listener)
+        async with _running(config, recovery, listener, service, clock) as done:
+            with _state_file(service):
+                announce(service)
+                stopping = asyncio.create_task(stop.wait())
+                await asyncio.wait({stopping, done}, return_when=asyncio.FIRST_COMPLETED)
+                stopping.cancel()
+
+
+def check_package(config: Config) -> versions.Package:
+    """The official client that is installed, if this environment allows it."""
+    package = versions.installed()
+    allowed = config.active.packages
+    version = ".".join(map(str, package.version))
+    if allowed and version not in allowed:
+        raise ConfigurationError(
+            f"environments.{config.environment}.packages",
+            f"the official client is {version}, not {' or '.join(allowed)}",
+            remedy=f"pip install '{package.distribution}=={allowed[0]}'",
+        )
+    if not package.tested:
+        _log.warning("package_not_tested", package=str(package))
+    return package
+
+
+@contextlib.asynccontextmanager
+async def _running(
+    config: Config, recovery: Recovery, listener: socket.socket, service: RunningService, clock: Clock
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Everything that runs, from the journal up to the page; the task yielded ends only if something broke."""
+    boot_id = new_key()
+    notices = shipped()
+    store = SqliteStore(Path(config.store.path))
+
+    # The core, with what earlier lives wrote.
+    ledger = Ledger(notices, config.client_id)
+    for seq, event in recovery.events():
+        ledger.recover(seq, event)
+    engine = Engine(
+        settings_of(config),
+        notices=notices,
+        rand=random.SystemRandom().random,
+        ledger=ledger,
+        last_recv_ns=last_quote_times(Path(config.store.path)),
+        now_ns=clock.now_ns(),
+    )
+
+    # What it is connected to.
+    fanout = Fanout(on_slow=_report_slow)
+    sinks = _sinks(config, store, ledger.records.last_seq)
+    runners = [SinkRunner(sink, fanout, clock=clock, on_change=_report_sink) for sink in sinks]
+    mailbox = Mailbox(lambda: shell.rouse())
+    writer = JournalWriter(
+        Path(config.journal.directory),
+        recovery,
+        boot_id=boot_id,
+        on_durable=lambda seq: shell.durable(seq),
+        on_failure=lambda detail: shell.journal_failed(detail),
+    )
+    shell = Shell(
+        engine,
+        letters=mailbox,
+        writer=writer,
+        open_session=lambda opening: _session(config, opening, mailbox, clock),
+        fanout=fanout,
+        runners=runners,
+        notices=notices,
+        clock=clock,
+    )
+    console = _Console(build_console(shell, service.token, config), listener)
+    started = Started(
+        ts_recv_ns=clock.now_ns(),
+        version=__version__,
+        boot_id=boot_id,
+        environment=config.environment,
+        client_id=config.client_id,
+        recovered_seq=recovery.last_seq,
+    )
+
+    async def everything() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for runner in runners:
+                tasks.create_task(runner.run(), name=f"sink-{runner.sink.name}")
+            tasks.create_task(shell.run(started), name="shell")
+            tasks.create_task(console.serve(), name="console")
+
+    writer.start()
+    running = asyncio.create_task(everything(), name="service")
+    try:
+        yield running
+    finally:
+        console.should_exit = True
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        writer.close(JOURNAL_CLOSE_S)
+        store.close()
+
+
+def settings_of(config: Config) -> Settings:
+    """What the core needs of the configuration."""
+    active, identity = config.active, config.identity
+    return Settings(
+        environment=config.environment,
+        component=config.component,
+        version=__version__,
+        gateway=active.gateway,
+        address=config.gateway.address,
+        client_id=config.client_id,
+        account_kind="simulated" if config.environment == "simulated" else active.account_kind.value,
+        accounts_expected=(active.account,) if active.account else (),
+        orders=identity.can(Capability.ORDERS),
+        trading=config.trading.enabled,
+        limits=config.trading.limits,
+        instruments=config.instruments,
+        generic_ticks=config.market_data.generic_ticks,
+        data_type=1 if active.market_data is MarketData.LIVE_ONLY else 3,
+    )
+
+
+def _session(config: Config, opening: Open, mailbox: Mailbox, clock: Clock) -> Conversation:
+    gateway = config.gateways[opening.gateway]
+    return Session(
+        Endpoint(opening.gateway, gateway.host, gateway.port),
+        client_id=config.client_id,
+        epoch=opening.epoch,
+        mailbox=mailbox,
+        clock=clock,
+        orders=config.identity.can(Capability.ORDERS),
+    )
+
+
+def _sinks(config: Config, store: SqliteStore, durable_seq: int) -> list[Sink]:
+    journal = Path(config.journal.directory)
+    sinks: list[Sink] = [SqliteSink(store), SqliteProjection(store, journal, durable_seq=durable_seq)]
+    if config.redis.url:
+        from ibkr_adapter.sinks.redis import redis_sinks  # the extra is needed only where it is configured
+
+        sinks += redis_sinks(config, journal, durable_seq=durable_seq)
+    return sinks
+
+
+# --- The console's server ---------------------------------------------------------------------------------------
+
+
+class _Console(uvicorn.Server):
+    """Uvicorn without hands of its own: it neither binds, nor logs, nor listens to signals."""
+
+    def __init__(self, application: object, listener: socket.socket) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application,  # type: ignore[arg-type]  # a Starlette is an ASGI application
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                ws="none",
+                timeout_graceful_shutdown=1,
+            )
+        )
+        self._listener = listener
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().serve(sockets or [self._listener])
+
+
+def _listen(config: Config) -> socket.socket:
+    host, port = config.http.host, config.http.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host.strip("[]"), port))
+    except OSError as error:
+        listener.close()
+        raise AddressInUse(
+            f"http.listen: {config.http.listen}: {error.strerror}",
+            remedy="stop what listens there, or choose another address with http.listen (--http in the demo)",
+        ) from error
+    listener.listen()
+    return listener
+
+
+def _service(config: Config, listener: socket.socket) -> RunningService:
+    host, port = listener.getsockname()[:2]
+    return RunningService(
+        url=f"http://{f'[{host}]' if ':' in host else host}:{port}",
+        token=secrets.token_urlsafe(32),
+        pid=os.getpid(),
+        environment=config.environment,
+        state_file=str(config.state_file),
+    )
+
+
+@contextlib.contextmanager
+def _state_file(service: RunningService) -> Iterator[None]:
+    """Readable by its owner alone from the first byte on, replaced as a whole, removed at the end."""
+    path = Path(service.state_file)
+    fresh = path.with_name(f".{path.name}.{service.pid}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(service), indent=2))
+    fresh.replace(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+# --- One line for each transition -------------------------------------------------------------------------------
+
+
+def _report_slow(subscription: Subscription) -> None:
+    _log.warning("slow_consumer", consumer=subscription.name, bound=subscription.bound, dropped=subscription.dropped)
+
+
+def _report_sink(status: SinkStatus) -> None:
+    if status.up:
+        _log.info("sink_up", sink=status.name)
+    else:
+        _log.warning("sink_down", sink=status.name, detail=status.error)

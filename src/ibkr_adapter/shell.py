@@ -1,0 +1,272 @@
+"""The thin shell around the core: it has the loop, the sessions, the disk and the clock, and decides nothing.
+
+One task takes whatever has come (events of the network threads, commands, the journal's answers), gives it to the
+engine with the time of day, and performs what the engine left in the outbox, in an order that matters: records go to
+the disk's queue before anything that follows from them leaves the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from ibkr_adapter.clock import SECOND, Clock
+from ibkr_adapter.commands import Command, CommandOutcome, Reason
+from ibkr_adapter.core.engine import Durable, Engine, Happening, JournalFailed, SendFailed, TicksDropped
+from ibkr_adapter.effects import Append, Open, Outbox
+from ibkr_adapter.errors import LocalError
+from ibkr_adapter.events import (
+    AccountValue,
+    BrokerEvent,
+    Event,
+    Gap,
+    LinkChanged,
+    NoticeReceived,
+    PositionReported,
+    Quote,
+    Recorded,
+    SessionLost,
+    SessionOpened,
+    Started,
+    Stopped,
+    Trade,
+)
+from ibkr_adapter.fanout import Fanout, Overflow, Subscription
+from ibkr_adapter.notices import NoticeTable
+from ibkr_adapter.requests import Request
+from ibkr_adapter.sinks.sink import SinkRunner, SinkStatus
+from ibkr_adapter.snapshot import SinkView, Snapshot
+
+BULK_SLICE = 2_000
+"""Ticks taken in one turn of the loop: some milliseconds of work, so that orders and the page get their turn."""
+
+COMMANDS_MAX = 1_000
+"""Commands that may wait for an answer; one more is refused at the border."""
+
+CONSOLE_KINDS: tuple[type[Event], ...] = (Quote, Trade, AccountValue, PositionReported, Gap, LinkChanged, Recorded)
+
+_log = structlog.get_logger()
+
+
+class Conversation(Protocol):
+    """A session with a gateway, as ``tws.session.Session`` is one."""
+
+    def start(self) -> None: ...
+    def perform(self, request: Request) -> None: ...
+    def close(self, reason: str) -> None: ...
+    def join(self, timeout_s: float) -> bool: ...
+
+
+class Letters(Protocol):
+    """Where the network threads leave events, as ``tws.mailbox.Mailbox``."""
+
+    def drain(self, max_bulk: int) -> list[BrokerEvent]: ...
+    def take_dropped(self) -> dict[int, int]: ...
+
+
+class Writer(Protocol):
+    """The journal's writer thread."""
+
+    def append(self, appends: Sequence[Append]) -> None: ...
+
+
+class Shell:
+    """Performs the outbox. ``snapshot``, ``submit``, ``subscribe`` and ``sinks`` are what the console may use."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        letters: Letters,
+        writer: Writer,
+        open_session: Callable[[Open], Conversation],
+        fanout: Fanout,
+        runners: Sequence[SinkRunner],
+        notices: NoticeTable,
+        clock: Clock,
+    ) -> None:
+        self._engine = engine
+        self._letters = letters
+        self._writer = writer
+        self._open_session = open_session
+        self._fanout = fanout
+        self._runners = tuple(runners)
+        self._notices = notices
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._inbox: list[Happening] = []
+        self._answers: dict[str, asyncio.Future[CommandOutcome]] = {}
+        self._sessions: dict[int, Conversation] = {}
+        self._alarm: asyncio.TimerHandle | None = None
+
+    # What other threads call.
+
+    def rouse(self) -> None:
+        """There is something to take; from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the process is ending
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    def durable(self, seq: int) -> None:
+        """The journal is safe up to here; from the writer's thread."""
+        self._tell(Durable(seq=seq))
+
+    def journal_failed(self, detail: str) -> None:
+        self._tell(JournalFailed(detail=detail))
+
+    def _tell(self, happening: Happening) -> None:
+        self._inbox.append(happening)  # list.append is atomic; the loop swaps the list as a whole
+        self.rouse()
+
+    # What the console calls, on the loop.
+
+    def snapshot(self) -> Snapshot:
+        return self._engine.snapshot(self._clock.now_ns())
+
+    def sinks(self) -> tuple[SinkView, ...]:
+        return tuple(_view(runner.status) for runner in self._runners)
+
+    def subscribe(self, name: str) -> Subscription:
+        return self._fanout.subscribe(name, CONSOLE_KINDS, overflow=Overflow.CONFLATE, bound=5_000)
+
+    async def submit(self, command: Command) -> CommandOutcome:
+        """The engine's answer: after the disk and the second look for a placement."""
+        if len(self._answers) >= COMMANDS_MAX:
+            busy = Reason(code="busy", text=f"{COMMANDS_MAX} commands wait already", remedy="try again")
+            return CommandOutcome(command_id=command.command_id, accepted=False, reasons=(busy,))
+        answer: asyncio.Future[CommandOutcome] = self._loop.create_future()
+        self._answers[command.command_id] = answer
+        self._inbox.append(command)
+        self._wake.set()
+        try:
+            return await answer
+        finally:
+            self._answers.pop(command.command_id, None)
+
+    # The life of the service.
+
+    async def run(self, started: Started) -> None:
+        """Until cancelled; then every session is closed and the last record written."""
+        out = Outbox()
+        self._engine.begin(started, out)
+        self._perform(out)
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                self._turn()
+                await asyncio.sleep(0)
+        finally:
+            self._end(started.boot_id)
+
+    def _turn(self) -> None:
+        happenings, self._inbox = self._inbox, []
+        letters = self._letters.drain(BULK_SLICE)
+        dropped = self._letters.take_dropped()
+        happenings += letters
+        happenings += [TicksDropped(req_id=req_id, count=count) for req_id, count in dropped.items()]
+        out = Outbox()
+        self._engine.receive(happenings, self._clock.now_ns(), out)
+        self._perform(out)
+        for event in letters:
+            self._report(event)
+
+    def _perform(self, out: Outbox) -> None:
+        for close in out.closes:
+            if session := self._sessions.get(close.epoch):
+                session.close(close.reason)
+        if out.appends:
+            self._writer.append(out.appends)
+        for opening in out.opens:
+            session = self._sessions[opening.epoch] = self._open_session(opening)
+            session.start()
+        for send in out.sends:
+            if session := self._sessions.get(send.epoch):
+                self._send(session, send.request)
+        for reply in out.replies:
+            answer = self._answers.get(reply.command_id)
+            if answer is not None and not answer.done():
+                answer.set_result(reply)
+        self._fanout.publish(out.publishes)
+        self._set_alarm(out.wake_at_ns)
+
+    def _send(self, session: Conversation, request: Request) -> None:
+        try:
+            session.perform(request)
+        except LocalError as error:
+            _log.error("request_not_encodable", request=type(request).__name__, detail=str(error))
+            self._tell(SendFailed(request=request, detail=str(error)))
+
+    def _set_alarm(self, at_ns: int | None) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if at_ns is not None:
+            delay_s = max(0, at_ns - self._clock.now_ns()) / SECOND
+            self._alarm = self._loop.call_later(delay_s, self._wake.set)
+
+    def _report(self, event: BrokerEvent) -> None:
+        """One line for each connect, disconnect and notice; none for data."""
+        match event:
+            case SessionOpened():
+                _log.info(
+                    "connected",
+                    gateway=event.gateway,
+                    client_id=event.client_id,
+                    epoch=event.epoch,
+                    server_version=event.server_version,
+                )
+            case SessionLost():
+                ended = self._sessions.pop(event.epoch, None)
+                if ended is not None:
+                    ended.join(0)
+                _log.warning(
+                    "disconnected",
+                    gateway=event.gateway,
+                    client_id=event.client_id,
+                    epoch=event.epoch,
+                    cause=event.cause.value,
+                    detail=event.detail,
+                    unsent=event.unsent,
+                )
+            case NoticeReceived():
+                notice = self._notices.of(event.code)
+                level = {"info": "info", "warning": "warning"}.get(notice.severity, "error")
+                getattr(_log, level)(
+                    "notice", req_id=event.req_id, error_code=event.code, text=event.text, meaning=notice.text
+                )
+            case _:
+                pass
+
+    def _end(self, boot_id: str) -> None:
+        self._set_alarm(None)
+        for session in self._sessions.values():
+            session.close("the service stops")
+        for session in self._sessions.values():
+            session.join(2)
+        out = Outbox()
+        now_ns = self._clock.now_ns()
+        letters = self._letters.drain(BULK_SLICE)
+        self._engine.receive([*self._inbox, *letters], now_ns, out)
+        self._engine.end(Stopped(ts_recv_ns=now_ns, boot_id=boot_id), out)
+        self._writer.append(out.appends)
+        for event in letters:
+            self._report(event)
+        for answer in self._answers.values():
+            answer.cancel()
+
+
+def _view(status: SinkStatus) -> SinkView:
+    return SinkView(
+        name=status.name,
+        up=status.up,
+        since_ns=status.since_ns,
+        detail=status.error,
+        written=status.written,
+        dropped=status.dropped,
+        depth=status.depth,
+    )
