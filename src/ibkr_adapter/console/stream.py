@@ -46,6 +46,9 @@ class EventStreams:
             pictured_s = loop.time()
             while not self._stopping.is_set():
                 events = await _next(subscription.batch, pictured_s + PICTURE_EVERY_S - loop.time())
+                if events is not None and not events:
+                    return  # the subscription was closed: the service is going
+                events = events or ()
                 chunk = b"".join(_event(event.__struct_config__.tag, plain(event)) for event in events)
                 changed = any(not isinstance(event, _QUIET) for event in events)
                 if changed or loop.time() - pictured_s >= PICTURE_EVERY_S:
@@ -62,12 +65,13 @@ class EventStreams:
         return _event("snapshot", picture(self._port.snapshot(), self._port.sinks()))
 
 
-async def _next(batch: Callable[[], Awaitable[Sequence[FeedEvent]]], within_s: float) -> Sequence[FeedEvent]:
+async def _next(batch: Callable[[], Awaitable[Sequence[FeedEvent]]], within_s: float) -> Sequence[FeedEvent] | None:
+    """A batch, or ``None`` when the time is up."""
     try:
         async with asyncio.timeout(max(0.0, within_s)):
             return await batch()
     except TimeoutError:
-        return ()
+        return None
 
 
 def _event(name: object, body: object) -> bytes:

@@ -20,7 +20,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 ALERTING_ORDER_CODES: Final = ("103", "110", "201", "202", "203", "321", "10147", "10148", "10197")
 ALERTING_CODES: Final = ("100", "326", "502", "504", "1100", "1101", "1300", "2103", "2105", "2110", "2157", "10197")
-ALERTING_DROPS: Final = ("quote", "trade", "order", "execution", "journal")
+ALERTING_DROPS: Final = ("tick", "order", "execution", "journal")
 """Exported as 0 from the start: an alert on an increase would miss the first one otherwise."""
 
 _LABELLED: Final = {
@@ -96,7 +96,7 @@ def _trading(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge(
         "ib_orders_unknown",
         "Orders whose outcome is not known",
-        float(sum(order.state.lower() in ("in_doubt", "suspect") for order in snapshot.orders)),
+        float(snapshot.counters.get("orders_in_doubt", 0)),
     )
     yield _gauge("ib_data_gaps", "Gaps of today kept in memory", float(len(snapshot.gaps)))
 
