@@ -1,0 +1,85 @@
+"""The service as its own process, which kills itself with SIGKILL at a named point of the next placement.
+
+    python killed_service.py POINT PORT ACCOUNT DATA_DIR
+
+Points: ``before_append``, ``after_append``, ``after_sync``, ``after_send``, ``after_acknowledgement``, ``after_fill``,
+or ``never``. Everything else is the service as it ships; only the patience of inquiries is shortened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from ibkr_adapter import app, config
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.core.engine import Engine
+from ibkr_adapter.effects import Append
+from ibkr_adapter.events import ExecutionReported, FrameSent, OpenOrderReported, OrderIntended
+from ibkr_adapter.journal.writer import JournalWriter
+from ibkr_adapter.ops import logging
+
+ARRIVALS = {"after_send": FrameSent, "after_acknowledgement": OpenOrderReported, "after_fill": ExecutionReported}
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class KilledEngine(Engine):
+    """Dies when the broker's message of the point arrives, before anything is made of it."""
+
+    deadly: type | None = None
+
+    def receive(self, happenings: Sequence[Any], now_ns: int, out: Any) -> None:
+        if self.deadly is not None and any(type(happening) is self.deadly for happening in happenings):
+            die()
+        super().receive(happenings, now_ns, out)
+
+
+class KilledWriter(JournalWriter):
+    """Dies before an intent is queued, or around the sync that makes it durable."""
+
+    point = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs, sync=self.sync)
+        self.intent_queued = False
+
+    def append(self, appends: Sequence[Append]) -> None:
+        if any(isinstance(append.event, OrderIntended) for append in appends):
+            if self.point == "before_append":
+                die()
+            self.intent_queued = True
+        super().append(appends)
+
+    def sync(self, descriptor: int) -> None:
+        if self.intent_queued and self.point == "after_append":
+            die()
+        os.fdatasync(descriptor)
+        if self.intent_queued and self.point == "after_sync":
+            die()
+
+
+async def main(point: str, port: str, account: str, data_dir: str) -> None:
+    KilledEngine.deadly = ARRIVALS.get(point)
+    KilledWriter.point = point
+    app.Engine = KilledEngine  # type: ignore[misc]
+    app.JournalWriter = KilledWriter  # type: ignore[misc]
+    settings_of = app.settings_of
+    app.settings_of = lambda config: replace(settings_of(config), inquiry_every_ns=SECOND // 2)
+    logging.configure("warning")
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    configuration = config.simulated(int(port), account, data_dir, "127.0.0.1:0")
+    await app.serve(configuration, stop=stop, announce=lambda service: print("running", service.url, flush=True))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
