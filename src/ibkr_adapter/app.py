@@ -227,6 +227,7 @@ class _Console(uvicorn.Server):
             uvicorn.Config(
                 application,  # type: ignore[arg-type]  # a Starlette is an ASGI application
                 log_config=None,
+                log_level="warning",
                 access_log=False,
                 lifespan="off",
                 server_header=False,

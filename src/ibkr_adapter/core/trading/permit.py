@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Action, OrderType, PlaceOrder, Reason
 from ibkr_adapter.core.link.planes import Planes, Upstream
@@ -19,6 +21,7 @@ from ibkr_adapter.core.records import Records
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.orders import Order, Orders
 from ibkr_adapter.events import Source
+from ibkr_adapter.instruments import Instrument
 
 REPEAT_WINDOW_NS = SECOND
 """Two orders with the same terms within this time are taken for one order sent twice (SEC 15c3-5, duplicates)."""
@@ -59,6 +62,11 @@ class Permit:
         if order.cancel_asked:
             reasons.append(Reason(code="cancelled", text="it was cancelled before it was sent"))
         return tuple(reasons)
+
+    def resolved(self, instrument: Instrument) -> Instrument:
+        """With the number that contract details gave it, so that the order names one contract and no other."""
+        described = self.market.contracts.of(instrument.key)
+        return replace(instrument, con_id=described.instrument.con_id) if described is not None else instrument
 
     def reference_price(self, command: PlaceOrder) -> Decimal | None:
         """What the order would trade at now: the side it takes, else the last trade. None unless proven current."""

@@ -69,7 +69,7 @@ class Placements:
             epoch=self._link.epoch,
             actor=command.actor,
             account=command.account,
-            instrument=command.instrument,
+            instrument=self._permit.resolved(command.instrument),
             action=command.action.value,
             order_type=command.order_type.value,
             quantity=command.quantity,
