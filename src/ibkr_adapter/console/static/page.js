@@ -107,8 +107,11 @@ const PRICES = new Set(["bid", "ask", "last"]);
 
 function quoteRow(instrument) {
   if (rows.has(instrument)) return rows.get(instrument);
-  const row = make("tr", {}, name(instrument));
-  const cells = { row, values: {} };
+  const unlike = make("small", { cls: "narrow" }); // where there is no room for the source, what is not live still says so
+  const head = name(instrument);
+  head.append(" ", unlike);
+  const row = make("tr", {}, head);
+  const cells = { row, unlike, values: {} };
   for (const field of FIELDS) {
     cells[field] = cell(DASH, `n${WIDE.has(field) ? " wide" : ""}${PRICES.has(field) ? " price" : ""}`);
     row.append(cells[field]);
@@ -116,7 +119,7 @@ function quoteRow(instrument) {
   cells.spark = spark();
   cells.source = make("span", { text: DASH, cls: "tag" });
   cells.age = cell(DASH, "n dim");
-  row.append(make("td", {}, cells.spark.svg), make("td", { cls: "wide" }, cells.source), cells.age);
+  row.append(make("td", { cls: "spark-cell" }, cells.spark.svg), make("td", { cls: "wide" }, cells.source), cells.age);
   $("quote-rows").append(row);
   rows.set(instrument, cells);
   return cells;
@@ -162,6 +165,7 @@ function showQuote(quote) {
   }
   const level = { live: "good", frozen: "warn", delayed: "warn", delayed_frozen: "warn" }[quote.source];
   mark(cells.source, quote.halted ? "Halted" : words(quote.source), quote.halted ? "bad" : level ?? "");
+  write(cells.unlike, quote.halted ? "halted" : quote.source === "live" ? "" : words(quote.source).toLowerCase());
   collect(quote);
 }
 
@@ -319,11 +323,11 @@ function showOrders(s) {
     const level = BAD.test(stateName) ? "bad" : stateName === "filled" ? "good" : isDone(order) ? "" : "warn";
     const tag = make("span", { text: order.cancel_asked && !isDone(order) ? "Cancelling" : words(order.state), cls: "tag", level });
     const terms = order.order_type === "MKT" ? "at market" : `at ${price(order.limit_price)}`;
-    const text = make("td", {}, make("b", { text: `${words(order.action)} ${quantity(order.quantity)} ${order.instrument}` }), ` ${terms}, ${order.tif}`);
+    const text = make("td", { cls: "terms" }, make("b", { text: `${words(order.action)} ${quantity(order.quantity)} ${order.instrument}` }), ` ${terms}, ${order.tif}`);
     if (order.foreign) text.append(" ", make("small", { text: `client ${order.client_id}` }));
     text.title = `${order.order_key || "not ours"}, order id ${order.order_id}`;
     return make("tr", { cls: isDone(order) ? "done" : "" }, make("td", {}, tag), text, cell(quantity(order.filled)), cell(quantity(order.remaining), "n wide"),
-      cell(order.average_price ? price(order.average_price) : DASH, "n wide"), cell(age(since(order.created_ns)), "n dim"), cell(order.detail, "wide dim", order.detail));
+      cell(order.average_price ? price(order.average_price) : DASH, "n wide"), cell(age(since(order.created_ns)), "n dim"), cell(order.detail, "wide dim terms", order.detail));
   }));
 }
 const isDone = (order) => (DONE.test(order.state.toLowerCase()) ? 1 : 0);
