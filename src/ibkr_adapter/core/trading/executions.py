@@ -31,6 +31,8 @@ class Executions:
 
     def __init__(self) -> None:
         self._fills: dict[tuple[str, str], Fill] = {}
+        self._by_exec_id: dict[str, Fill] = {}
+        self._by_order: dict[str, list[Fill]] = {}
         self._early: dict[str, CommissionReported] = {}
         self._newest: deque[Fill] = deque(maxlen=200)
         self.duplicates = 0
@@ -48,7 +50,7 @@ class Executions:
         return False
 
     def is_news_of_commission(self, event: CommissionReported) -> bool:
-        fill = self._by_exec_id(event.exec_id)
+        fill = self._by_exec_id.get(event.exec_id)
         held = fill.commission if fill is not None else self._early.get(event.exec_id)
         return held is None or (held.commission, held.realized_pnl) != (event.commission, event.realized_pnl)
 
@@ -58,14 +60,18 @@ class Executions:
         replaced = self._fills.get(identity)
         fill = Fill(event=event, order_key=order_key, commission=self._early.pop(event.exec_id, None))
         self._fills[identity] = fill
-        if replaced is not None and replaced in self._newest:
-            self._newest.remove(replaced)
+        self._by_exec_id[event.exec_id] = fill
+        if replaced is not None:
+            self._by_order[replaced.order_key].remove(replaced)
+            if replaced in self._newest:
+                self._newest.remove(replaced)
+        self._by_order.setdefault(order_key, []).append(fill)
         self._newest.append(fill)
         return replaced
 
     def apply_commission(self, event: CommissionReported) -> str:
         """Join it to its execution; the key of the order it belongs to, or an empty string."""
-        fill = self._by_exec_id(event.exec_id)
+        fill = self._by_exec_id.get(event.exec_id)
         if fill is not None:
             fill.commission = event
             return fill.order_key
@@ -76,18 +82,11 @@ class Executions:
         return ""
 
     def of_order(self, order_key: str) -> list[Fill]:
-        return [fill for fill in self._fills.values() if fill.order_key == order_key]
+        return self._by_order.get(order_key, [])
 
     def views(self) -> tuple[ExecutionView, ...]:
         """The newest first, at most 200."""
         return tuple(_view(fill) for fill in reversed(self._newest))
-
-    def _by_exec_id(self, exec_id: str) -> Fill | None:
-        base = base_id(exec_id)
-        for (_, known), fill in reversed(self._fills.items()):
-            if known == base and fill.event.exec_id == exec_id:
-                return fill
-        return None
 
 
 def base_id(exec_id: str) -> str:

@@ -159,6 +159,7 @@ class Orders:
         self._notices = notices
         self._executions = executions
         self._by_key: dict[str, Order] = {}
+        self._live: dict[str, Order] = {}
         self._by_id: dict[tuple[str, int, int], Order] = {}
         self._foreign: dict[tuple[str, int, int], Order] = {}
         self._gateway = ""
@@ -178,12 +179,15 @@ class Orders:
 
     @property
     def at_risk(self) -> list[Order]:
-        return [order for order in self._by_key.values() if order.at_risk]
+        """Ours that may still trade. Few, while those that ended may be many: kept apart, and settled when read."""
+        for key in [key for key, order in self._live.items() if not order.at_risk]:
+            del self._live[key]
+        return list(self._live.values())
 
     @property
     def questioned(self) -> list[Order]:
         """Those about which the broker must be asked."""
-        return [o for o in self._by_key.values() if o.state is S.IN_DOUBT or (o.suspect and not o.terminal)]
+        return [order for order in self.at_risk if order.state is S.IN_DOUBT or order.suspect]
 
     def is_news(self, event: OpenOrderReported | OrderStatusReported) -> bool:
         """False for an echo or a status that repeats the last one of its order: duplicates are normal at IB."""
@@ -247,7 +251,7 @@ class Orders:
         identity = (event.gateway, event.client_id, event.order_id)
         if identity in self._by_id or event.order_key in self._by_key:
             raise AssertionError(f"order id {event.order_id} or key {event.order_key} was used before")
-        self._by_key[order.key] = order
+        self._by_key[order.key] = self._live[order.key] = order
         self._by_id[identity] = order
 
     def _sent(self, event: FrameSent) -> None:
@@ -270,6 +274,8 @@ class Orders:
         order = self._find(event) or self._stranger(event)
         if order is None:
             return
+        if not order.foreign:
+            self._live[order.key] = order  # evidence may revive it
         if event.perm_id:
             order.perm_ids.add(event.perm_id)
         if isinstance(event, OrderStatusReported):
@@ -303,6 +309,8 @@ class Orders:
         replaced = self._executions.apply(event, key)
         if order is None:
             return
+        if not order.foreign:
+            self._live[order.key] = order
         if replaced is not None:
             _count(order, replaced, sign=-1)
         _count(order, Fill(event=event, order_key=key), sign=1)
