@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from itertools import islice
 
 from ibkr_adapter.core.trading.executions import Executions, Fill
 from ibkr_adapter.events import (
@@ -154,6 +155,7 @@ class Orders:
     """Every order of ours that the journal knows, and those of others that the broker showed us."""
 
     FOREIGN_MAX = 1_000
+    ENDED_SHOWN = 200
 
     def __init__(self, notices: NoticeTable, executions: Executions) -> None:
         self._notices = notices
@@ -392,9 +394,10 @@ class Orders:
         return order
 
     def views(self) -> tuple[OrderView, ...]:
-        """Newest first; ours and foreign, at most 500."""
-        every = sorted([*self._by_key.values(), *self._foreign.values()], key=lambda o: o.created_ns, reverse=True)
-        return tuple(_view(order) for order in every[:500])
+        """All that may still trade, the newest of those that ended, and the foreign ones; newest first."""
+        shown = {order.key: order for order in islice(reversed(self._by_key.values()), self.ENDED_SHOWN)}
+        shown |= {order.key: order for order in (*self.at_risk, *islice(reversed(self._foreign.values()), 100))}
+        return tuple(_view(order) for order in sorted(shown.values(), key=lambda o: o.created_ns, reverse=True))
 
 
 def _count(order: Order, fill: Fill, *, sign: int) -> None:

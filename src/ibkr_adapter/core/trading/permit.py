@@ -174,9 +174,9 @@ class Permit:
 
     def _repeated(self, command: PlaceOrder, now_ns: int) -> Iterable[Reason]:
         terms = (command.instrument.key, command.action, command.order_type, command.quantity, command.limit_price)
-        for order in self.orders:
+        for order in self.orders.at_risk:
             same = (order.instrument.key, order.action, order.order_type, order.quantity, order.limit_price) == terms
-            if same and order.at_risk and now_ns - order.created_ns < REPEAT_WINDOW_NS:
+            if same and now_ns - order.created_ns < REPEAT_WINDOW_NS:
                 yield Reason(
                     code="repeat",
                     text=f"the same order was placed {(now_ns - order.created_ns) / 1e6:.0f} ms ago as {order.key}",
