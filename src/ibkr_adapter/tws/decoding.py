@@ -78,13 +78,15 @@ class FrameDecoder:
                 self._hand_over(self._protobuf, msg_id, body[4:])
                 return
             fields = body[4:].split(b"\0")
+            unfinished = fields.pop()
         else:
             fields = body.split(b"\0")
+            unfinished = fields.pop()
             try:
                 msg_id = int(fields.pop(0))
-            except ValueError as unreadable:
+            except (IndexError, ValueError) as unreadable:
                 raise Malformed("a frame without an id") from unreadable
-        if fields and fields.pop():
+        if unfinished:
             raise Malformed("a frame whose last field has no end")
         self._hand_over(self._text, msg_id, fields)
 
