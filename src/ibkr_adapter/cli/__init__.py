@@ -1,0 +1,27 @@
+"""The command line: ``ibkr-adapter``."""
+
+from __future__ import annotations
+
+import click
+
+from ibkr_adapter import __version__
+from ibkr_adapter.cli.border import Border
+from ibkr_adapter.cli.configuration import check_config, config_group
+from ibkr_adapter.cli.demo import demo
+from ibkr_adapter.cli.doctor import doctor
+from ibkr_adapter.cli.orders import orders
+from ibkr_adapter.cli.run import run
+from ibkr_adapter.cli.status import status
+
+
+@click.group(cls=Border, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="ibkr-adapter")
+def main() -> None:
+    """The service a trading desk runs beside TWS or IB Gateway.
+
+    Start with `demo`: it needs no broker, no account and no configuration.
+    """
+
+
+for command in (demo, run, status, doctor, check_config, config_group, orders):
+    main.add_command(command)

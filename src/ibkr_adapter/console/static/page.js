@@ -490,9 +490,8 @@ function showLost() {
 
 function tick() {
   write($("clock"), newYork.format(new Date()));
-  if (root.dataset.stream !== "open") return;
   showAges();
-  drawSparks();
+  if (root.dataset.stream === "open") drawSparks();
 }
 
 connect();

@@ -1,0 +1,3 @@
+from ibkr_adapter.cli import main
+
+main()

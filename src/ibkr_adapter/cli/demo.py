@@ -1,0 +1,95 @@
+"""``demo``: everything at once, without a broker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from ibkr_adapter import config as configuration
+from ibkr_adapter.app import RunningService, serve
+from ibkr_adapter.cli.reach import state_home
+from ibkr_adapter.cli.run import signals_set
+from ibkr_adapter.cli.simulator import Simulator
+from ibkr_adapter.ops import logging
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, written as 30s, 5m or 1h."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(s|min|m|h|)", str(value))
+        if match is None:
+            self.fail(f"{value!r} is no duration; write 30s, 5m or 1h", param, ctx)
+        return float(match[1]) * _UNITS[match[2]]
+
+
+@click.command()
+@click.option("--http", "listen", default="127.0.0.1:8080", show_default=True, help="Where the page is; port 0: any.")
+@click.option("--seed", default=7, show_default=True, type=click.IntRange(0), help="Equal seeds give equal markets.")
+@click.option("--duration", type=Duration(), help="Stop by itself, for example after 30s.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Keep what is written; otherwise it is removed.")
+@click.option("--log-level", type=click.Choice([str(level) for level in configuration.LogLevel]), default="warning")
+def demo(listen: str, seed: int, duration: float | None, data_dir: Path | None, log_level: str) -> None:
+    """Run the service against a simulated gateway: market, account, orders, page. Nothing reaches a broker."""
+    logging.configure(log_level)
+    with _directory(data_dir) as directory:
+        asyncio.run(_demo(listen, seed, duration, directory))
+    click.echo("Stopped.")
+
+
+async def _demo(listen: str, seed: int, duration: float | None, directory: Path) -> None:
+    stop = asyncio.Event()
+    simulator = Simulator(seed=seed, log=directory / "simulator.log")
+    with signals_set(stop):
+        async with simulator as found:
+            config = configuration.simulated(found.port, found.account, directory, listen)
+            keeper = asyncio.create_task(simulator.keep_alive(), name="simulator")
+            try:
+                async with asyncio.timeout(duration) as limit:
+                    await serve(config, stop=stop, announce=lambda service: _announce(service, found.account))
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+            finally:
+                keeper.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await keeper
+
+
+def _announce(service: RunningService, account: str) -> None:
+    state = f" --state {service.state_file}" if state_home() not in Path(service.state_file).parents else ""
+    click.echo(f"The page:  {service.url}")
+    click.echo(f"It shows a simulated market, paper account {account}, its orders and fills, and the health of it all.")
+    click.echo(f"Try:       ibkr-adapter orders place BUY 100 SPY --market{state}")
+    click.echo(f"           ibkr-adapter status{state}")
+    click.echo("Nothing here reaches a broker. Stop with Ctrl-C.")
+
+
+@contextlib.contextmanager
+def _directory(given: Path | None) -> Iterator[Path]:
+    """The directory asked for, or one that is gone afterwards, where the other commands find it."""
+    if given is not None:
+        given.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yield given.resolve()
+        return
+    home = state_home()
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix="demo-", dir=home))
+    except OSError:
+        made = Path(tempfile.mkdtemp(prefix="ibkr-adapter-demo-"))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)

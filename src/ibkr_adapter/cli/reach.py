@@ -1,0 +1,163 @@
+"""Finds the running service by its state file, and asks it over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+import click
+import msgspec
+from msgspec import Struct
+
+from ibkr_adapter.errors import ExitCode, IbkrError, NotRunning
+
+TIMEOUT_S: Final = 15.0
+ANSWER_BYTES_MAX: Final = 50_000_000
+
+_START = "start it with `ibkr-adapter demo` or `ibkr-adapter run --config FILE`"
+
+state_option = click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    help="The service's state file or data directory; otherwise it is found.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+
+
+class Service(Struct, frozen=True, kw_only=True):
+    """What a state file says."""
+
+    url: str
+    token: str
+    pid: int
+    environment: str
+    state_file: str
+
+    def __repr__(self) -> str:
+        return f"<Service {self.environment} {self.url} pid {self.pid}>"
+
+
+class Answered(IbkrError):
+    """The service said no; message, remedy and exit code are its own."""
+
+    def __init__(self, message: str, *, remedy: str, exit_code: ExitCode) -> None:
+        super().__init__(message, remedy=remedy)
+        self.exit_code = exit_code
+
+
+def state_home() -> Path:
+    """Where every environment has its data directory."""
+    given = os.environ.get("XDG_STATE_HOME", "")
+    home = Path(given) if given.startswith("/") else Path.home() / ".local" / "state"
+    return home / "ibkr-adapter"
+
+
+def find(state: Path | None) -> Service:
+    """The service of a state file, or the only one that runs."""
+    if state is not None:
+        service = _read(state / "service.json" if state.is_dir() else state)
+        if service is None or not _alive(service.pid):
+            raise NotRunning(f"no service runs for {str(state)!r}", remedy=_START)
+        return service
+    try:
+        read = [_read(file) for file in sorted(state_home().glob("*/service.json"))]
+    except OSError:
+        read = []
+    running = [service for service in read if service is not None and _alive(service.pid)]
+    if not running:
+        raise NotRunning("no service is running", remedy=_START)
+    if len(running) > 1:
+        names = ", ".join(f"{service.environment} {service.state_file}" for service in running)
+        raise NotRunning(f"{len(running)} services run: {names}", remedy="choose one with --state FILE")
+    return running[0]
+
+
+def _read(file: Path) -> Service | None:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Service)
+    except (OSError, msgspec.MsgspecError, ValueError):
+        return None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def ask(service: Service, method: str, path: str, body: Mapping[str, object] | None = None) -> tuple[int, Any]:
+    """Status and JSON of one request; what the service refuses to understand is raised as it said it."""
+    address = urlsplit(service.url)
+    headers = {
+        "Authorization": f"Bearer {service.token}",
+        "X-Actor": _actor(),
+        "Content-Type": "application/json",
+    }
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=TIMEOUT_S)
+    try:
+        connection.request(method, path, None if body is None else msgspec.json.encode(body), headers)
+        answer = connection.getresponse()
+        status, content = answer.status, answer.read(ANSWER_BYTES_MAX)
+        document = msgspec.json.decode(content)
+    except (OSError, http.client.HTTPException, msgspec.MsgspecError, ValueError) as error:
+        raise NotRunning(f"{service.url} does not answer: {error or type(error).__name__}", remedy=_START) from None
+    finally:
+        connection.close()
+    if isinstance(document, dict) and isinstance(document.get("error"), dict):
+        raise _refusal(document["error"])
+    return status, document
+
+
+def _refusal(error: Mapping[str, Any]) -> Answered:
+    field = f"{error['field']}: " if error.get("field") else ""
+    try:
+        code = ExitCode(error.get("exit_code", ExitCode.FAILURE))
+    except ValueError:
+        code = ExitCode.FAILURE
+    return Answered(f"{field}{error.get('message', '')}", remedy=str(error.get("remedy", "")), exit_code=code)
+
+
+def _actor() -> str:
+    name = os.environ.get("USER", "") or f"uid{os.getuid()}"
+    return f"cli:{quote(name, safe='').replace('%', '.')}"[:64]
+
+
+def table(head: list[str], rows: list[list[str]], right: frozenset[int] = frozenset()) -> str:
+    """Columns two spaces apart; ``right`` are the numbers of those aligned to the right."""
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = [
+        "  ".join(
+            text.rjust(width) if column in right else text.ljust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (head, *rows)
+    ]
+    return "\n".join(lines)
+
+
+def age(ns: float) -> str:
+    """``7s``, ``12m``, ``3h12m``."""
+    seconds = max(0, int(ns // 1_000_000_000))
+    if seconds < 60:
+        return f"{seconds}s"
+    minutes, hours = seconds // 60, seconds // 3600
+    return f"{minutes}m" if hours == 0 else f"{hours}h{minutes % 60:02}m"
+
+
+def number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.10g}" if isinstance(value, float) else f"{value:,}"
+
+
+def price(value: float | None) -> str:
+    """At least two decimals, more where there are more."""
+    if value is None:
+        return "-"
+    return f"{value:,.2f}" if round(value, 2) == value else f"{value:,.10g}"
