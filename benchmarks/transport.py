@@ -96,7 +96,9 @@ def stream(version: int, count: int) -> tuple[list[bytes], int]:
             messages.append(message(version, 1, (6,), (req_id, price_field, price, size, 1)))
             callbacks += price_field in SIZED_PRICES
         elif kind < 0.70:
-            messages.append(message(version, 2, (6,), (req_id, dice.choice((0, 3, 5, 8)), str(dice.randrange(1, 10**6)))))
+            messages.append(
+                message(version, 2, (6,), (req_id, dice.choice((0, 3, 5, 8)), str(dice.randrange(1, 10**6))))
+            )
         elif kind < 0.90:
             words = f"{dice.uniform(10, 600):.2f};{dice.randrange(1, 900)};1795357800123;123456.78;310.11;true"
             messages.append(message(version, 46, (6,), (req_id, 48, words)))
@@ -295,9 +297,7 @@ def run_case(receiver: str, protocol: str, rate: int) -> dict[str, Any]:
     count = int(rate * PACED_S) if rate else FLOOD_MESSAGES
     limit_s = FLOOD_LIMIT_S if not rate else PACED_S * 3
     base = [sys.executable, __file__]
-    sender = subprocess.Popen(
-        [*base, "--send", str(version), str(count), str(rate)], stdout=subprocess.PIPE, text=True
-    )
+    sender = subprocess.Popen([*base, "--send", str(version), str(count), str(rate)], stdout=subprocess.PIPE, text=True)
     try:
         assert sender.stdout is not None
         port = sender.stdout.readline().strip()
@@ -366,7 +366,9 @@ def show(title: str, figures: dict[str, dict[str, Any]], ratios: dict[str, float
             f"{latency}  finished {of['finished']}/{of['runs']}"
             + (f"  conflated {of['dropped']}" if of["dropped"] else "")
         )
-    print("  session against: " + ", ".join(f"{name.replace(' against', '')} {value}" for name, value in ratios.items()))
+    print(
+        "  session against: " + ", ".join(f"{name.replace(' against', '')} {value}" for name, value in ratios.items())
+    )
 
 
 def machine() -> dict[str, Any]:

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Counters(Struct):
-    """Written by the network thread alone; a copy may be read anywhere (``Session.counters``).
+    """Written by the network thread, ``requests_dropped`` by whoever performs; a copy may be read anywhere.
 
     ``frames_unknown`` have an id the official client does not know, ``frames_unwanted`` one that we do not ask for,
     ``frames_malformed`` ended the session. ``requests_dropped`` came when the session was already over.
