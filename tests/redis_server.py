@@ -15,9 +15,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import redis
+
+if TYPE_CHECKING:
+    import redis
 
 
 def executable() -> str | None:
@@ -69,6 +72,8 @@ class RedisServer:
         os.kill(self._process.pid, signal.SIGCONT)
 
     def client(self) -> redis.Redis:
+        import redis
+
         return redis.Redis(unix_socket_path=str(self.socket), decode_responses=True)
 
     def _answers(self) -> bool:

@@ -301,3 +301,16 @@ async def test_a_stream_ahead_of_the_journal_is_refused(redis_server: RedisServe
     with pytest.raises(StoreError, match="has seen record 5 of a journal that ends at record 3"):
         await shorter.open()
     await shorter.close()
+
+
+async def test_a_stream_of_another_journal_is_refused(redis_server: RedisServer, tmp_path: Path) -> None:
+    """The newest entry carries the hash of its record: two journals are not mixed in one stream."""
+    for name, events in (("journal", EVENTS), ("other", [*EVENTS, *EVENTS])):
+        write_journal(tmp_path / name, [status(perm_id=len(name)), *events])
+    orders = RedisOrders(store(redis_server), tmp_path / "journal", durable_seq=5)
+    await orders.open()
+    await orders.close()
+    other = RedisOrders(store(redis_server), tmp_path / "other", durable_seq=11)
+    with pytest.raises(StoreError, match="has seen another record 5 than the journal holds"):
+        await other.open()
+    await other.close()

@@ -3,7 +3,8 @@
 Keys, each behind the configured prefix: ``ib:l1:{instrument}``, JSON of the quote with ``as_of``, gone 5 s after the
 last proof that it is current; ``ib:md:quote:{instrument}`` and ``ib:md:gap:{instrument}``, streams of quotes and of
 their interruptions; ``ib:orders:evt``, the journal's order records with the record's number as stream id;
-``ib:environment``, which environment this prefix belongs to. Every entry has one field, ``event``, holding JSON.
+``ib:environment``, which environment this prefix belongs to. Every entry has a field ``event`` holding JSON; entries
+of orders also have the ``hash`` of their record.
 
 Market data arrives at least once: a batch whose answer was lost is sent again. Order records arrive exactly once.
 """
@@ -237,11 +238,11 @@ class RedisOrders:
         return f"{self._store.prefix}ib:orders:evt"
 
     async def open(self) -> None:
-        """Connect and catch up. ``StoreError`` when the stream is ahead of the journal."""
+        """Connect and catch up. ``StoreError`` when the stream and the journal do not belong together."""
         client = self._client = await self._store.connect()
         self._thread = Serial("redis.orders")
-        seq = await self._last_seq(client)
-        self._source.check(f"{self.key} in {self._store!r}", seq)
+        seq, hash_seen = await self._last(client)
+        await self._thread.call(lambda: self._source.check(f"{self.key} in {self._store!r}", seq, hash_seen))
         self._seq = max(seq, self._source.durable_seq - self._stream_entries)
         await self._catch_up(client, self._thread)
 
@@ -260,13 +261,14 @@ class RedisOrders:
         if client is not None:
             await self._store.disconnect(client)
 
-    async def _last_seq(self, client: Redis) -> int:
+    async def _last(self, client: Redis) -> tuple[int, str | None]:
+        """Number and hash of the newest entry. A stream that was emptied refuses repeats all the same."""
         async with self._store.answering():
-            if not await client.exists(self.key):
-                return 0
-            info = await client.xinfo_stream(self.key)
-        last_id = info["last-generated-id"]
-        return int((last_id.decode() if isinstance(last_id, bytes) else last_id).partition("-")[0])
+            newest: Any = await client.xrevrange(self.key, count=1)
+        if not newest:
+            return 0, None
+        ((entry_id, fields),) = newest
+        return int(entry_id.partition(b"-")[0]), fields[b"hash"].decode()
 
     async def _catch_up(self, client: Redis, thread: Serial) -> None:
         while records := await thread.call(lambda: self._source.after(self._seq, PIPELINE_COMMANDS)):
@@ -278,7 +280,7 @@ class RedisOrders:
         for record in records:
             pipeline.xadd(
                 self.key,
-                {"event": msgspec.json.encode(record.event)},
+                {"event": msgspec.json.encode(record.event), "hash": record.hash},
                 id=f"{record.seq}-0",
                 maxlen=self._stream_entries,
                 approximate=True,
