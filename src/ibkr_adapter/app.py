@@ -40,6 +40,7 @@ from ibkr_adapter.tws import versions
 from ibkr_adapter.tws.mailbox import Mailbox
 from ibkr_adapter.tws.session import Endpoint, Session
 
+LEAVE_S = 3.0
 JOURNAL_CLOSE_S = 5.0
 
 _log = structlog.get_logger()
@@ -75,12 +76,10 @@ async def serve(
         held.callback(recovery.close)
         held.enter_context(Lease([config.gateway.address], config.client_id))
         service = _service(config, listener)
-        async with _running(config, recovery, listener, service, clock) as done:
+        async with _running(config, recovery, listener, service, clock):
             with _state_file(service):
                 announce(service)
-                stopping = asyncio.create_task(stop.wait())
-                await asyncio.wait({stopping, done}, return_when=asyncio.FIRST_COMPLETED)
-                stopping.cancel()
+                await stop.wait()
 
 
 def check_package(config: Config) -> versions.Package:
@@ -102,8 +101,8 @@ def check_package(config: Config) -> versions.Package:
 @contextlib.asynccontextmanager
 async def _running(
     config: Config, recovery: Recovery, listener: socket.socket, service: RunningService, clock: Clock
-) -> AsyncIterator[asyncio.Task[None]]:
-    """Everything that runs, from the journal up to the page; the task yielded ends only if something broke."""
+) -> AsyncIterator[None]:
+    """Everything that runs, from the journal up to the page. What breaks in it is raised where it is entered."""
     boot_id = new_key()
     notices = shipped()
     store = SqliteStore(Path(config.store.path))
@@ -123,7 +122,7 @@ async def _running(
 
     # What it is connected to.
     fanout = Fanout(on_slow=_report_slow)
-    sinks = _sinks(config, store, ledger.records.last_seq)
+    sinks = _sinks(config, store, ledger.records.last_seq, clock)
     runners = [SinkRunner(sink, fanout, clock=clock, on_change=_report_sink) for sink in sinks]
     mailbox = Mailbox(lambda: shell.rouse())
     writer = JournalWriter(
@@ -143,7 +142,8 @@ async def _running(
         notices=notices,
         clock=clock,
     )
-    console = _Console(build_console(shell, service.token, config), listener)
+    leaving = asyncio.Event()
+    console = _Console(build_console(shell, service.token, config, stopping=leaving, clock=clock), listener)
     started = Started(
         ts_recv_ns=clock.now_ns(),
         version=__version__,
@@ -152,23 +152,25 @@ async def _running(
         client_id=config.client_id,
         recovered_seq=recovery.last_seq,
     )
-
-    async def everything() -> None:
-        async with asyncio.TaskGroup() as tasks:
-            for runner in runners:
-                tasks.create_task(runner.run(), name=f"sink-{runner.sink.name}")
-            tasks.create_task(shell.run(started), name="shell")
-            tasks.create_task(console.serve(), name="console")
-
     writer.start()
-    running = asyncio.create_task(everything(), name="service")
     try:
-        yield running
+        async with asyncio.TaskGroup() as tasks:
+            stores = {tasks.create_task(runner.run(), name=f"sink-{runner.sink.name}") for runner in runners}
+            heart = tasks.create_task(shell.run(started), name="shell")
+            page = tasks.create_task(console.serve(), name="console")
+            yield
+            # In order: no new commands, then no session, then what the stores still hold.
+            leaving.set()
+            console.should_exit = True
+            await asyncio.wait({page}, timeout=LEAVE_S)
+            heart.cancel()
+            await asyncio.wait({heart}, timeout=LEAVE_S)
+            for runner in runners:
+                runner.stop()
+            await asyncio.wait(stores, timeout=LEAVE_S)
+            for task in (page, *stores):
+                task.cancel()
     finally:
-        console.should_exit = True
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
         writer.close(JOURNAL_CLOSE_S)
         store.close()
 
@@ -206,13 +208,14 @@ def _session(config: Config, opening: Open, mailbox: Mailbox, clock: Clock) -> C
     )
 
 
-def _sinks(config: Config, store: SqliteStore, durable_seq: int) -> list[Sink]:
+def _sinks(config: Config, store: SqliteStore, durable_seq: int, clock: Clock) -> list[Sink]:
     journal = Path(config.journal.directory)
     sinks: list[Sink] = [SqliteSink(store), SqliteProjection(store, journal, durable_seq=durable_seq)]
     if config.redis.url:
-        from ibkr_adapter.sinks.redis import redis_sinks  # the extra is needed only where it is configured
+        from ibkr_adapter.sinks.redis import RedisOrders, RedisSink, RedisStore  # an extra: needed where configured
 
-        sinks += redis_sinks(config, journal, durable_seq=durable_seq)
+        redis = RedisStore(config.redis.url, environment=config.environment, prefix=config.redis.prefix)
+        sinks += [RedisSink(redis, clock=clock), RedisOrders(redis, journal, durable_seq=durable_seq)]
     return sinks
 
 

@@ -55,12 +55,10 @@ async def _demo(listen: str, seed: int, duration: float | None, directory: Path)
         async with simulator as found:
             config = configuration.simulated(found.port, found.account, directory, listen)
             keeper = asyncio.create_task(simulator.keep_alive(), name="simulator")
+            if duration is not None:
+                asyncio.get_running_loop().call_later(duration, stop.set)
             try:
-                async with asyncio.timeout(duration) as limit:
-                    await serve(config, stop=stop, announce=lambda service: _announce(service, found.account))
-            except TimeoutError:
-                if not limit.expired():
-                    raise
+                await serve(config, stop=stop, announce=lambda service: _announce(service, found.account))
             finally:
                 keeper.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
