@@ -354,7 +354,7 @@ function showLink(s) {
   if (link.next_attempt_ns && link.state !== "ready") pairs.push(["Next attempt", `in ${age(Math.max(0, -since(link.next_attempt_ns)))}`]);
   pairs.push(["Journal", s.journal_seq === s.journal_durable_seq ? `${plainNumber.format(s.journal_seq)} records, all on disk`
     : `${plainNumber.format(s.journal_seq)} records, ${plainNumber.format(s.journal_seq - s.journal_durable_seq)} not yet on disk`]);
-  if (link.detail) pairs.push(["Because", link.detail]);
+  if (link.detail && link.state !== "ready") pairs.push(["Because", link.detail]);
   facts($("link"), pairs);
   const level = { ok: "good", broken: "bad", connecting: "warn" };
   $("farms").replaceChildren(...s.farms.map((farm) => make("li", { text: farm.state === "ok" ? farm.name : `${farm.name} ${farm.state}`, cls: "tag", level: level[farm.state] ?? "", title: `${farm.kind}, ${farm.state} for ${age(since(farm.since_ns))}` })));

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+from prometheus_client.parser import text_string_to_metric_families
+from tests.console.fake_service import START_NS, night, snapshot
+
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.ops.metrics import ALERTING_CODES, ALERTING_DROPS, ALERTING_ORDER_CODES, AdapterCollector, exposition
+from ibkr_adapter.snapshot import SinkView, Snapshot
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def scrape(picture: Snapshot, sinks: tuple[SinkView, ...] = ()) -> Samples:
+    text = exposition(AdapterCollector(lambda: picture, lambda: sinks)).decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_a_ready_session_is_1_and_any_other_0() -> None:
+    """ib_connection_status and ib_clientid_active follow the session, the gate its own state."""
+    day, down = scrape(snapshot()), scrape(night(START_NS))
+    for name, labels in (
+        ("ib_connection_status", ()),
+        ("ib_clientid_active", (("client_id", "1"),)),
+        ("ib_upstream_status", ()),
+        ("ib_gate_state", ()),
+        ("ib_farm_status", (("farm", "usfarm"), ("kind", "market"))),
+    ):
+        assert (day[name, labels], down[name, labels]) == (1.0, 0.0), name
+
+
+def test_the_rate_is_shown_against_its_limit() -> None:
+    """Messages of the last second, the most we send, and how many wait."""
+    samples = scrape(snapshot())
+    assert samples["ib_message_rate_per_sec", ()] == 7
+    assert samples["ib_message_rate_limit", ()] == 45
+
+
+@pytest.mark.parametrize(
+    ("metric", "label", "values"),
+    [
+        ("ib_order_error_total", "code", ALERTING_ORDER_CODES),
+        ("ib_error_total", "code", ALERTING_CODES),
+        ("ib_dropped_total", "class", ALERTING_DROPS),
+    ],
+)
+def test_what_alerts_is_0_before_it_ever_happened(metric: str, label: str, values: tuple[str, ...]) -> None:
+    """An alert on an increase needs a value to increase from."""
+    samples = scrape(replace(snapshot(), counters={}))
+    assert {samples[metric, ((label, value),)] for value in values} == {0.0}
+
+
+def test_counters_of_the_core_become_metrics_by_family() -> None:
+    """family.label goes to its metric, everything else to ib_core_total: nothing counted is invisible."""
+    counters = {"order_error.201": 2, "notice.99999": 3, "dropped.tick": 4, "late_ticks": 5, "odd.label": 6}
+    samples = scrape(replace(snapshot(), counters=counters))
+    assert samples["ib_order_error_total", (("code", "201"),)] == 2
+    assert samples["ib_error_total", (("code", "99999"),)] == 3
+    assert samples["ib_dropped_total", (("class", "tick"),)] == 4
+    assert samples["ib_core_total", (("name", "late_ticks"),)] == 5
+    assert samples["ib_core_total", (("name", "odd.label"),)] == 6
+
+
+def test_the_age_of_a_stream_counts_from_its_last_event() -> None:
+    """In seconds, at the moment of the snapshot; a stream that never spoke has none."""
+    day = snapshot()
+    first, second, *_ = day.streams
+    streams = (replace(first, last_recv_ns=START_NS - 5 * SECOND), replace(second, last_recv_ns=None))
+    samples = scrape(replace(day, streams=streams))
+    ages = {labels: value for (name, labels), value in samples.items() if name == "ib_stream_age_seconds"}
+    assert ages == {(("instrument", "SPY"), ("stream", "quote:SPY")): 5.0}
+
+
+def test_each_sink_tells_what_it_took_and_what_it_lost() -> None:
+    """Up, waiting, written and dropped, by sink."""
+    sinks = (SinkView(name="sqlite", up=False, since_ns=0, written=7, dropped=2, depth=3),)
+    samples = scrape(snapshot(), sinks)
+    label = (("sink", "sqlite"),)
+    assert [samples[f"ib_sink_{name}", label] for name in ("up", "depth", "written_total", "dropped_total")] == [
+        0,
+        3,
+        7,
+        2,
+    ]
+
+
+def test_build_and_journal_are_shown() -> None:
+    """Which version runs where, and how far the journal is."""
+    samples = scrape(snapshot())
+    labels = (("component", "ibkr_adapter"), ("environment", "development"), ("version", "0.1.0"))
+    assert samples["ib_build_info", labels] == 1
+    assert samples["ib_journal_seq", ()] == samples["ib_journal_durable_seq", ()] == 412
+
+
+def test_nothing_is_read_until_a_scrape() -> None:
+    """Building and registering the collector asks for no snapshot; a scrape asks once."""
+    asked: list[None] = []
+
+    def picture() -> Snapshot:
+        asked.append(None)
+        return snapshot()
+
+    collector = AdapterCollector(picture, tuple)
+    assert asked == []
+    exposition(collector)
+    assert len(asked) == 1
