@@ -16,6 +16,9 @@ from tws_simulator.session import Session, SessionState
 
 Clock = Callable[[], int]
 
+# A connection that asyncio has just accepted becomes a protocol of ours only some passes of the loop later.
+_ACCEPT_PASSES = 4
+
 
 class NotLoopback(ValueError):
     """The simulator has no protection against strangers, so only this machine may reach it."""
@@ -74,6 +77,8 @@ class Server:
             self._timer.cancel()
         if self._listener is not None:
             self._listener.close()
+            for _ in range(_ACCEPT_PASSES):
+                await asyncio.sleep(0)
         closed = [connection.closed for connection in self._connections]
         for connection in list(self._connections):
             connection.close()

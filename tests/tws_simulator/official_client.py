@@ -46,14 +46,12 @@ class OfficialClient(EWrapper, EClient):  # type: ignore[misc]
     def wait_for(self, name: str, having: Callable[..., bool] = lambda *_: True) -> tuple[Any, ...]:
         """The arguments of the first such callback, past or to come."""
 
-        def found() -> tuple[Any, ...] | None:
-            return next((args for told, args in self.calls if told == name and having(*args)), None)
+        def found() -> list[tuple[Any, ...]]:
+            return [args for told, args in self.calls if told == name and having(*args)]
 
         with self._told:
             assert self._told.wait_for(found, WAIT_S_MAX), f"no {name} among {[told for told, _ in self.calls][-30:]}"
-            result = found()
-            assert result is not None
-            return result
+            return found()[0]
 
     def wait_for_error(self, code: int, req_id: int | None = None) -> tuple[Any, ...]:
         """Its arguments since 10.37: id, time, code, text, and JSON of a reject."""

@@ -25,6 +25,7 @@ TYPES = {
         nextOptionPartial:b bondNotes:s ineligibilityReasonList:[IneligibilityReason] eventContract1:s
         eventContractDescription1:s eventContractDescription2:s minAlgoSize:d lastPricePrecision:s
         lastSizePrecision:s
+        settlementMethod:s
     """,
     "IneligibilityReason": "id:s description:s",
     "Execution": """

@@ -1,0 +1,109 @@
+"""`tws-simulator run`, as a person and as a parent process use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from click.testing import CliRunner
+
+from tws_simulator.accounts import account_for
+from tws_simulator.cli import EXIT_NOT_LOOPBACK, EXIT_PORT_IN_USE, main
+
+WAIT_S_MAX = 30.0
+
+
+@contextmanager
+def simulator(*options: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "tws_simulator", "run", "--port", "0", *options]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def _announcement(process: subprocess.Popen[str]) -> dict[str, object]:
+    assert process.stdout is not None
+    announced = json.loads(process.stdout.readline())
+    assert isinstance(announced, dict)
+    return announced
+
+
+def test_a_parent_is_told_where_to_connect() -> None:
+    """One JSON line first on standard output; the port is then open."""
+    with simulator("--announce", "--seed", "7", "--server-version", "213") as process:
+        announced = _announcement(process)
+        assert announced == {
+            "host": "127.0.0.1",
+            "port": announced["port"],
+            "account": account_for(7),
+            "seed": 7,
+            "server_version": 213,
+            "pid": process.pid,
+        }
+        socket.create_connection(("127.0.0.1", int(str(announced["port"]))), WAIT_S_MAX).close()
+
+
+def test_a_person_is_told_in_words() -> None:
+    """Where it listens, which account, which seed."""
+    with simulator("--seed", "7") as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("listening on 127.0.0.1:")
+        assert f"account {account_for(7)}, seed 7" in line
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_cleanly_when_asked(number: signal.Signals) -> None:
+    """Exit code 0, also with a client connected."""
+    with simulator("--announce") as process:
+        port = int(str(_announcement(process)["port"]))
+        with socket.create_connection(("127.0.0.1", port), WAIT_S_MAX):
+            os.kill(process.pid, number)
+            assert process.wait(WAIT_S_MAX) == 0
+
+
+def test_it_ends_with_its_parent_when_told_to() -> None:
+    """The parent's end of standard input closes, however the parent ends."""
+    with simulator("--announce", "--exit-with-parent") as process:
+        _announcement(process)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(WAIT_S_MAX) == 0
+
+
+def test_a_strange_address_is_refused_in_one_line() -> None:
+    """With an exit code of its own."""
+    result = CliRunner().invoke(main, ["run", "--host", "0.0.0.0"])
+    assert result.exit_code == EXIT_NOT_LOOPBACK
+    assert result.stderr.splitlines() == [
+        "tws-simulator: 0.0.0.0 is not a loopback address: the simulator listens on 127.0.0.1 or ::1 only"
+    ]
+
+
+def test_a_port_in_use_is_named_with_the_remedy() -> None:
+    """With an exit code of its own."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(main, ["run", "--port", str(port)])
+    assert result.exit_code == EXIT_PORT_IN_USE
+    assert result.stderr == (
+        f"tws-simulator: port {port} is in use: stop what listens there, or choose another with --port\n"
+    )
+
+
+def test_an_unknown_server_version_is_wrong_usage() -> None:
+    """Click's exit code 2."""
+    assert CliRunner().invoke(main, ["run", "--server-version", "150"]).exit_code == 2
