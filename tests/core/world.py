@@ -10,8 +10,6 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from records import SPY, echoed, execution, status
-
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Action, CancelOrder, CommandOutcome, OrderType, PlaceOrder, Reason
 from ibkr_adapter.config import Limits
@@ -60,6 +58,7 @@ from ibkr_adapter.requests import (
     SendOrder,
     SubscribeQuotes,
 )
+from records import SPY, echoed, execution, status
 
 START_NS = 1_000_000 * SECOND
 FIRST_ID = 11
@@ -68,7 +67,19 @@ QQQ = Instrument(symbol="QQQ", primary_exchange="NASDAQ", con_id=320227571)
 R = TypeVar("R", bound=Request)
 E = TypeVar("E", bound=Event)
 
-__all__ = ["FIRST_ID", "QQQ", "SPY", "START_NS", "World", "cancel", "echoed", "execution", "place", "settings", "status"]
+__all__ = [
+    "FIRST_ID",
+    "QQQ",
+    "SPY",
+    "START_NS",
+    "World",
+    "cancel",
+    "echoed",
+    "execution",
+    "place",
+    "settings",
+    "status",
+]
 
 
 def settings(**changes: Any) -> Settings:

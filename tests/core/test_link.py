@@ -1,0 +1,256 @@
+"""The life of a connection: its states, its patience, and what makes it stop for good."""
+
+from __future__ import annotations
+
+import pytest
+from world import START_NS, World
+
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.core.link.gateways import Backoff
+from ibkr_adapter.core.link.session import TRANSITIONS, LinkState, account_kind
+from ibkr_adapter.effects import Outbox
+from ibkr_adapter.events import LinkChanged, LossCause, ManagedAccounts, NextValidId
+from ibkr_adapter.requests import RequestAllOpenOrders, RequestCurrentTime, RequestIds, SubscribeQuotes
+
+
+def states(world: World) -> list[str]:
+    return [change.state for change in world.told(LinkChanged)]
+
+
+def test_the_way_up_passes_every_state_once():
+    """Connecting, identifying, reconciling, ready: each is published."""
+    world = World()
+
+    world.connect()
+
+    assert states(world) == ["connecting", "identifying", "reconciling", "ready"]
+
+
+@pytest.mark.parametrize("first", ["id", "accounts"])
+def test_ids_and_accounts_come_in_either_order(first: str):
+    """Gateways send the next id before the accounts, or after: the downloads begin when both are there."""
+    world = World()
+    world.open()
+    both = [world.named(NextValidId, order_id=11), world.named(ManagedAccounts, accounts=("DU1",))]
+    if first == "accounts":
+        both.reverse()
+
+    world.tell(both[0])
+    assert world.engine.link.state is LinkState.IDENTIFYING
+    world.tell(both[1])
+
+    assert world.engine.link.state is LinkState.RECONCILING
+    assert len(world.requests(RequestAllOpenOrders)) == 1
+
+
+def test_every_state_has_a_row_and_leads_only_to_states():
+    """The table is complete: a state without a row would be a way out of it."""
+    assert set(TRANSITIONS) == set(LinkState)
+    assert TRANSITIONS[LinkState.HALTED] == frozenset()
+    assert all(LinkState.DOWN in TRANSITIONS[state] for state in LinkState if state.name not in ("DOWN", "HALTED"))
+
+
+def test_a_step_outside_the_table_is_our_defect_and_raises():
+    """A second opening of an open session cannot happen, so it must not pass."""
+    world = World().ready()
+
+    with pytest.raises(AssertionError, match="cannot go from READY to IDENTIFYING"):
+        world.open()
+
+
+def test_a_live_account_behind_a_paper_configuration_stops_us_for_good():
+    """The session is closed, nothing is asked of it, and no attempt follows until a person restarts the service."""
+    world = World()
+    world.accounts = ("U1234567",)
+
+    world.connect()
+
+    assert world.engine.link.state is LinkState.HALTED
+    assert world.closes == [(1, "account U1234567 is not a paper account")]
+    world.lose(LossCause.ASKED)
+    world.wait(3600 * SECOND)
+    assert world.opens == [1]
+    assert world.sent == []
+
+
+def test_an_account_that_is_not_the_expected_one_stops_us():
+    """Where the configuration names the account, another of the same kind is a stranger."""
+    world = World(accounts_expected=("DU1",))
+    world.accounts = ("DU2",)
+
+    world.connect()
+
+    assert world.engine.link.state is LinkState.HALTED
+
+
+@pytest.mark.parametrize(
+    ("account", "kind"),
+    [("DU1", "paper"), ("DF1", "paper"), ("U1", "live"), ("F1", "live"), ("I1", "live"), ("X", "unknown")],
+)
+def test_the_prefix_tells_paper_from_live(account: str, kind: str):
+    """IB's account numbers carry their kind in front."""
+    assert account_kind(account) == kind
+
+
+def test_an_id_in_use_is_waited_out():
+    """326 means that another program has our id: the next attempt comes a minute later, with the same id."""
+    world = World()
+    world.open()
+    world.notice(326, text="client id in use")
+    world.lose(LossCause.CLOSED)
+
+    world.wait(59 * SECOND)
+    assert world.opens == [1]
+    assert "client id 1 is in use" in repr(world.engine.link)
+    world.wait(1 * SECOND)
+
+    assert world.opens == [1, 2]
+
+
+def test_patience_with_an_id_in_use_does_not_outlast_its_cause():
+    """The session after the refused one is tried again with the usual delay."""
+    world = World()
+    world.open()
+    world.notice(326)
+    world.lose()
+    world.wait(60 * SECOND)
+    world.lose(LossCause.REFUSED)
+
+    world.wait(3 * SECOND)
+
+    assert world.opens == [1, 2, 3]
+
+
+@pytest.mark.parametrize("rand", [0.0, 0.5, 0.999])
+def test_delays_double_up_to_the_cap_and_spread_by_a_fifth(rand: float):
+    """No delay is further than 20 % from 1, 2, 4 … 60 s."""
+    backoff = Backoff(first_ns=SECOND, max_ns=60 * SECOND, rand=lambda: rand)
+
+    for failure in range(100):
+        plain_ns = min(60, 2**failure) * SECOND
+        assert 0.8 * plain_ns <= backoff.failed() <= 1.2 * plain_ns
+    assert backoff.failures == 100
+
+    backoff.succeeded()
+    assert backoff.failed() <= 1.2 * SECOND
+
+
+def test_attempts_come_after_each_delay_and_each_has_an_epoch_of_its_own():
+    """Refused at 0 s, again at 1 s, 3 s, 7 s: the epoch grows with every attempt."""
+    world = World()
+    tried_ns = []
+    for _ in range(4):
+        tried_ns.append((world.now_ns - START_NS) // SECOND)
+        world.lose(LossCause.REFUSED)
+        while world.engine.link.state is LinkState.DOWN:
+            world.wait(SECOND // 10)
+
+    assert tried_ns == [0, 1, 3, 7]
+    assert world.opens == [1, 2, 3, 4, 5]
+
+
+def test_a_silent_gateway_is_asked_and_then_dropped():
+    """A question every five seconds; after fifteen without a byte the session is closed."""
+    world = World().ready()
+    world.silent.add(RequestCurrentTime)
+
+    world.wait(14 * SECOND)
+    assert world.closes == []
+    assert len(world.requests(RequestCurrentTime)) == 2
+    world.wait(1 * SECOND)
+
+    assert world.closes == [(1, "nothing came for 15 s")]
+
+
+def test_any_event_is_a_proof_of_life():
+    """Ticks are as good as the answer to the heartbeat."""
+    world = World().ready()
+    world.silent.add(RequestCurrentTime)
+
+    for _ in range(30):
+        world.wait(2 * SECOND)
+        world.tell(world.price(1, 500.0))
+
+    assert world.closes == []
+
+
+def test_the_heartbeat_is_never_asked_more_often_than_every_five_seconds():
+    """A gateway may leave a repeat within four seconds unanswered."""
+    world = World().ready()
+    asked_ns = []
+    for _ in range(600):
+        before = len(world.requests(RequestCurrentTime))
+        world.wait(SECOND // 10)
+        world.tell(world.price(1, 500.0))
+        if len(world.requests(RequestCurrentTime)) > before:
+            asked_ns.append(world.now_ns)
+
+    assert len(asked_ns) >= 10
+    assert all(later - earlier >= 5 * SECOND for earlier, later in zip(asked_ns, asked_ns[1:], strict=False))
+
+
+def test_a_gateway_that_names_no_id_is_asked_once_and_then_dropped():
+    """Ten seconds to identify, one question, ten seconds more."""
+    world = World()
+    world.silent.add(RequestIds)
+    world.open()
+    world.tell(world.named(ManagedAccounts, accounts=("DU1",)))
+
+    for _ in range(10):
+        world.wait(SECOND)
+        world.tell(world.named(ManagedAccounts, accounts=("DU1",)))
+    assert len(world.requests(RequestIds)) == 1
+    assert world.closes == []
+    for _ in range(10):
+        world.wait(SECOND)
+        world.tell(world.named(ManagedAccounts, accounts=("DU1",)))
+
+    assert set(world.closes) == {(1, "the gateway sent no order id or no accounts")}
+
+
+def test_the_answer_to_the_question_for_ids_identifies():
+    """A next id that was lost on the way is asked for, and the way up goes on."""
+    world = World()
+    world.open()
+    world.tell(world.named(ManagedAccounts, accounts=("DU1",)))
+
+    world.wait(9 * SECOND)
+    world.tell(world.named(ManagedAccounts, accounts=("DU1",)))
+    world.wait(1 * SECOND)
+
+    assert world.engine.link.ready
+
+
+def test_nothing_but_the_reconciliation_is_asked_before_ready():
+    """Market data waits until it is known what is at risk."""
+    world = World()
+    world.silent.add(RequestAllOpenOrders)
+    world.connect()
+
+    assert world.engine.link.state is LinkState.RECONCILING
+    assert world.requests(SubscribeQuotes) == []
+
+
+def test_an_operator_can_read_it_at_night():
+    """Epoch, gateway, state and why."""
+    world = World(begin=False)
+    assert repr(world.engine.link) == "<Link 0@a DOWN not started>"
+
+    world.begin()
+    world.connect()
+    assert repr(world.engine.link) == "<Link 1@a READY ready>"
+
+    world.lose(LossCause.RESET, detail="connection reset by peer")
+    assert repr(world.engine.link) == "<Link 1@a DOWN connection reset by peer>"
+    assert world.engine.link.view().next_attempt_ns == world.now_ns + SECOND
+
+
+def test_being_down_always_has_a_next_attempt():
+    """Whatever ended the session, an alarm is set for the next one."""
+    for cause in LossCause:
+        world = World().ready()
+        world.lose(cause)
+        out = Outbox()
+        world.engine.receive((), world.now_ns, out)
+        assert out.wake_at_ns is not None
+        assert out.wake_at_ns > world.now_ns

@@ -1,0 +1,210 @@
+"""Streams that die are asked again, and every interruption is told with its beginning and its end."""
+
+from __future__ import annotations
+
+import pytest
+from world import QQQ, SPY, START_NS, World
+
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.core.engine import SendFailed, TicksDropped
+from ibkr_adapter.events import Gap, GapCause, QuotesProven
+from ibkr_adapter.requests import SubscribeQuotes
+
+
+def gaps(world: World) -> list[tuple[str, GapCause, int, int]]:
+    """Stream, cause, and from and to in seconds since the start."""
+    return [
+        (gap.stream, gap.cause, (gap.from_ns - START_NS) // SECOND, (gap.to_ns - START_NS) // SECOND)
+        for gap in world.told(Gap)
+    ]
+
+
+def subscribed(world: World) -> int:
+    return len(world.requests(SubscribeQuotes))
+
+
+def test_each_instrument_is_asked_once_a_session():
+    """What is wanted and what this session was asked are two things."""
+    world = World(instruments=(SPY, QQQ))
+
+    world.connect()
+    assert subscribed(world) == 2
+    world.reconnect()
+
+    assert subscribed(world) == 4
+    assert len({request.req_id for request in world.requests(SubscribeQuotes)}) == 4
+
+
+def test_a_lost_session_is_a_gap_from_the_last_tick_to_the_next():
+    """It begins where data was last received, and ends at the first tick of the new session."""
+    world = World().ready()
+    world.wait(3 * SECOND)
+    world.reconnect()
+    resumed_s = (world.now_ns - START_NS) // SECOND
+    assert gaps(world) == []
+
+    world.tell(world.price(1, 500.0))
+    world.tell(world.price(1, 500.0))
+
+    assert gaps(world) == [("quote:SPY", GapCause.SESSION_LOST, 0, resumed_s)]
+    assert world.engine.snapshot(world.now_ns).gaps == tuple(world.told(Gap))
+
+
+def test_a_first_start_has_no_gap():
+    """Nothing was ever received, so nothing is missing."""
+    world = World().ready()
+
+    assert world.told(Gap) == []
+
+
+def test_a_stream_that_never_flowed_has_no_gap():
+    """A session that is lost before the first tick interrupts nothing."""
+    world = World()
+    world.connect()
+    world.reconnect()
+    world.quote()
+
+    assert world.told(Gap) == []
+
+
+def test_the_time_the_service_was_down_is_a_gap():
+    """It begins at the last quote in the store, whatever else interrupts before the first tick."""
+    world = World(last_recv_ns={"SPY": START_NS - 60 * SECOND, "GONE": 1})
+    world.connect()
+    world.reconnect()
+
+    world.quote()
+
+    assert [(gap.from_ns, gap.cause) for gap in world.told(Gap)] == [(START_NS - 60 * SECOND, GapCause.ADAPTER_DOWN)]
+
+
+def test_1100_then_1102_keeps_the_subscription_and_tells_the_gap():
+    """The gateway heals itself and its streams: nothing is asked twice."""
+    world = World().ready()
+    world.wait(1 * SECOND)
+    world.notice(1100)
+    world.wait(10 * SECOND)
+    world.notice(1102)
+    world.tell(world.price(1, 500.0))
+
+    assert subscribed(world) == 1
+    assert gaps(world) == [("quote:SPY", GapCause.UPSTREAM_LOST, 0, 11)]
+
+
+def test_1100_then_1101_asks_for_every_stream_again():
+    """Its streams are lost: the old request ids are nobody's any more."""
+    world = World(instruments=(SPY, QQQ)).ready()
+    world.quote(key="QQQ")
+    late = world.price(1, 499.0)
+    world.notice(1100)
+    world.wait(10 * SECOND)
+
+    world.notice(1101)
+    world.tell(late)
+    world.quote()
+    world.quote(key="QQQ")
+
+    assert subscribed(world) == 4
+    assert world.engine.market.late_ticks == 1
+    assert gaps(world) == [
+        ("quote:SPY", GapCause.UPSTREAM_LOST, 0, 10),
+        ("quote:QQQ", GapCause.UPSTREAM_LOST, 0, 10),
+    ]
+
+
+def test_a_refused_stream_says_why_and_is_asked_again_by_the_next_session():
+    """Refused is not forgotten."""
+    world = World()
+    world.connect()
+
+    world.notice(354, req_id=world.stream_id(), text="not subscribed")
+
+    view = world.engine.snapshot(world.now_ns).streams[0]
+    assert (view.state, view.detail) == ("refused", "354: not subscribed")
+    world.reconnect()
+    assert subscribed(world) == 2
+
+
+def test_a_refusal_of_a_flowing_stream_opens_a_gap():
+    """Whoever reads it must know that nothing comes any more, and since when."""
+    world = World().ready()
+    world.notice(354, req_id=world.stream_id())
+    world.wait(5 * SECOND)
+    world.reconnect()
+    world.quote()
+
+    assert [cause for _, cause, _, _ in gaps(world)] == [GapCause.REFUSED]
+
+
+def test_a_subscription_that_cannot_be_encoded_is_refused():
+    """A setting of ours is wrong, and the stream says so."""
+    world = World()
+    world.connect()
+
+    world.tell(SendFailed(request=world.requests(SubscribeQuotes)[0], detail="generic_ticks: not ASCII"))
+
+    assert world.engine.snapshot(world.now_ns).streams[0].detail == "generic_ticks: not ASCII"
+
+
+@pytest.mark.parametrize("code", [10167, 2152, 399, 317, 10090, 10091])
+def test_an_advisory_does_not_end_a_stream(code: int):
+    """These codes come with a request's id and the data goes on."""
+    world = World().ready()
+
+    world.notice(code, req_id=world.stream_id())
+
+    assert world.engine.market.flows("SPY")
+
+
+def test_an_unchanged_quote_is_proven_while_its_line_lives():
+    """Nothing ticks for a minute, the heartbeat answers: downstream hears every two seconds that it is current."""
+    world = World().ready()
+    world.wait(60 * SECOND)
+
+    proofs = world.told(QuotesProven)
+    assert len(proofs) >= 30
+    assert {proof.instruments for proof in proofs} == {("SPY",)}
+
+
+@pytest.mark.parametrize("code", [1100, 2110])
+def test_nothing_is_proven_while_the_upstream_is_lost(code: int):
+    """Our socket lives, and proves nothing of what is behind the gateway."""
+    world = World().ready()
+    world.notice(code)
+    before = len(world.told(QuotesProven))
+
+    world.wait(10 * SECOND)
+
+    assert len(world.told(QuotesProven)) == before
+
+
+def test_nothing_is_proven_while_a_market_farm_is_broken():
+    """Which instruments a farm serves IB does not say."""
+    world = World().ready()
+    world.notice(2103, text="Market data farm connection is broken:usfarm")
+    before = len(world.told(QuotesProven))
+
+    world.wait(10 * SECOND)
+
+    assert len(world.told(QuotesProven)) == before
+
+
+def test_overload_leaves_a_counted_gap():
+    """What the mailbox threw away is told, by stream and number."""
+    world = World().ready()
+    world.wait(SECOND)
+
+    world.tell(TicksDropped(req_id=world.stream_id(), count=7))
+
+    gap = world.told(Gap)[0]
+    assert (gap.stream, gap.cause, gap.count) == ("quote:SPY", GapCause.OVERLOAD, 7)
+    assert world.engine.snapshot(world.now_ns).counters["dropped.tick"] == 7
+
+
+def test_the_gaps_shown_are_bounded():
+    """The store has them all; the picture keeps the last."""
+    world = World().ready()
+    for _ in range(300):
+        world.tell(TicksDropped(req_id=world.stream_id(), count=1))
+
+    assert len(world.engine.snapshot(world.now_ns).gaps) == 200
