@@ -76,9 +76,7 @@ class Server:
         if self._timer is not None:
             self._timer.cancel()
         if self._listener is not None:
-            self._listener.close()
-            for _ in range(_ACCEPT_PASSES):
-                await asyncio.sleep(0)
+            await _stop_accepting(self._listener)
         closed = [connection.closed for connection in self._connections]
         for connection in list(self._connections):
             connection.close()
@@ -117,6 +115,18 @@ class Server:
         finally:
             for connection in list(self._connections):
                 connection.flush()
+
+
+async def _stop_accepting(listener: asyncio.Server) -> None:
+    """Close the listener only after the connections it has accepted are protocols of ours.
+
+    A server closed between the two forgets the accepted socket without closing it (CPython 3.11).
+    """
+    for listening in listener.sockets:
+        asyncio.get_running_loop().remove_reader(listening.fileno())
+    for _ in range(_ACCEPT_PASSES):
+        await asyncio.sleep(0)
+    listener.close()
 
 
 class _Connection(asyncio.Protocol):

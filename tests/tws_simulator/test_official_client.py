@@ -138,7 +138,7 @@ def test_it_trades(gateway: GatewayThread) -> None:
         assert (execution.orderRef, report.execId) == ("wire-test", execution.execId)
         names = client.names()
         assert names.index("execDetails") < names.index("commissionAndFeesReport")
-        filled = [args for args in client.named("orderStatus") if args[1] == "Filled"][0]
+        filled = client.wait_for("orderStatus", lambda *args: args[1] == "Filled")
         assert (filled[2], filled[3]) == (Decimal(5), Decimal(0))
         echo = client.named("openOrder")[0]
         assert (echo[1].conId, echo[2].orderRef, echo[2].totalQuantity) == (265598, "wire-test", Decimal(5))
@@ -166,7 +166,7 @@ def test_it_changes_lists_and_cancels_a_resting_order(gateway: GatewayThread) ->
         client.cancelOrder(order_id, OrderCancel())
         client.wait_for_error(202, order_id)
         names = [name for name, args in client.calls if name != "error" or args[2] == 202]
-        cancelled = [args for args in client.named("orderStatus") if args[1] == "Cancelled"][0]
+        cancelled = client.wait_for("orderStatus", lambda *args: args[1] == "Cancelled")
         assert (cancelled[2], cancelled[3]) == (Decimal(0), Decimal(7))
         assert names[-1] == "error"
         client.cancelOrder(order_id + 1, OrderCancel())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from decimal import Decimal
 from typing import Any
 
@@ -88,10 +89,8 @@ def test_a_damaged_message_is_a_message_or_malformed(data: st.DataObject) -> Non
     order = {"action": "BUY", "totalQuantity": Decimal(1), "orderType": "LMT", "lmtPrice": 1.5}
     payload = bytearray(codec.encode_request(Message("placeOrder", {"orderId": 7, "order": order})))
     payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 255))
-    try:
+    with contextlib.suppress(MalformedMessage):
         codec.decode_request(bytes(payload))
-    except MalformedMessage:
-        pass
 
 
 def test_a_family_changes_its_form_at_its_own_version() -> None:
