@@ -34,8 +34,9 @@ from ibkr_adapter.lease import Lease
 from ibkr_adapter.notices import shipped
 from ibkr_adapter.shell import Conversation, Shell
 from ibkr_adapter.sinks.projection import SqliteProjection
-from ibkr_adapter.sinks.sink import Sink, SinkRunner, SinkStatus
+from ibkr_adapter.sinks.sink import Sink, SinkRunner
 from ibkr_adapter.sinks.sqlite import SqliteSink, SqliteStore, last_quote_times
+from ibkr_adapter.snapshot import SinkView
 from ibkr_adapter.tws import versions
 from ibkr_adapter.tws.mailbox import Mailbox
 from ibkr_adapter.tws.session import Endpoint, Session
@@ -298,8 +299,8 @@ def _report_slow(subscription: Subscription) -> None:
     _log.warning("slow_consumer", consumer=subscription.name, bound=subscription.bound, dropped=subscription.dropped)
 
 
-def _report_sink(status: SinkStatus) -> None:
+def _report_sink(status: SinkView) -> None:
     if status.up:
         _log.info("sink_up", sink=status.name)
     else:
-        _log.warning("sink_down", sink=status.name, detail=status.error)
+        _log.warning("sink_down", sink=status.name, detail=status.detail)

@@ -38,7 +38,7 @@ from ibkr_adapter.events import (
 from ibkr_adapter.fanout import Fanout, Overflow, Subscription
 from ibkr_adapter.notices import NoticeTable
 from ibkr_adapter.requests import Request
-from ibkr_adapter.sinks.sink import SinkRunner, SinkStatus
+from ibkr_adapter.sinks.sink import SinkRunner
 from ibkr_adapter.snapshot import SinkView, Snapshot
 
 BULK_SLICE = 2_000
@@ -128,7 +128,7 @@ class Shell:
         return self._engine.snapshot(self._clock.now_ns())
 
     def sinks(self) -> tuple[SinkView, ...]:
-        return tuple(_view(runner.status) for runner in self._runners)
+        return tuple(runner.status for runner in self._runners)
 
     def subscribe(self, name: str) -> Subscription:
         return self._fanout.subscribe(name, CONSOLE_KINDS, overflow=Overflow.CONFLATE, bound=5_000)
@@ -258,15 +258,3 @@ class Shell:
             self._report(event)
         for answer in self._answers.values():
             answer.cancel()
-
-
-def _view(status: SinkStatus) -> SinkView:
-    return SinkView(
-        name=status.name,
-        up=status.up,
-        since_ns=status.since_ns,
-        detail=status.error,
-        written=status.written,
-        dropped=status.dropped,
-        depth=status.depth,
-    )

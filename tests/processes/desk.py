@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
@@ -20,24 +20,27 @@ PATIENCE_S = 30.0
 class Desk:
     """One service in a process of its own, found through its state file."""
 
+    started: ClassVar[list[Desk]] = []
+
     def __init__(self, process: subprocess.Popen[bytes], data_dir: Path) -> None:
         self.process = process
         self.data_dir = data_dir
         self.url = ""
         self.token = ""
+        self.started.append(self)
 
     @classmethod
     def start(cls, command: list[str], data_dir: Path, *, ready_line: bytes = b"running") -> Desk:
         """Start it and wait until it has said where it is."""
         environment = os.environ | {"XDG_RUNTIME_DIR": str(data_dir.parent)}
         process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+        desk = cls(process, data_dir)
         assert process.stdout is not None
         for line in process.stdout:
             if ready_line in line:
                 break
         else:
             raise AssertionError(f"the service ended with {process.wait()} before it ran")
-        desk = cls(process, data_dir)
         state = json.loads((data_dir / "service.json").read_text())
         desk.url, desk.token = state["url"], state["token"]
         return desk
@@ -81,8 +84,9 @@ class Desk:
         return status
 
     def kill(self) -> None:
-        self.process.kill()
-        self.died()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.died()
         if self.process.stdout is not None:
             self.process.stdout.close()
 

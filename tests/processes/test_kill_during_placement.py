@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-
 from tests.processes.desk import Desk, tradable
+
 from tws_simulator.gateway import Gateway, running_gateway
 
 ORDER = {"symbol": "SPY", "action": "BUY", "quantity": 10, "order_type": "MKT", "idempotency_key": "the-only-one"}
@@ -22,6 +22,12 @@ LEFT = ("after_send", "after_acknowledgement", "after_fill")
 def order_of(snapshot: dict[str, Any]) -> dict[str, Any] | None:
     ours = [order for order in snapshot["orders"] if not order["foreign"]]
     return ours[0] if ours else None
+
+
+def place_and_listen(victim: Desk) -> None:
+    """The connection breaks while the order is placed, or soon after it."""
+    victim.ask("POST", "/v1/orders", ORDER)
+    victim.wait_for(lambda _: False)
 
 
 def settled(snapshot: dict[str, Any]) -> bool:
@@ -37,8 +43,7 @@ def test_kill_loses_no_fill_and_repeats_no_order(point: str, tmp_path: Path) -> 
         victim = Desk.killed_at(point, gateway.port, gateway.account, data_dir)
         victim.wait_for(tradable)
         with pytest.raises(httpx.TransportError):
-            victim.ask("POST", "/v1/orders", ORDER)
-            victim.wait_for(lambda _: False)
+            place_and_listen(victim)
         assert victim.died() == -signal.SIGKILL
         victim.kill()
 

@@ -12,7 +12,8 @@ from ibkr_adapter.errors import StoreError
 from ibkr_adapter.events import Gap, GapCause, GateChanged, QuotesProven, Recorded
 from ibkr_adapter.fanout import Fanout
 from ibkr_adapter.sinks.redis import RedisOrders, RedisSink, RedisStore
-from ibkr_adapter.sinks.sink import SinkRunner, SinkStatus
+from ibkr_adapter.sinks.sink import SinkRunner
+from ibkr_adapter.snapshot import SinkView
 from journals import write_journal
 from records import echoed, execution, intended, quote, status
 from redis_server import RedisServer
@@ -152,7 +153,7 @@ class Running:
     """A sink under its runner, and its status changes in order."""
 
     def __init__(self, sink, fanout: Fanout, **options) -> None:
-        self._changes: asyncio.Queue[SinkStatus] = asyncio.Queue()
+        self._changes: asyncio.Queue[SinkView] = asyncio.Queue()
         self.runner = SinkRunner(
             sink,
             fanout,
@@ -163,7 +164,7 @@ class Running:
             **options,
         )
 
-    async def changed(self) -> SinkStatus:
+    async def changed(self) -> SinkView:
         return await asyncio.wait_for(self._changes.get(), 30)
 
     async def __aenter__(self) -> Running:
@@ -188,7 +189,7 @@ async def test_a_redis_that_is_stopped_and_started_gets_what_was_kept(redis_serv
         fanout.publish([quote("SPY", 1)])
         down = await running.changed()
         assert not down.up
-        assert down.error.startswith(f"Redis at {redis_server.socket} failed")
+        assert down.detail.startswith(f"Redis at {redis_server.socket} failed")
         fanout.publish([quote("SPY", n) for n in range(2, 12)])
         redis_server.start()
         assert (await running.changed()).up
@@ -211,7 +212,7 @@ async def test_a_redis_that_hangs_is_down_and_holds_up_nothing(redis_server: Red
         while not waiting.done():
             await asyncio.wait([waiting], timeout=0.01)
             turns += 1
-        assert "did not answer" in waiting.result().error or "failed: Timeout" in waiting.result().error
+        assert "did not answer" in waiting.result().detail or "failed: Timeout" in waiting.result().detail
         assert turns > 5
         redis_server.thaw()
         assert (await running.changed()).up

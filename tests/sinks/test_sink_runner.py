@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ibkr_adapter.clock import SystemClock
 from ibkr_adapter.fanout import Fanout
-from ibkr_adapter.sinks.sink import SinkRunner, SinkStatus
+from ibkr_adapter.sinks.sink import SinkRunner
 from ibkr_adapter.sinks.sqlite import SqliteSink, SqliteStore, connect
+from ibkr_adapter.snapshot import SinkView
 from records import quote
 
 
@@ -16,12 +17,12 @@ class Watch:
     """Status changes, to be waited for."""
 
     def __init__(self) -> None:
-        self._changes: asyncio.Queue[SinkStatus] = asyncio.Queue()
+        self._changes: asyncio.Queue[SinkView] = asyncio.Queue()
 
-    def __call__(self, status: SinkStatus) -> None:
+    def __call__(self, status: SinkView) -> None:
         self._changes.put_nowait(status)
 
-    async def next(self) -> SinkStatus:
+    async def next(self) -> SinkView:
         return await asyncio.wait_for(self._changes.get(), 30)
 
     def empty(self) -> bool:
@@ -81,7 +82,7 @@ async def test_a_store_that_is_away_holds_up_nothing_and_its_losses_become_gaps(
         fanout.publish([quote("SPY", 1)])
         down = await watch.next()
         assert not down.up
-        assert "another program holds it" in down.error
+        assert "another program holds it" in down.detail
         fanout.publish([quote("SPY", n) for n in range(2, 31)])
         assert runner.status.dropped == 19
         assert runner.status.depth == 11
@@ -100,7 +101,7 @@ async def test_a_store_that_is_away_at_start_is_waited_for(tmp_path: Path) -> No
     runner, store = make_runner(path, fanout, watch)
     fanout.publish([quote("SPY", 1)])
     task = asyncio.create_task(runner.run())
-    assert "must exist and be writable" in (await watch.next()).error
+    assert "must exist and be writable" in (await watch.next()).detail
     path.parent.mkdir()
     assert (await watch.next()).up
     await ended(runner, task, store)
@@ -119,7 +120,7 @@ async def test_a_full_disk_is_waited_out(tmp_path: Path) -> None:
     task = asyncio.create_task(runner.run())
     assert (await watch.next()).up
     fanout.publish([quote("SPY", n) for n in range(5_000)])
-    assert "free space on its disk" in (await watch.next()).error
+    assert "free space on its disk" in (await watch.next()).detail
     sink.pages_max = 1_000_000
     assert (await watch.next()).up
     await ended(runner, task, store)

@@ -7,12 +7,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from msgspec import Struct
-
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import IbkrError
 from ibkr_adapter.events import Event, FeedEvent, Gap, GapCause
 from ibkr_adapter.fanout import Fanout, Overflow
+from ibkr_adapter.snapshot import SinkView
 
 
 class Sink(Protocol):
@@ -29,19 +28,6 @@ class Sink(Protocol):
     async def open(self) -> None: ...
     async def write(self, batch: Sequence[FeedEvent]) -> None: ...
     async def close(self) -> None: ...
-
-
-class SinkStatus(Struct, frozen=True, kw_only=True):
-    """``error`` says in plain words why it is down; ``depth`` of ``bound`` events wait."""
-
-    name: str
-    up: bool
-    since_ns: int
-    error: str
-    written: int
-    dropped: int
-    depth: int
-    bound: int
 
 
 class SinkRunner:
@@ -61,7 +47,7 @@ class SinkRunner:
         batch_rows: int = 1_000,
         backoff_s_min: float = 0.2,
         backoff_s_max: float = 30.0,
-        on_change: Callable[[SinkStatus], None] | None = None,
+        on_change: Callable[[SinkView], None] | None = None,
     ) -> None:
         """``on_change`` is called when the sink goes up or down, once for each."""
         self.sink = sink
@@ -81,20 +67,19 @@ class SinkRunner:
 
     def __repr__(self) -> str:
         status = self.status
-        state = "up" if status.up else f"down: {status.error}"
+        state = "up" if status.up else f"down: {status.detail}"
         return f"<Sink {status.name} {state}; written {status.written} waiting {status.depth} dropped {status.dropped}>"
 
     @property
-    def status(self) -> SinkStatus:
-        return SinkStatus(
+    def status(self) -> SinkView:
+        return SinkView(
             name=self.sink.name,
             up=self._up,
             since_ns=self._since_ns,
-            error=self._error,
+            detail=self._error,
             written=self._written,
             dropped=self._subscription.dropped,
             depth=self._subscription.depth + sum(map(len, self._batches)),
-            bound=self._subscription.bound,
         )
 
     def stop(self) -> None:
