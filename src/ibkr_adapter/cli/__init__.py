@@ -12,6 +12,8 @@ from ibkr_adapter.cli.doctor import doctor
 from ibkr_adapter.cli.orders import orders
 from ibkr_adapter.cli.run import run
 from ibkr_adapter.cli.status import status
+from ibkr_adapter.config import LogLevel
+from ibkr_adapter.ops import logging
 
 
 @click.group(cls=Border, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -21,6 +23,7 @@ def main() -> None:
 
     Start with `demo`: it needs no broker, no account and no configuration.
     """
+    logging.configure(LogLevel.WARNING)  # standard output belongs to what a command prints
 
 
 for command in (demo, run, status, doctor, check_config, config_group, orders):

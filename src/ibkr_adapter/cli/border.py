@@ -7,17 +7,22 @@ from typing import NoReturn
 
 import click
 
-from ibkr_adapter.errors import IbkrError
+from ibkr_adapter.errors import IbkrError, StoreError
 
 
 class Border(click.Group):
-    """A group whose commands may raise any ``IbkrError``, alone or from a task group."""
+    """A group whose commands may raise any ``IbkrError``, alone or from a task group, or fail at a file."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except IbkrError as error:
             fail(error)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            reason = error.strerror or type(error).__name__
+            fail(StoreError(f"{error.filename}: {reason}", remedy="choose another place, or give it to this user"))
         except BaseExceptionGroup as group:
             ours = expected(group)
             if ours is None:

@@ -1,0 +1,49 @@
+"""The real page and API on a real socket, with a service behind it that is not there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import uvicorn
+from tests.console.fake_service import FakePort, config
+
+from ibkr_adapter.cli.reach import Service
+from ibkr_adapter.console import build
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.contextmanager
+def served(port: FakePort, directory: Path, token: str = "token-of-the-test") -> Iterator[Service]:
+    """Answers until the block ends; its state file is in ``directory``."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = _Server(uvicorn.Config(build(port, token, config()), log_config=None, access_log=False, lifespan="off"))
+    thread = threading.Thread(target=server.run, args=([listener],), name="console")
+    file = directory / "service.json"
+    service = Service(
+        url=f"http://127.0.0.1:{listener.getsockname()[1]}",
+        token=token,
+        pid=os.getpid(),
+        environment="development",
+        state_file=str(file),
+    )
+    directory.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(msgspec.json.encode(service))
+    thread.start()
+    try:
+        yield service
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
+        file.unlink(missing_ok=True)

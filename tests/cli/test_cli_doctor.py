@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ibkr_adapter.cli import main
+from ibkr_adapter.cli.probe import probe
+from ibkr_adapter.config import parse, simulated
+from ibkr_adapter.errors import ExitCode, HandshakeTimeout
+
+
+@contextlib.contextmanager
+def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A port whose first visitor is served by ``serve`` on a thread."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def first() -> None:
+        with contextlib.suppress(OSError):
+            visitor, _ = server.accept()
+            with visitor:
+                serve(visitor)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    try:
+        yield server.getsockname()[1]
+    finally:
+        server.close()
+        thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[dict[str, object]]:
+    """The real simulator, as the demo starts it."""
+    command = [sys.executable, "-m", "tws_simulator", "run", "--port", "0", "--announce", "--exit-with-parent"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        yield json.loads(process.stdout.readline())
+        process.stdin.close()
+        process.wait(10)
+
+
+def doctor(directory: Path, port: int, more: str = "") -> Result:
+    file = directory / "desk.toml"
+    file.write_text(f'data_dir = "data"\n[gateways.primary]\nport = {port}\n{more}')
+    return CliRunner().invoke(main, ["doctor", "--config", str(file)])
+
+
+def test_a_gateway_that_refuses_is_10(tmp_path: Path) -> None:
+    """Nothing listens: start it, and enable socket clients."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    result = doctor(tmp_path, port)
+    assert result.exit_code == ExitCode.GATEWAY_REFUSED
+    assert f"FAIL  gateway           127.0.0.1:{port} refuses connections" in result.stdout
+    assert "→ start TWS or IB Gateway" in result.stdout
+    assert "ok    official client" in result.stdout
+
+
+def test_a_gateway_that_says_nothing_is_11() -> None:
+    """It accepts and is silent: a dialog waits in its window."""
+    gone = threading.Event()
+    with listening(lambda visitor: (gone.wait(10) and None) or None) as port:
+        with pytest.raises(HandshakeTimeout) as caught:
+            probe(parse(f"[gateways.primary]\nport = {port}", "test"), wait_s=0.3)
+        gone.set()
+    assert caught.value.exit_code == ExitCode.GATEWAY_SILENT
+    assert "window" in caught.value.remedy
+
+
+def test_a_gateway_that_closes_is_12(tmp_path: Path) -> None:
+    """It hangs up at once: this machine is not trusted."""
+    with listening(lambda visitor: None) as port:
+        result = doctor(tmp_path, port)
+    assert result.exit_code == ExitCode.GATEWAY_CLOSED
+    assert "trusted addresses" in result.stdout
+
+
+@pytest.mark.wire
+def test_a_healthy_gateway_is_0(tmp_path: Path, simulator: dict[str, object]) -> None:
+    """Versions, free client id and the account by its kind."""
+    result = doctor(tmp_path, int(str(simulator["port"])))
+    assert result.exit_code == ExitCode.OK
+    assert "FAIL" not in result.stdout
+    assert f"{simulator['account']}, paper as configured" in result.stdout
+
+
+@pytest.mark.wire
+def test_another_account_than_configured_is_14(tmp_path: Path, simulator: dict[str, object]) -> None:
+    """The gateway is logged in to somebody else."""
+    more = '[environments.development]\naccount = "DU0000001"'
+    result = doctor(tmp_path, int(str(simulator["port"])), more)
+    assert result.exit_code == ExitCode.ACCOUNT_MISMATCH
+    assert "not DU0000001" in result.stdout
+
+
+@pytest.mark.wire
+def test_a_paper_account_in_production_is_14(tmp_path: Path, simulator: dict[str, object]) -> None:
+    """Kind is judged by prefix, whatever the port promised."""
+    file = tmp_path / "desk.toml"
+    file.write_text(
+        f'environment = "production"\ndata_dir = "data"\n[environments.production]\naccount = "U1234567"\n'
+        f'[gateways.primary]\nport = {simulator["port"]}\nkind = "live"'
+    )
+    result = CliRunner().invoke(main, ["doctor", "--config", str(file)])
+    assert result.exit_code == ExitCode.ACCOUNT_MISMATCH
+
+
+@pytest.mark.wire
+def test_a_client_id_in_use_is_13(tmp_path: Path, simulator: dict[str, object]) -> None:
+    """Another session holds our id; nothing is taken from it."""
+    port = int(str(simulator["port"]))
+    with socket.create_connection(("127.0.0.1", port)) as other:
+        other.sendall(b"API\0" + (9).to_bytes(4, "big") + b"v100..200")
+        other.recv(4096)
+        start = b"71\x002\x001\x00\x00"
+        other.sendall(len(start).to_bytes(4, "big") + start)
+        other.recv(4096)
+        result = doctor(tmp_path, port)
+    assert result.exit_code == ExitCode.CLIENT_ID_IN_USE
+    assert "client id 1 is in use" in result.stdout
+
+
+def test_a_directory_that_cannot_be_written_is_22(tmp_path: Path) -> None:
+    """A file stands where the data directory should be."""
+    (tmp_path / "data").write_text("")
+    result = doctor(tmp_path, 1)
+    assert result.exit_code == ExitCode.STORE
+    assert "FAIL  data directory" in result.stdout
+
+
+def test_a_damaged_store_is_22(tmp_path: Path) -> None:
+    """It can be moved away: the journal is the truth."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "store.sqlite").write_bytes(b"not a database" * 100)
+    result = doctor(tmp_path, 1)
+    assert result.exit_code == ExitCode.STORE
+    assert "move it away" in result.stdout
+
+
+def test_a_release_that_is_not_allowed_here_is_3(tmp_path: Path) -> None:
+    """Each environment may pin the official client."""
+    result = doctor(tmp_path, 1, '[environments.development]\npackages = ["10.99.1"]')
+    assert result.exit_code == ExitCode.CONFIGURATION
+    assert "not 10.99.1" in result.stdout
+
+
+def test_findings_are_json_on_request(tmp_path: Path) -> None:
+    """Each with its check, verdict, text, remedy and code."""
+    file = tmp_path / "desk.toml"
+    file.write_text('data_dir = "data"\n[gateways.primary]\nport = 1')
+    findings = json.loads(CliRunner().invoke(main, ["doctor", "--json", "--config", str(file)]).stdout)
+    assert [finding["check"] for finding in findings][:2] == ["configuration", "official client"]
+    assert findings[-1]["exit_code"] == ExitCode.GATEWAY_REFUSED
+
+
+@pytest.mark.wire
+def test_the_probe_learns_what_a_session_needs(tmp_path: Path, simulator: dict[str, object]) -> None:
+    """Server version, accounts and the next order id."""
+    found = probe(simulated(int(str(simulator["port"])), str(simulator["account"]), tmp_path))
+    assert found.complete
+    assert found.accounts == (simulator["account"],)
