@@ -82,9 +82,10 @@ async def _serve(gateway: Gateway, *, announce: bool, exit_with_parent: bool) ->
         loop.add_signal_handler(number, stop.set)
     async with gateway:
         _tell(gateway, announce=announce)
-        if exit_with_parent:
-            await loop.connect_read_pipe(lambda: _ParentWatch(stop), sys.stdin)
+        watch = await loop.connect_read_pipe(lambda: _ParentWatch(stop), sys.stdin) if exit_with_parent else None
         await stop.wait()
+        if watch is not None:
+            watch[0].close()
     with contextlib.suppress(OSError):  # a parent that has ended no longer reads
         click.echo("stopped", err=announce)
 

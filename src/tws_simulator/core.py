@@ -17,7 +17,7 @@ from tws_simulator.requests.account import send_positions
 from tws_simulator.requests.unsupported import refuse_unknown
 from tws_simulator.session import Session, SessionState
 from tws_simulator.universe import LISTINGS
-from tws_simulator.wire.codec import UnknownMessage
+from tws_simulator.wire.codec import PROTOBUF_ID_OFFSET, UnknownMessage
 from tws_simulator.wire.row import Message
 
 
@@ -26,7 +26,8 @@ class Options:
     """What kind of gateway is simulated.
 
     ``accounts_after_ids`` sends nextValidId before managedAccounts, an order some gateways use. ``entitled`` False is
-    an account without live market data: it is shown delayed prices, when it asks for them. An account summary that was
+    an account without live market data: it is shown delayed prices, when it asks for them. ``lines_max`` is how many
+    market data lines all clients together may have open. An account summary that was
     asked for tells its changes every ``account_interval_s``: a real gateway takes three minutes.
     """
 
@@ -35,6 +36,7 @@ class Options:
     accounts_after_ids: bool = False
     entitled: bool = True
     clients_max: int = 32
+    lines_max: int = 100
     account_interval_s: float = 180.0
 
 
@@ -96,7 +98,8 @@ class GatewayCore:
         requests.handle(self, session, message)
 
     def refuse_unknown(self, session: Session, unknown: UnknownMessage) -> None:
-        self.unsupported[unknown.msg_id] += 1
+        known_range = 0 < unknown.msg_id <= PROTOBUF_ID_OFFSET
+        self.unsupported[unknown.msg_id if known_range else 0] += 1  # 0 counts what no release ever sent
         refuse_unknown(session, unknown)
 
     def deliver(self, events: Iterable[OrderEvent]) -> None:

@@ -17,6 +17,7 @@ from tws_simulator.universe import find
 from tws_simulator.wire.row import Message, message, part
 from tws_simulator.wire.text import Values
 
+_ORDERS_MAX = 20_000
 _SUBMITTER = "simulated-user"
 _NOT_ECHOED = frozenset(
     {"transmit", "displaySize", "softDollarTier", "overridePercentageConstraints", "advancedErrorOverride"}
@@ -45,7 +46,10 @@ _SERVER_DEFAULTS: Values = {
 
 
 class OrderEchoes:
-    """Remembers the order fields that clients sent: the exchange keeps only what it matches by."""
+    """Remembers the order fields that clients sent: the exchange keeps only what it matches by.
+
+    Of the latest ``_ORDERS_MAX`` orders; an older one is echoed with what the exchange knows.
+    """
 
     def __init__(self, account: str) -> None:
         self._account = account
@@ -53,6 +57,8 @@ class OrderEchoes:
 
     def remember(self, client_id: int, order_id: int, order: Values) -> None:
         self._sent[client_id, order_id] = order
+        if len(self._sent) > _ORDERS_MAX:
+            del self._sent[next(iter(self._sent))]
 
     def reply(self, event: OrderEvent) -> Message:
         match event:

@@ -45,6 +45,7 @@ class Gateway:
         accounts_after_ids: bool = False,
         entitled: bool = True,
         clients_max: int = 32,
+        lines_max: int = 100,
         account_interval_s: float = 180.0,
         tick_interval_s: float = 0.1,
         unread_bytes_max: int = 4 * 1024 * 1024,
@@ -59,6 +60,7 @@ class Gateway:
             accounts_after_ids=accounts_after_ids,
             entitled=entitled,
             clients_max=clients_max,
+            lines_max=lines_max,
             account_interval_s=account_interval_s,
         )
         self.host = host

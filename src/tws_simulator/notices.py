@@ -14,6 +14,7 @@ FARMS = (
     (2106, "HMDS data farm connection is OK:ushmds"),
     (2158, "Sec-def data farm connection is OK:secdefil"),
 )
+TOO_MANY_LINES = (101, "Max number of tickers has been reached")
 CLIENT_ID_IN_USE = (326, "Unable to connect as the client id is already in use. Retry with a unique client id.")
 UNKNOWN_CONTRACT = (200, "No security definition has been found for the request")
 DUPLICATE_TICKER_ID = (102, "Duplicate ticker id")

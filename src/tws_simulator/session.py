@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tws_simulator.summaries import SummarySubscription
 
 _LENGTH = struct.Struct("!I")
+_OUTPUT_BYTES_MAX = 16 * 1024 * 1024
 
 
 class SessionState(Enum):
@@ -81,6 +82,8 @@ class Session:
     def send(self, message: Message) -> None:
         for passed in self._gateway.interference.reply(self, message):
             self.output += frame(self.codec.encode_reply(passed))
+        if len(self.output) > _OUTPUT_BYTES_MAX:
+            self.enter(SessionState.CLOSED)  # one burst of requests asked for more than anybody reads
 
     def send_error(self, msg_id: int, code_and_text: tuple[int, str]) -> None:
         self.send(notices.error(msg_id, code_and_text, self._gateway.now_ns))

@@ -109,6 +109,17 @@ def test_a_request_id_in_use_is_refused() -> None:
     client.until(lambda tick: tick.name == "tickPrice")
 
 
+def test_lines_are_limited_over_all_clients() -> None:
+    """101, until one is closed; snapshots count too while all are taken."""
+    core = gateway_core(lines_max=2)
+    one, two = ScriptedClient(core, 1), ScriptedClient(core, 2)
+    one.ask("reqMktData", reqId=1, contract=AAPL)
+    two.ask("reqMktData", reqId=1, contract=AAPL)
+    assert codes(one.ask("reqMktData", reqId=2, contract=AAPL)) == [(2, 101)]
+    two.ask("cancelMktData", reqId=1)
+    assert names(one.ask("reqMktData", reqId=2, contract=AAPL))[0] == "tickReqParams"
+
+
 def test_without_live_data_a_live_line_is_refused() -> None:
     """81, then 10089; neither ticks nor an end of the snapshot."""
     client = ScriptedClient(gateway_core(entitled=False))

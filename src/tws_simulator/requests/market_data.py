@@ -29,7 +29,7 @@ def _req_market_data_type(gateway: GatewayCore, session: Session, request: Messa
 
 def _req_mkt_data(gateway: GatewayCore, session: Session, request: Message) -> None:
     req_id = request.get("reqId", -1)
-    listing = _checked(session, req_id, request)
+    listing = _checked(gateway, session, req_id, request)
     if listing is None:
         return
     data_type = LIVE if gateway.options.entitled else DELAYED
@@ -52,11 +52,14 @@ def _req_mkt_data(gateway: GatewayCore, session: Session, request: Message) -> N
         session.quote_streams[req_id] = stream
 
 
-def _checked(session: Session, req_id: int, request: Message) -> Listing | None:
+def _checked(gateway: GatewayCore, session: Session, req_id: int, request: Message) -> Listing | None:
     """The listing asked for; None when the request was refused."""
     contract = request.get("contract", {})
     if req_id in session.quote_streams:
         session.send_error(req_id, notices.DUPLICATE_TICKER_ID)
+        return None
+    if sum(len(each.quote_streams) for each in gateway.sessions) >= gateway.options.lines_max:
+        session.send_error(req_id, notices.TOO_MANY_LINES)
         return None
     if not contract.get("exchange"):
         session.send_error(req_id, notices.invalid("Please enter exchange"))

@@ -143,6 +143,26 @@ def test_a_request_that_cannot_be_read_ends_the_connection() -> None:
     assert client.replies() == []
 
 
+def test_a_burst_that_asks_for_more_than_anybody_reads_ends_the_connection() -> None:
+    """What is written for one client is bounded also within one burst."""
+    client = ScriptedClient(gateway_core())
+    anywhere = {"symbol": "AAPL", "secType": "STK", "currency": "USD"}
+    request = frame(client.codec.encode_request(message("reqContractDetails", reqId=1, contract=anywhere)))
+    client.send_bytes(request * 5000)
+    assert client.session.state is SessionState.CLOSED
+    assert len(client.session.output) < 17 * 1024 * 1024
+
+
+def test_ids_that_no_release_ever_sent_are_counted_as_one() -> None:
+    """The count cannot grow without bound."""
+    core = gateway_core()
+    client = ScriptedClient(core)
+    for msg_id in (900, 901):
+        client.send_bytes(frame(msg_id.to_bytes(4, "big")))
+    assert core.unsupported == {0: 2}
+    assert codes(client.replies()) == [(-1, 321)] * 2
+
+
 def test_faults_can_step_in_at_every_door() -> None:
     """Requests lost, replies repeated, bytes changed: the hooks fault injection is built on."""
 
