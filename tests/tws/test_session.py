@@ -28,6 +28,7 @@ from ibkr_adapter.events import (
 )
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.requests import RequestCurrentTime, SendCancel, SendOrder, SubscribeQuotes
+from ibkr_adapter.tws import transport
 from ibkr_adapter.tws.callbacks import Callbacks
 from ibkr_adapter.tws.official import PACKAGE
 from tws.scripted_gateway import (
@@ -894,3 +895,114 @@ def _held() -> tuple[int, int]:
     gc.collect()
     threads = sum(thread.name.startswith("tws-") for thread in threading.enumerate())
     return threads, len(os.listdir("/proc/self/fd"))
+
+
+# --- Batching -----------------------------------------------------------------------------------------------------
+
+LONG_WINDOW_US = 2 * PATIENCE_S * 1_000_000
+"""Longer than a test waits: whatever waits for this window to end, fails."""
+
+
+@pytest.mark.parametrize("fd_max", [1024, 0])
+def test_a_request_ends_the_batch_window_at_once(fd_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While ticks gather, a queued frame leaves immediately, whichever way the window waits."""
+    monkeypatch.setattr(transport, "_SELECT_FD_MAX", fd_max)
+
+    def script(peer: Peer) -> None:
+        peer.open()
+        peer.say(peer.wire.tick_generic(1, 49, 0.0))
+        peer.hear_frame()
+        peer.say(peer.wire.current_time(5))
+        peer.hear_end()
+
+    inbox = Inbox()
+    with gateway(script) as playing:
+        subject = session(playing.port, inbox, batch_window_us=LONG_WINDOW_US)
+        subject.start()
+        inbox.until(ValueTick)
+        subject.perform(RequestCurrentTime())
+        inbox.until(BrokerTime)
+        subject.close("done")
+        inbox.until(SessionLost)
+
+
+def test_the_first_tick_after_quiet_is_delivered_at_once() -> None:
+    """The window comes after a delivery, never before one, and control alone opens none."""
+
+    def script(peer: Peer) -> None:
+        peer.open()
+        peer.say(peer.wire.next_valid_id(1))
+        peer.hear_frame()
+        peer.say(peer.wire.managed_accounts("DU1"))
+        peer.hear_frame()
+        peer.say(peer.wire.tick_generic(1, 49, 0.0))
+        peer.hear_end()
+
+    inbox = Inbox()
+    with gateway(script) as playing:
+        subject = session(playing.port, inbox, batch_window_us=LONG_WINDOW_US)
+        subject.start()
+        inbox.until(NextValidId)
+        subject.perform(RequestCurrentTime())
+        inbox.until(ManagedAccounts)
+        subject.perform(RequestCurrentTime())
+        inbox.until(ValueTick)
+        subject.close("done")
+        inbox.until(SessionLost)
+
+
+def test_ticks_within_the_window_come_as_one_batch() -> None:
+    """One wake and one receipt time for what gathered meanwhile."""
+    told = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.open()
+        peer.say(peer.wire.tick_generic(1, 49, 0.0))
+        told.wait(PATIENCE_S)
+        for _ in range(50):
+            peer.say(peer.wire.tick_generic(1, 49, 1.0))
+        peer.say(peer.wire.next_valid_id(1))
+        peer.hear_end()
+
+    inbox = Inbox()
+    with gateway(script) as playing:
+        subject = session(playing.port, inbox, batch_window_us=300_000)
+        subject.start()
+        inbox.until(ValueTick)
+        told.set()
+        inbox.until(ValueTick, 51)
+        subject.close("done")
+        inbox.until(SessionLost)
+    assert len({tick.ts_recv_ns for tick in inbox.of(ValueTick)}) <= 3
+
+
+def test_the_socket_is_set_up_to_be_quick_and_to_notice_a_dead_peer() -> None:
+    """No delay for small frames, keepalive on: the official client sets neither."""
+
+    def script(peer: Peer) -> None:
+        peer.open()
+        peer.hear_end()
+
+    inbox = Inbox()
+    with gateway(script) as playing:
+        subject = session(playing.port, inbox)
+        subject.start()
+        inbox.until(SessionOpened)
+        used = subject._transport._socket
+        assert used is not None
+        assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        subject.close("done")
+        inbox.until(SessionLost)
+
+
+def test_a_bug_of_the_transport_itself_is_a_lost_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even a failure nobody foresaw ends in SessionLost, not in a thread that is silently gone."""
+
+    def fails(self: object) -> None:
+        raise ZeroDivisionError("unforeseen")
+
+    monkeypatch.setattr(transport.Transport, "_flush", fails)
+    end, _ = lost(hear_nothing)
+    assert end.cause is LossCause.CALLBACK
+    assert "unforeseen" in end.detail

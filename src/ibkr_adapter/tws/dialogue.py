@@ -190,7 +190,7 @@ class Dialogue:
         return had_bulk
 
     def _quarantined(self, body: bytes, failure: Exception) -> Ended:
-        cause = _fault(failure)
+        cause = fault(failure)
         detail = f"{type(failure).__name__}: {failure}"[:_DETAIL_CHARACTERS]
         if cause is LossCause.MALFORMED:
             self._counters.frames_malformed += 1
@@ -206,7 +206,7 @@ class Dialogue:
         return Ended(cause, detail)
 
 
-def _fault(failure: Exception) -> LossCause:
+def fault(failure: Exception) -> LossCause:
     """Whose fault: the frame's if it failed inside the official package, ours if in a callback."""
     if isinstance(failure, Malformed):
         return LossCause.MALFORMED

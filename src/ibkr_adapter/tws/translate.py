@@ -60,11 +60,9 @@ def integer(value: int | None) -> int:
 
 def quantity(value: Decimal | float | None, field: str) -> Decimal:
     """A quantity of money or shares that must be there."""
-    if value is None or value == UNSET_DECIMAL:
-        raise Malformed(f"{field} is missing")
     exact = value if isinstance(value, Decimal) else decimal(value)
-    if exact is None or not exact.is_finite():
-        raise Malformed(f"{field} is no number: {value!r}")
+    if exact is None or not exact.is_finite() or exact == UNSET_DECIMAL:
+        raise Malformed(f"{field} is missing or no number: {value!r}")
     return exact
 
 
@@ -195,13 +193,20 @@ def contract_described(req_id: int, details: ContractDetails, *, epoch: int, now
         min_tick=decimal(float(details.minTick)),
         multiplier=described.multiplier,
         valid_exchanges=_listed(details.validExchanges),
-        market_rule_ids=tuple(int(rule) for rule in _listed(details.marketRuleIds)),
+        market_rule_ids=_numbers(details.marketRuleIds),
         order_types=_listed(details.orderTypes),
         time_zone=details.timeZoneId,
         trading_hours=details.tradingHours,
         liquid_hours=details.liquidHours,
         stock_type=details.stockType,
     )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(map(int, _listed(text)))
+    except ValueError as unreadable:
+        raise Malformed(f"not a list of numbers: {text!r}") from unreadable
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from ibkr_adapter.clock import SECOND, Clock
 from ibkr_adapter.events import LossCause
 from ibkr_adapter.tws.counters import Counters
 from ibkr_adapter.tws.frames import READ_BYTES, FrameBuffer, OversizedFrame
+from ibkr_adapter.worker import Worker
 
 _log = structlog.get_logger()
 
@@ -110,7 +111,7 @@ class Transport:
         self._clock = clock
         self._counters = counters
         self._options = options
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._worker = Worker(name, self._run, stop=lambda: self.close("stopped"), on_error=self._failed)
         self._started = False
 
         self._lock = threading.Lock()  # guards the five below, which other threads touch
@@ -137,7 +138,7 @@ class Transport:
         self._wake_there.settimeout(0)
         self._poll.register(self._wake_here, select.POLLIN)
         self._started = True
-        self._thread.start()
+        self._worker.start()
 
     def established(self) -> None:
         """The handshake is done: its deadline no longer holds."""
@@ -165,9 +166,7 @@ class Transport:
                 self._wake()
 
     def join(self, timeout_s: float) -> bool:
-        if self._started:
-            self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        return self._worker.join(timeout_s)
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # it has not even looked at the earlier ones
@@ -179,12 +178,14 @@ class Transport:
         try:
             self._converse()
         except Ended as ended:
-            cause, detail = ended.cause, ended.detail
-        except Exception as failure:  # noqa: BLE001 - the border of the thread: our own bug must end in SessionLost too
-            _log.exception("network_thread_failed", thread=self._thread.name)
-            cause, detail = LossCause.CALLBACK, repr(failure)
-        else:
-            raise AssertionError("a conversation ends by Ended")
+            self._end(ended.cause, ended.detail)
+
+    def _failed(self, error: BaseException) -> None:
+        """A bug of ours ends in ``SessionLost`` too."""
+        _log.error("network_thread_failed", thread=self._worker.name, exc_info=error)
+        self._end(LossCause.CALLBACK, repr(error))
+
+    def _end(self, cause: LossCause, detail: str) -> None:
         with self._lock:
             self._over = True
             unsent = len(self._outbox)
@@ -372,7 +373,9 @@ class Transport:
             return 0
         except OSError as failure:
             self._hear_last_words()
-            raise Ended(LossCause.RESET, f"while sending: {_errno_name(failure)}") from failure
+            # EPIPE: it had closed its end before; ECONNRESET: it has cut the connection.
+            cause = LossCause.CLOSED if failure.errno == errno.EPIPE else LossCause.RESET
+            raise Ended(cause, f"while sending: {_errno_name(failure)}") from failure
         self._counters.bytes_out += size
         return size
 
@@ -381,13 +384,14 @@ class Transport:
         self._poll.modify(self._socket, select.POLLIN | select.POLLOUT if wanted else select.POLLIN)
 
     def _hear_last_words(self) -> None:
-        """Read what a peer said before it stopped listening; its close, if it comes, is the truer cause."""
+        """Read what a peer said before it stopped listening."""
         for _ in range(_LAST_WORDS_READS):
-            size = self._receive()
-            if size is None:
+            try:
+                size = self._receive()
+            except Ended:
                 return
             if not size:
-                raise Ended(LossCause.CLOSED)
+                return
             self._deliver(size)
 
     # --- Ending ---------------------------------------------------------------------------------------------------
