@@ -107,3 +107,11 @@ def test_a_port_in_use_is_named_with_the_remedy() -> None:
 def test_an_unknown_server_version_is_wrong_usage() -> None:
     """Click's exit code 2."""
     assert CliRunner().invoke(main, ["run", "--server-version", "150"]).exit_code == 2
+
+
+def test_ending_with_the_parent_needs_a_pipe() -> None:
+    """Said at once, as wrong usage: without a pipe the simulator would outlive its parent unnoticed."""
+    command = [sys.executable, "-m", "tws_simulator", "run", "--port", "0", "--exit-with-parent"]
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WAIT_S_MAX)
+    assert result.returncode == 2
+    assert "needs a pipe as standard input" in result.stderr
