@@ -24,9 +24,7 @@ def test_a_usable_file_is_summed_up_in_one_line(tmp_path: Path) -> None:
     assert "development, paper account at 127.0.0.1:7497 as client 1, trading off" in result.stdout
 
 
-@pytest.mark.parametrize(
-    "command", [("check-config",), ("config", "show"), ("run", "--config"), ("doctor", "--config")]
-)
+@pytest.mark.parametrize("command", ["check-config", "config show", "run --config", "doctor --config"])
 def test_a_file_that_cannot_be_used_is_one_line_and_exit_code_3(command: str, tmp_path: Path) -> None:
     """Every command that reads a file: the key, what is wrong, the remedy; no traceback."""
     file = tmp_path / "desk.toml"

@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator
 from importlib.resources import files
 
 import httpx
-from tests.console.fake_service import START_NS, FakePort, config
+from tests.console.fake_service import START_NS, FakePort, config, night
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.console import build
 from ibkr_adapter.console.stream import PICTURE_EVERY_S, STREAMS_MAX, EventStreams
+from ibkr_adapter.console.wire import plain
 from ibkr_adapter.events import LinkChanged, Quote
 from ibkr_adapter.fanout import Fanout, Overflow
+from ibkr_adapter.snapshot import Snapshot
 
 
 def parsed(chunk: bytes) -> list[tuple[str, dict[str, object]]]:
@@ -56,15 +58,35 @@ async def test_each_event_is_named_by_its_tag_with_every_field() -> None:
     await stream.aclose()
 
 
-async def test_a_change_of_state_brings_the_picture_at_once() -> None:
+async def test_a_change_of_state_brings_the_picture_soon() -> None:
     """What only the core can fold (orders, gate, link) does not wait for the next second."""
     port = FakePort()
     stream = streams(port).stream(0)
     await anext(stream)
+    began_s = asyncio.get_running_loop().time()
+    port.picture = night(START_NS)
     port.publish(LinkChanged(ts_recv_ns=START_NS, state="down", gateway="primary", epoch=3))
-    names = [name for name, _ in parsed(await anext(stream))]
-    assert names == ["link", "snapshot"]
+    picture = await until(stream, "snapshot")
+    assert picture["gate"] == plain(port.picture.gate)
+    assert asyncio.get_running_loop().time() - began_s < 0.9
     await stream.aclose()
+
+
+async def test_many_browsers_share_one_picture() -> None:
+    """Ten streams that open together cost one look at the core."""
+    looks: list[None] = []
+
+    class Port(FakePort):
+        def snapshot(self) -> Snapshot:
+            looks.append(None)
+            return super().snapshot()
+
+    many = streams(Port())
+    opened = [many.stream() for _ in range(10)]
+    first = [await anext(stream) for stream in opened]
+    assert len(set(first)) == len(looks) == 1
+    for stream in opened:
+        await stream.aclose()
 
 
 async def test_silence_is_broken_every_second() -> None:
