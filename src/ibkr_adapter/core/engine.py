@@ -233,7 +233,7 @@ class Engine:
     def _end(
         self, event: OpenOrdersEnd | CompletedOrdersEnd | ExecutionsEnd | PositionsEnd, now_ns: int, out: Outbox
     ) -> None:
-        self.trading.end(event)
+        self.trading.end(event, now_ns, out)
 
     def _notice(self, event: NoticeReceived, now_ns: int, out: Outbox) -> None:
         notice = self._notices.of(event.code)
@@ -243,6 +243,8 @@ class Engine:
         match notice.effect:
             case Effect.CLIENT_ID_IN_USE:
                 self.link.client_id_in_use()
+            case Effect.POSITIONS_UNREADY:
+                self.trading.accounts.doubt_positions()
             case Effect.UPSTREAM_LOST:
                 self.market.upstream(notice.effect, self._ask)
             case Effect.UPSTREAM_RESTORED | Effect.UPSTREAM_RESTORED_STREAMS_LOST:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from msgspec.structs import replace
+
 from ibkr_adapter.core.link.session import account_kind
 from ibkr_adapter.events import AccountValue, PositionReported
 from ibkr_adapter.snapshot import AccountView
@@ -14,6 +18,7 @@ class Accounts:
         self._values: dict[str, dict[str, tuple[str, str]]] = {}
         self._as_of_ns: dict[str, int] = {}
         self._positions: dict[tuple[str, str], PositionReported] = {}
+        self._unstated: set[tuple[str, str]] = set()
 
     def value(self, event: AccountValue) -> bool:
         """True if it is new or changed: the paper account has been seen to send every row twice."""
@@ -27,9 +32,30 @@ class Accounts:
     def position(self, event: PositionReported) -> bool:
         """True if it is new or changed. A closed position is stated as zero, and kept as that."""
         identity = (event.account, event.instrument.key)
+        self._unstated.discard(identity)
         known = self._positions.get(identity)
         self._positions[identity] = event
         return known is None or (known.quantity, known.average_cost) != (event.quantity, event.average_cost)
+
+    def expect_positions(self) -> None:
+        """A new session will state every position; until it has, those of the last one stand."""
+        self._unstated = set(self._positions)
+
+    def doubt_positions(self) -> None:
+        """2151: the gateway does not have them yet, so an empty list would not mean flat."""
+        self._unstated.clear()
+
+    def all_stated(self, now_ns: int) -> tuple[PositionReported, ...]:
+        """The list is complete: what it did not name is not held any more, and is stated as zero."""
+        gone = tuple(
+            replace(self._positions[identity], quantity=Decimal(0), average_cost=0.0, ts_recv_ns=now_ns)
+            for identity in sorted(self._unstated)
+            if self._positions[identity].quantity
+        )
+        self._unstated.clear()
+        for position in gone:
+            self._positions[(position.account, position.instrument.key)] = position
+        return gone
 
     def views(self) -> tuple[AccountView, ...]:
         return tuple(

@@ -81,6 +81,7 @@ class Trading:
                 self._doubt(order.key, DoubtCause.RESTART, now_ns, out)
 
     def session_identified(self, ask: Ask, now_ns: int) -> None:
+        self.accounts.expect_positions()
         self.inquiry.begin(ask, now_ns, positions=True)
         ask(RequestAccountSummary(req_id=self._summary_id, tags=self._settings.account_tags))
 
@@ -140,7 +141,9 @@ class Trading:
         if self.ledger.executions.is_news_of_commission(event):
             self.ledger.record(event, out)
 
-    def end(self, event: OpenOrdersEnd | CompletedOrdersEnd | ExecutionsEnd | PositionsEnd) -> None:
+    def end(
+        self, event: OpenOrdersEnd | CompletedOrdersEnd | ExecutionsEnd | PositionsEnd, now_ns: int, out: Outbox
+    ) -> None:
         match event:
             case OpenOrdersEnd():
                 self.inquiry.downloads.end(Download.OPEN_ORDERS)
@@ -151,6 +154,7 @@ class Trading:
                     self.inquiry.downloads.end(Download.EXECUTIONS)
             case PositionsEnd():
                 self.inquiry.downloads.end(Download.POSITIONS)
+                out.publishes.extend(self.accounts.all_stated(now_ns))
 
     def frame_sent(self, event: FrameSent, out: Outbox) -> None:
         self.ledger.record(event, out)
