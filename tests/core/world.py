@@ -107,6 +107,11 @@ def settings(**changes: Any) -> Settings:
 
 
 def place(key: str = "k1", *, now_ns: int = START_NS, expires_in_ns: int = 2 * SECOND, **fields: Any) -> PlaceOrder:
+    """Buy 100 SPY at 500.10, unless said otherwise; ``market`` and ``sell`` say it shortly."""
+    if fields.pop("market", False):
+        fields |= {"order_type": OrderType.MARKET, "limit_price": None}
+    if fields.pop("sell", False):
+        fields["action"] = Action.SELL
     return PlaceOrder(
         **{
             "command_id": f"c-{key}",
@@ -244,7 +249,7 @@ class World:
 
     def connect(self) -> None:
         """From down to ready, as far as the broker answers."""
-        if not self.engine.link.state.value == "connecting":
+        if self.engine.link.state.value != "connecting":
             self.wait(2 * self.settings.backoff_max_ns)
         self.open()
         self.identify()

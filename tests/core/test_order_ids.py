@@ -1,0 +1,108 @@
+"""Order ids only go up."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from world import World, echoed
+
+from ibkr_adapter.core.trading.order_ids import OrderIds
+from ibkr_adapter.events import NextValidId
+from ibkr_adapter.instruments import Instrument
+
+
+def test_the_next_id_is_above_all_that_were_used_named_or_seen():
+    """The highest of them wins, whoever brought it."""
+    ids = OrderIds()
+    ids.named_next(100)
+    assert ids.take() == 100
+    ids.seen(500)
+    assert ids.take() == 501
+    ids.named_next(300)
+    assert ids.take() == 502
+
+
+def test_a_gateway_that_goes_back_is_not_followed():
+    """After a reset it may say 38099 where 38103 was used: our mark stays, and the step back is told."""
+    ids = OrderIds()
+    ids.named_next(38103)
+    ids.take()
+
+    assert not ids.named_next(38099)
+
+    assert ids.take() == 38104
+
+
+def test_a_step_back_of_the_gateway_is_counted():
+    """The operator sees it among the counters."""
+    world = World().ready()
+    world.place()
+    world.place("k2", market=True)
+
+    world.tell(world.named(NextValidId, order_id=5))
+
+    assert world.engine.snapshot(world.now_ns).counters["order_ids_went_back"] == 1
+
+
+def test_the_pinned_subscriptions_id_is_skipped():
+    """9001 belongs to depth, and errors name ids without saying whose they are."""
+    ids = OrderIds()
+    ids.named_next(9000)
+
+    assert [ids.take(), ids.take()] == [9000, 9002]
+
+
+@pytest.mark.parametrize("order_id", [1_000_000_000, 2_147_483_647, -1, -7])
+def test_ids_out_of_our_range_do_not_move_the_mark(order_id: int):
+    """Manual orders have negative ids; ids of requests are not ids of orders."""
+    ids = OrderIds()
+    ids.named_next(11)
+
+    ids.seen(order_id)
+
+    assert ids.take() == 11
+
+
+def test_the_ids_of_other_clients_push_ours_up():
+    """IB wants a new id above every id seen on any order."""
+    world = World().ready()
+    world.say(echoed("", order_id=400, client_id=7, perm_id=99, instrument=Instrument(symbol="IBM")))
+
+    outcome = world.place()
+
+    assert outcome is not None
+    assert outcome.order_id == 401
+
+
+def test_used_ids_survive_a_restart():
+    """The journal is the mark: a gateway that forgot does not make us reuse an id."""
+    world = World().ready()
+    world.place()
+    later = world.restarted()
+    later.next_id = 1
+    later.ready()
+
+    outcome = later.place("k2", sell=True)
+
+    assert outcome is not None
+    assert outcome.order_id == 12
+
+
+@given(st.lists(st.tuples(st.sampled_from(["take", "named", "seen"]), st.integers(-10, 20_000))))
+def test_no_id_is_ever_given_twice(steps: list[tuple[str, int]]):
+    """Whatever the gateway names and whoever is seen, what we take strictly grows and is never reserved."""
+    ids = OrderIds()
+    taken = []
+    for step, number in steps:
+        if step == "take":
+            taken.append(ids.take())
+        elif step == "named":
+            ids.named_next(number)
+        else:
+            ids.seen(number)
+
+    assert all(earlier < later for earlier, later in pairwise(taken))
+    assert 9001 not in taken

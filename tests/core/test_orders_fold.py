@@ -1,0 +1,370 @@
+"""An order's state follows from what was said, not from when it was said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from world import SPY, World, echoed, execution, status
+
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.core.trading.ledger import Ledger
+from ibkr_adapter.core.trading.orders import STATUS_STATES, TERMINAL, TRANSITIONS, Order, OrderState
+from ibkr_adapter.effects import Outbox
+from ibkr_adapter.events import (
+    CancelIntended,
+    CommissionReported,
+    CompletedOrderReported,
+    DoubtCause,
+    Event,
+    ExecutionReported,
+    FrameSent,
+    NoticeReceived,
+    OpenOrderReported,
+    OrderDoubted,
+    OrderNotFound,
+    OrderStatusReported,
+    SessionOpened,
+)
+from ibkr_adapter.notices import shipped
+from records import commission, intended
+
+S = OrderState
+OPENED = SessionOpened(ts_recv_ns=1, epoch=1, gateway="a", client_id=1, server_version=203, connection_time="")
+
+
+def frame(order_id: int = 11, *, cancel: bool = False) -> FrameSent:
+    return FrameSent(ts_recv_ns=2, epoch=1, order_id=order_id, cancel=cancel, frame=b"")
+
+
+def code(number: int, req_id: int = 11, text: str = "why") -> NoticeReceived:
+    return NoticeReceived(ts_recv_ns=3, epoch=1, req_id=req_id, code=number, text=text)
+
+
+def doubted() -> OrderDoubted:
+    return OrderDoubted(ts_recv_ns=4, order_key="k1", cause=DoubtCause.NO_ANSWER)
+
+
+def heard(ledger: Ledger, event: Event) -> None:
+    """As the engine takes it: what is no news is not written."""
+    out = Outbox()
+    if isinstance(event, OpenOrderReported | OrderStatusReported) and not ledger.orders.is_news(event):
+        return
+    if isinstance(event, ExecutionReported) and not ledger.executions.is_news(event):
+        return
+    if isinstance(event, CommissionReported) and not ledger.executions.is_news_of_commission(event):
+        return
+    ledger.record(event, out)
+
+
+def after(*events: Event, intent: bool = True) -> Ledger:
+    ledger = Ledger(shipped(), 1)
+    for event in (OPENED, *([intended()] if intent else []), *events):
+        heard(ledger, event)
+    return ledger
+
+
+def order_after(*events: Event) -> Order:
+    order = after(*events).orders.of("k1")
+    assert order is not None
+    return order
+
+
+def test_every_state_has_a_row_and_every_status_leads_to_a_state():
+    """The tables are complete."""
+    assert set(TRANSITIONS) == set(OrderState)
+    assert set(STATUS_STATES.values()) <= set(OrderState)
+
+
+def test_no_terminal_state_leads_back_to_risk_except_on_evidence():
+    """Filled and refused are final; a cancelled or rejected order can only turn out filled; NOT_FOUND can turn up."""
+    for state in TERMINAL - {S.NOT_FOUND}:
+        assert TRANSITIONS[state] <= TERMINAL
+    assert TRANSITIONS[S.FILLED] == TRANSITIONS[S.REFUSED] == frozenset()
+
+
+def test_a_fill_after_a_cancel_counts():
+    """IB may fill while a cancel is under way."""
+    order = order_after(frame(), status(status="Cancelled"), execution(quantity=40))
+    assert (order.state, order.filled) == (S.CANCELLED, 40)
+
+    order = order_after(frame(), status(status="Cancelled"), execution(quantity=100))
+    assert (order.state, order.filled) == (S.FILLED, 100)
+
+
+@pytest.mark.parametrize("late", ["PreSubmitted", "Submitted", "PendingCancel", "Inactive"])
+@pytest.mark.parametrize("final", ["Filled", "Cancelled", "ApiCancelled"])
+def test_an_old_status_does_not_revive_an_order(final: str, late: str):
+    """Terminal stays terminal."""
+    order = order_after(frame(), status(status=final), status(status=late), echoed(status=late))
+
+    assert order.terminal
+
+
+def test_an_unknown_status_is_noted_and_changes_nothing():
+    """IB adds statuses."""
+    order = order_after(frame(), echoed(), status(status="Pondering"))
+
+    assert order.state is S.WORKING
+    assert order.broker_status == "Pondering"
+
+
+def test_inactive_is_held_and_asked_about():
+    """It may be a rejection or an order held back: not terminal, and suspect."""
+    order = order_after(frame(), status(status="Inactive"))
+
+    assert order.state is S.HELD
+    assert order.at_risk
+    assert order.suspect
+
+
+@pytest.mark.parametrize("number", [201, 200, 110, 321])
+def test_a_refusal_by_code_alone_does_not_end_an_order(number: int):
+    """A code raises a question; the broker's lists answer it."""
+    order = order_after(frame(), code(number))
+
+    assert order.state is S.SENT
+    assert order.suspect
+
+
+@pytest.mark.parametrize("number", [399, 404, 2109, 10349, 123456])
+def test_a_warning_raises_no_question(number: int):
+    """The order lives, its detail says what was said."""
+    order = order_after(frame(), echoed(), code(number, text="held for locate"))
+
+    assert not order.suspect
+    assert order.detail == f"{number}: held for locate"
+
+
+@pytest.mark.parametrize("events", [(201, "Cancelled"), ("Cancelled", 201), ("Inactive", 201, "Cancelled")])
+def test_a_cancel_that_a_refusal_explains_is_a_rejection(events: tuple[int | str, ...]):
+    """Gateways report rejected orders as cancelled; the reason may come before or behind."""
+    order = order_after(frame(), *(status(status=e) if isinstance(e, str) else code(e) for e in events))
+
+    assert order.state is S.REJECTED
+
+
+def test_our_own_cancel_is_no_rejection():
+    """202 with our cancel behind it is what we asked for."""
+    asked = CancelIntended(ts_recv_ns=3, order_key="k1", order_id=11, actor="desk")
+    order = order_after(frame(), echoed(), asked, status(status="Cancelled"), code(202), code(201))
+
+    assert order.state is S.CANCELLED
+
+
+def test_doubt_is_left_by_evidence_only():
+    """Notices, frames and time do not lift it; the broker's word does."""
+    ledger = after(frame(), doubted(), code(399), code(201), frame(), frame(cancel=True))
+    order = ledger.orders.of("k1")
+    assert order is not None
+    assert order.state is S.IN_DOUBT
+    assert order in ledger.orders.at_risk
+    assert order in ledger.orders.questioned
+
+    heard(ledger, echoed())
+    assert order.state is S.WORKING
+
+
+def test_an_order_that_was_not_found_may_turn_up():
+    """Evidence beats the absence of evidence."""
+    gone = OrderNotFound(ts_recv_ns=5, order_key="k1", evidence="two lists")
+    ledger = after(frame(), doubted(), gone)
+    order = ledger.orders.of("k1")
+    assert order is not None
+    assert order.state is S.NOT_FOUND
+    assert ledger.orders.at_risk == []
+
+    heard(ledger, echoed())
+
+    assert order.state is S.WORKING
+    assert ledger.orders.at_risk == [order]
+
+
+def test_our_key_beats_the_id():
+    """The same id under another key is somebody else's order, and is not counted as ours."""
+    ledger = after(frame(), echoed("theirs", order_id=11), execution(order_ref="theirs", quantity=100))
+
+    order = ledger.orders.of("k1")
+    assert order is not None
+    assert order.state is S.SENT
+    assert order.filled == 0
+    assert ledger.orders.anomalies > 0
+
+
+def test_our_key_under_another_id_is_ours():
+    """A gateway that renumbers an order still carries our key."""
+    assert order_after(frame(), echoed("k1", order_id=-5, client_id=0)).state is S.WORKING
+
+
+def test_an_order_may_have_several_perm_ids():
+    """They are collected, never replaced."""
+    assert order_after(frame(), echoed(perm_id=7), echoed(perm_id=8), status(perm_id=0)).perm_ids == {7, 8}
+
+
+def test_a_completed_order_without_ids_is_found_by_our_key():
+    """The text protocol names neither order nor client there."""
+    order = order_after(
+        frame(),
+        echoed("k1", order_id=0, client_id=0, kind=CompletedOrderReported, status="Cancelled", completed_status="why"),
+    )
+
+    assert (order.state, order.detail) == (S.CANCELLED, "why")
+
+
+def test_the_orders_of_others_are_seen_and_not_ours():
+    """They are shown as foreign, and hold no risk of ours."""
+    ledger = after(echoed("", order_id=400, client_id=7, perm_id=99), intent=False)
+
+    view = ledger.orders.views()[0]
+    assert (view.foreign, view.order_key, view.state) == (True, "perm:99", "working")
+    assert ledger.orders.at_risk == []
+
+
+def test_the_orders_of_others_are_bounded():
+    """An account with many strangers does not fill our memory."""
+    ledger = Ledger(shipped(), 1)
+    for number in range(1_500):
+        heard(ledger, echoed("", order_id=number, client_id=7, perm_id=number + 1))
+
+    assert len(ledger.orders.views()) <= 1_000
+
+
+def test_an_echo_that_repeats_is_no_news():
+    """Fifty identical statuses are one record."""
+    world = World().ready()
+    order = world.working()
+    for _ in range(50):
+        world.say(status(order.order_id, perm_id=7011))
+        world.say(echoed("k1", order.order_id, perm_id=7011))
+
+    assert len(world.facts(OrderStatusReported)) == 1
+    assert len(world.facts(OpenOrderReported)) == 1
+
+
+def test_an_id_used_twice_is_our_defect():
+    """The fills of two orders would land on one."""
+    ledger = after()
+
+    with pytest.raises(AssertionError, match="was used before"):
+        ledger.record(intended("k2", order_id=11), Outbox())
+
+
+# --- Confluence ---------------------------------------------------------------------------------------------------
+
+FILLED = [
+    frame(),
+    echoed(status="PreSubmitted"),
+    status(status="PreSubmitted"),
+    echoed(status="Submitted"),
+    status(status="Submitted"),
+    execution("0000e0d5.1.01.01", quantity=60, cumulative_quantity=Decimal(60)),
+    execution("0000e0d5.2.01.01", quantity=30),
+    execution("0000e0d5.2.01.02", quantity=40),
+    status(status="Filled", filled=Decimal(100), remaining=Decimal(0)),
+    commission("0000e0d5.1.01.01"),
+    commission("0000e0d5.2.01.02"),
+]
+CANCELLED = [
+    frame(),
+    echoed(status="PreSubmitted"),
+    echoed(status="Submitted"),
+    execution("0000e0d5.1.01.01", quantity=60),
+    CancelIntended(ts_recv_ns=3, order_key="k1", order_id=11, actor="desk"),
+    frame(cancel=True),
+    status(status="PendingCancel"),
+    status(status="Cancelled"),
+    code(202),
+    commission("0000e0d5.1.01.01"),
+]
+REJECTED = [frame(), echoed(status="Inactive"), status(status="Inactive"), code(201), status(status="Cancelled")]
+IN_DOUBT_FILLED = [frame(), doubted(), execution("0000e0d5.1.01.01", quantity=100), commission("0000e0d5.1.01.01")]
+
+
+@pytest.mark.parametrize(
+    ("story", "state", "filled"),
+    [
+        (FILLED, S.FILLED, 100),
+        (CANCELLED, S.CANCELLED, 60),
+        (REJECTED, S.REJECTED, 0),
+        (IN_DOUBT_FILLED, S.FILLED, 100),
+    ],
+    ids=["filled", "cancelled", "rejected", "doubted"],
+)
+def test_any_order_of_messages_ends_in_the_same_state(story: list[Event], state: OrderState, filled: int):
+    """Every permutation, with repeats, of one order's messages: same state, same quantity, same commission."""
+    plain = order_after(*story)
+    assert (plain.state, plain.filled) == (state, filled)
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.permutations(story), st.lists(st.sampled_from(story), max_size=6))
+    def shuffled(messages: Sequence[Event], repeats: list[Event]) -> None:
+        order = order_after(*messages, *repeats)
+        assert (order.state, order.filled, order.paid, order.commission) == (
+            plain.state,
+            plain.filled,
+            plain.paid,
+            plain.commission,
+        )
+        assert not order.suspect
+
+    shuffled()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from(FILLED + CANCELLED + REJECTED + [doubted(), code(399)]), max_size=30))
+def test_the_fold_over_the_journal_is_what_was_known_live(story: list[Event]):
+    """A restart finds the same orders: state, fills, commissions, permIds, cancels asked for, questions."""
+    out = Outbox()
+    live = Ledger(shipped(), 1)
+    for event in (OPENED, intended(), *story):
+        before = len(out.appends)
+        if isinstance(event, OpenOrderReported | OrderStatusReported) and not live.orders.is_news(event):
+            continue
+        if isinstance(event, ExecutionReported) and not live.executions.is_news(event):
+            continue
+        live.record(event, out)
+        assert len(out.appends) == before + 1
+
+    again = Ledger(shipped(), 1)
+    for append in out.appends:
+        again.recover(append.seq, append.event)
+
+    assert again.orders.views() == live.orders.views()
+    assert again.executions.views() == live.executions.views()
+    assert again.order_ids.last == live.order_ids.last
+    assert again.records.last_seq == live.records.last_seq
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(FILLED + CANCELLED + REJECTED + [doubted()]), max_size=20))
+def test_terminal_stays_terminal_whatever_is_said(story: list[Event]):
+    """Once filled, cancelled or rejected, only a fill or a reason changes it, and it never holds risk again."""
+    ledger = after()
+    order = ledger.orders.of("k1")
+    assert order is not None
+    for event in story:
+        before = order.state
+        heard(ledger, event)
+        if before in TERMINAL:
+            assert order.state in TERMINAL
+        if before is S.FILLED:
+            assert order.state is S.FILLED
+
+
+def test_views_show_every_order_at_risk_however_old():
+    """An order that works for weeks does not fall out of the picture behind those that ended."""
+    ledger = Ledger(shipped(), 1)
+    heard(ledger, OPENED)
+    for number in range(600):
+        heard(ledger, intended(f"k{number}", order_id=number + 1, ts_recv_ns=number * SECOND))
+        if number:
+            heard(ledger, status(number + 1, status="Cancelled"))
+
+    views = ledger.orders.views()
+    assert "k0" in [view.order_key for view in views]
+    assert views[0].order_key == "k599"
+    assert views[0].instrument == SPY.key
+    assert len(views) < 600

@@ -1,0 +1,320 @@
+"""Every reason against sending an order, each by itself."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from world import QQQ, World, codes, place
+
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.commands import OrderType
+from ibkr_adapter.config import Limits
+from ibkr_adapter.core.engine import JournalFailed
+from ibkr_adapter.core.records import Records
+from ibkr_adapter.events import GateChanged, OrderIntended
+from ibkr_adapter.instruments import Instrument
+from ibkr_adapter.requests import RequestContractDetails, RequestExecutions, SendOrder
+
+LIMITS = Limits(
+    order_quantity_shares=Decimal(1_000),
+    order_notional_usd=Decimal(100_000),
+    open_orders=3,
+    price_collar_percent=Decimal(5),
+)
+
+
+def refused(world: World, key: str = "k1", **fields: Any) -> list[str]:
+    """The reasons against this order; nothing of it may have been sent."""
+    before = len(world.requests(SendOrder))
+    outcome = world.place(key, **fields)
+    assert outcome is not None
+    assert not outcome.accepted
+    assert len(world.requests(SendOrder)) == before
+    return codes(outcome.reasons)
+
+
+@pytest.fixture
+def world() -> World:
+    return World(limits=LIMITS).ready()
+
+
+def test_a_good_order_has_no_reason_against_it(world: World):
+    """The ground on which every other test stands."""
+    outcome = world.place()
+
+    assert outcome is not None
+    assert outcome.accepted
+    assert world.gate() == []
+
+
+def test_a_component_without_the_capability_sends_nothing():
+    """The right to send orders belongs to the component."""
+    assert refused(World(limits=LIMITS, orders=False).ready()) == ["capability"]
+
+
+def test_trading_is_off_until_switched_on():
+    """The switch is apart from the capability."""
+    assert refused(World(limits=LIMITS, trading=False).ready()) == ["trading_off"]
+
+
+def test_no_order_leaves_before_the_link_is_ready(world: World):
+    """Down, connecting, identifying, reconciling: each refuses."""
+    world.lose()
+    assert "link" in refused(world)
+    world.silent.add(RequestExecutions)
+    world.connect()
+    assert "link" in refused(world, "k2")
+
+
+def test_no_order_leaves_while_the_upstream_is_lost(world: World):
+    """The gateway might send it later, when nobody means it any more."""
+    world.notice(1100)
+    assert "upstream" in refused(world)
+
+    world.notice(1102)
+    world.settle()
+    world.quote()
+    assert world.place("k2", limit_price=Decimal("500.05")).accepted  # type: ignore[union-attr]
+
+
+def test_a_list_without_its_end_closes_the_gate():
+    """What is at risk is not known for certain, and the gate says which list it is."""
+    world = World(limits=LIMITS)
+    world.silent.add(RequestExecutions)
+    world.connect()
+    world.wait(20 * SECOND)
+
+    assert world.engine.link.ready
+    assert world.gate() == ["unconfirmed"]
+
+
+def test_a_failed_journal_closes_the_gate_for_good(world: World):
+    """A sync that failed is not tried again."""
+    world.tell(JournalFailed(detail="no space left"))
+
+    assert refused(world) == ["journal"]
+
+
+def test_a_disk_that_falls_behind_closes_the_gate(world: World):
+    """Until it has caught up."""
+    world.working()
+    world.disk_works = False
+    for number in range(Records.UNSAFE_MAX):
+        world.notice(399, req_id=world.order().order_id, text=str(number))
+
+    assert world.gate() == ["journal_behind"]
+    world.disk_works = True
+    world.settle()
+    assert world.gate() == []
+
+
+def test_an_expired_command_is_refused_and_not_sent_late(world: World):
+    """The moment of expiry itself is too late."""
+    assert refused(world, expires_in_ns=0) == ["expired"]
+
+
+def test_an_instrument_without_details_is_refused(world: World):
+    """What IB did not describe is not traded."""
+    reasons = refused(world, instrument=QQQ)
+
+    assert reasons == ["instrument", "reference"]
+
+
+def test_an_instrument_that_ib_does_not_know_says_so():
+    """The refusal of contract details is the reason that the trader reads."""
+    nope = Instrument(symbol="NOPE")
+    world = World(limits=LIMITS, instruments=(nope,))
+    world.silent.add(RequestContractDetails)
+    world.connect()
+    asked = world.requests(RequestContractDetails)[0]
+    world.notice(200, req_id=asked.req_id, text="No security definition")
+
+    outcome = world.place(instrument=nope)
+
+    assert outcome is not None
+    assert outcome.reasons[0].text == "NOPE: No security definition"
+
+
+@pytest.mark.parametrize("quantity", ["0", "-1", "0.5"])
+def test_a_quantity_is_a_whole_number_of_shares(world: World, quantity: str):
+    """Nothing else goes out."""
+    assert refused(world, quantity=Decimal(quantity)) == ["quantity"]
+
+
+def test_an_account_of_somebody_else_is_refused(world: World):
+    """The session names its accounts."""
+    assert refused(world, account="DU2") == ["account"]
+
+
+def test_the_only_account_is_filled_in(world: World):
+    """Where there is one, it need not be said."""
+    world.place(account="")
+
+    assert world.requests(SendOrder)[0].account == "DU1"
+
+
+def test_of_several_accounts_one_must_be_named():
+    """We do not choose whose money it is."""
+    world = World(limits=LIMITS)
+    world.accounts = ("DU1", "DU2")
+    world.ready()
+
+    assert refused(world, account="") == ["account"]
+
+
+@pytest.mark.parametrize("price", [None, Decimal(0), Decimal(-1)])
+def test_a_limit_order_needs_a_price(world: World, price: Decimal | None):
+    """None, nothing and less than nothing are no prices."""
+    assert refused(world, limit_price=price) == ["price"]
+
+
+def test_a_market_order_has_no_price(world: World):
+    """A price that would be ignored is a misunderstanding."""
+    command = replace(place(now_ns=world.now_ns), order_type=OrderType.MARKET)
+    world.tell(command)
+
+    assert codes(world.replies[command.command_id].reasons) == ["price"]
+
+
+def test_a_price_off_the_tick_is_refused(world: World):
+    """Contract details say the tick."""
+    assert refused(world, limit_price=Decimal("500.105")) == ["tick"]
+
+
+@pytest.mark.parametrize("price", ["474.99", "525.12"])
+def test_a_price_far_from_the_market_is_refused(world: World, price: str):
+    """Five percent from the side it would take, above or below: somebody's finger slipped."""
+    assert refused(world, limit_price=Decimal(price)) == ["collar"]
+
+
+def test_the_edge_of_the_collar_is_inside(world: World):
+    """Exactly five percent away is not more than five percent away."""
+    world.quote(499.0, 500.0)
+
+    outcome = world.place(limit_price=Decimal("475.00"))
+
+    assert outcome is not None
+    assert outcome.accepted
+
+
+def test_the_reference_is_the_side_that_the_order_takes(world: World):
+    """A buyer pays the ask, a seller gets the bid."""
+    world.quote(499.0, 501.0)
+    world.place("k1", market=True)
+    world.place("k2", market=True, sell=True)
+
+    assert [intent.reference_price for intent in world.facts(OrderIntended)] == [501, 499]
+
+
+def test_the_last_trade_stands_in_for_an_empty_side(world: World):
+    """Where nobody offers, the last trade is the best we know."""
+    world.tell(world.price(2, None), world.price(4, 500.07))
+
+    world.place("k1", market=True)
+
+    assert world.facts(OrderIntended)[0].reference_price == Decimal("500.07")
+
+
+def test_without_a_quote_no_order(world: World):
+    """A market order without a reference cannot be held against anything."""
+    world.reconnect()
+
+    assert refused(world, market=True) == ["reference"]
+
+
+def test_an_interrupted_stream_is_no_reference(world: World):
+    """The quote is still shown, and no longer proven."""
+    world.notice(354, req_id=world.stream_id())
+
+    assert refused(world, market=True) == ["reference"]
+
+
+def test_an_unchanged_quote_is_a_reference_while_its_line_lives(world: World):
+    """Quiet is not stale: an hour without a tick, the heartbeat answered, and the price still counts."""
+    world.wait(3600 * SECOND)
+
+    outcome = world.place(market=True)
+
+    assert outcome is not None
+    assert outcome.accepted
+
+
+@pytest.mark.parametrize("data_type", [2, 3, 4])
+def test_live_trading_takes_live_data_only(data_type: int):
+    """A delayed or frozen price is no price to trade on."""
+    world = World(limits=LIMITS, account_kind="live")
+    world.accounts = ("U1",)
+    world.ready()
+    assert world.place("k0", account="U1", market=True).accepted  # type: ignore[union-attr]
+
+    world.tell(world.data_type(data_type), world.price(1, 500.0), world.price(2, 500.1))
+
+    assert refused(world, account="U1", market=True, sell=True) == ["reference"]
+
+
+@pytest.mark.parametrize("name", LIMITS.__struct_fields__)
+def test_a_missing_limit_refuses(name: str):
+    """A ceiling that nobody gave is not a ceiling of infinity."""
+    world = World(limits=replace(LIMITS, **{name: None})).ready()
+
+    assert refused(world) == ["limit_missing"]
+
+
+def test_too_many_shares_are_refused(world: World):
+    """One above the limit is above the limit."""
+    world.quote(1.0, 1.01)
+
+    assert refused(world, quantity=Decimal(1_001), limit_price=Decimal("1.01")) == ["limit_quantity"]
+
+
+@pytest.mark.parametrize("market", [False, True])
+def test_too_much_money_is_refused(world: World, market: bool):
+    """Limit price times shares, or the reference where there is no limit."""
+    assert refused(world, quantity=Decimal(201), market=market) == ["limit_notional"]
+
+
+def test_too_many_open_orders_are_refused(world: World):
+    """What is in doubt counts: it may be working."""
+    for key, price in (("k1", "500.01"), ("k2", "500.02"), ("k3", "500.03")):
+        world.place(key, limit_price=Decimal(price))
+    world.wait(6 * SECOND)
+    assert {world.order(key).state for key in ("k1", "k2", "k3")} == {"in_doubt"}
+
+    assert refused(world, "k4") == ["limit_open_orders"]
+
+
+def test_the_same_order_twice_within_a_second_is_refused(world: World):
+    """A double click has two keys and one meaning."""
+    world.place("k1")
+    assert refused(world, "k2") == ["repeat"]
+
+    world.wait(SECOND)
+    outcome = world.place("k3")
+    assert outcome is not None
+    assert outcome.accepted
+
+
+def test_a_stricter_limit_never_admits_more(world: World):
+    """Each limit by itself: whatever a smaller one admits, the larger admits too."""
+    for quantity in (1, 99, 100, 101, 500):
+        admitted = []
+        for shares in (50, 100, 200):
+            tried = World(
+                limits=replace(LIMITS, order_quantity_shares=Decimal(shares), order_notional_usd=Decimal(10**9))
+            )
+            outcome = tried.ready().place(quantity=Decimal(quantity))
+            assert outcome is not None
+            admitted.append(outcome.accepted)
+        assert admitted == sorted(admitted)
+
+
+def test_a_change_of_the_gate_is_recorded_once(world: World):
+    """The journal says when orders could be sent; saying it again says nothing."""
+    world.lose()
+    world.connect()
+    world.wait(10 * SECOND)
+
+    assert [change.open for change in world.facts(GateChanged)] == [False, True, False, True]
