@@ -188,17 +188,21 @@ class TestOrders:
         assert "201: order rejected, insufficient equity" in everything
         assert len(json.loads(run("orders", "list", "--all", "--json").stdout)) == 4
 
-    @pytest.mark.parametrize("name", ["k1", "12", "1"])
+    @pytest.mark.parametrize("name", ["key-0112", "12", "0112", "key-01"])
     def test_an_order_is_cancelled_by_key_or_number(self, desk: Desk, name: str) -> None:
-        """Our key, a unique end of it, or IB's order id."""
+        """Our key, a unique beginning or end of it, or IB's order id, which wins over a key that ends with it."""
+        orders = (order("key-0112", START_NS, order_id=12), order("key-0213", START_NS, order_id=5))
+        desk.picture = replace(desk.picture, orders=orders)
         assert run("orders", "cancel", name).exit_code == ExitCode.OK
         (command,) = desk.commands
         assert isinstance(command, CancelOrder)
-        assert command.order_key == "k1"
+        assert command.order_key == "key-0112"
 
-    @pytest.mark.parametrize("name", ["k", "nothing", "k1\n"])
+    @pytest.mark.parametrize("name", ["k", "key-", "12", "nothing", "k1\n"])
     def test_an_ambiguous_or_unknown_order_is_not_cancelled(self, desk: Desk, name: str) -> None:
-        """Never the wrong one."""
+        """Never the wrong one: neither of two, nor one that merely ends with a short number."""
+        orders = (order("key-0112", START_NS, order_id=4), order("key-0213", START_NS, order_id=5))
+        desk.picture = replace(desk.picture, orders=orders)
         assert run("orders", "cancel", name).exit_code == ExitCode.USAGE
         assert desk.commands == []
 

@@ -86,7 +86,7 @@ def place(
 @state_option
 @json_option
 def cancel(order_key: str, state: Path | None, as_json: bool) -> None:
-    """Cancel one order by its key, the unique beginning or end of it, or IB's order id."""
+    """Cancel one order: by its key, four or more characters of its beginning or end, or IB's order id."""
     service = find(state)
     key = _resolve(service, order_key)
     _, outcome = ask(service, "DELETE", f"/v1/orders/{key}")
@@ -152,14 +152,12 @@ def _settled(service: Service, order_key: str, wait_s: float) -> dict[str, Any] 
 
 def _resolve(service: Service, given: str) -> str:
     _, answer = ask(service, "GET", "/v1/orders")
-    ours = [order for order in answer["orders"] if order["order_key"]]
-    matching = {
-        order["order_key"]
-        for order in ours
-        if given == str(order["order_id"]) or order["order_key"].startswith(given) or order["order_key"].endswith(given)
-    }
+    keys = [str(order["order_key"]) for order in answer["orders"] if order["order_key"]]
+    numbered = [o["order_key"] for o in answer["orders"] if o["order_key"] and str(o["order_id"]) == given]
+    alike = [key for key in keys if len(given) >= 4 and (key.startswith(given) or key.endswith(given))]
+    matching = [given] if given in keys else numbered or alike
     if len(matching) == 1:
-        return str(matching.pop())
+        return str(matching[0])
     what = f"{len(matching)} orders match" if matching else "no order matches"
     raise Answered(f"{what} {given[:64]!a}", remedy="see `ibkr-adapter orders list --all`", exit_code=ExitCode.USAGE)
 

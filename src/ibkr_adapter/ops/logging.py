@@ -16,7 +16,7 @@ import structlog
 
 FIELD_CHARS_MAX: Final = 4_000
 
-_NAMES: Final = {"req_id": "reqId", "client_id": "clientId", "code": "errorCode"}
+_NAMES: Final = {"req_id": "reqId", "client_id": "clientId", "code": "errorCode", "error_code": "errorCode"}
 
 _SECRET_KEYS: Final = re.compile(r"token|passw|secret|authorization|api_?key|credential", re.IGNORECASE)
 _SECRET_TEXTS: Final = (
@@ -76,11 +76,9 @@ def configure(level: str = "info", *, stream: TextIO | None = None, pretty: bool
 
 
 def rename(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """The names of the specification (§10.2)."""
-    for ours, theirs in _NAMES.items():
-        if ours in event:
-            event[theirs] = event.pop(ours)
-    return event
+    """The names of the specification (§10.2), and first what every line has."""
+    first = {name: event.pop(name) for name in ("timestamp", "level", "event") if name in event}
+    return first | {_NAMES.get(name, name): value for name, value in event.items()}
 
 
 def clean(_logger: object, _method: str, event: EventDict) -> EventDict:
