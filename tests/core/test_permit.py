@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from world import QQQ, World, codes, place
+from world import QQQ, World, codes, echoed, place
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import OrderType
@@ -318,3 +318,40 @@ def test_a_change_of_the_gate_is_recorded_once(world: World):
     world.wait(10 * SECOND)
 
     assert [change.open for change in world.facts(GateChanged)] == [False, True, False, True]
+
+
+@pytest.mark.parametrize("number", ["NaN", "sNaN", "-NaN", "Infinity", "1E+999999", "1E+13", "1E-400", "0.00000000001"])
+@pytest.mark.parametrize(("field", "code"), [("quantity", "quantity"), ("limit_price", "price")])
+def test_a_number_that_is_none_is_refused_and_does_no_harm(world: World, field: str, code: str, number: str):
+    """Comparing a NaN raises, dividing a giant raises: neither may reach the arithmetic, nor stop the service."""
+    assert refused(world, **{field: Decimal(number)}) == [code]
+
+
+def test_equal_numbers_are_equal_terms(world: World):
+    """The same order spelled with another exponent is the same order."""
+    world.place(quantity=Decimal("1E+2"))
+    again = place(now_ns=world.now_ns, command_id="again", quantity=Decimal("100.0"))
+    world.tell(again)
+
+    assert world.replies["again"].accepted
+
+
+def test_a_key_of_another_order_is_refused_and_leaves_that_order_alone(world: World):
+    """Two orders under one key could not be told apart; the first is on its way and stays on it."""
+    world.disk_works = False
+    world.place()
+    command = place(now_ns=world.now_ns, command_id="again", idempotency_key="other", quantity=Decimal(7))
+    world.tell(command)
+
+    assert codes(world.replies["again"].reasons) == ["order_key"]
+    assert world.order().state == "intended"
+    world.disk_works = True
+    world.settle()
+    assert world.order().state == "sent"
+
+
+def test_used_up_order_ids_refuse_and_do_not_stop_the_service(world: World):
+    """Another client's enormous id is enough: a person must reset the sequence, and prices flow on."""
+    world.say(echoed("", order_id=999_999_999, client_id=7, perm_id=99))
+
+    assert refused(world) == ["order_ids"]

@@ -7,6 +7,7 @@ way to change an order, so what a restart finds is what was known before it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from ibkr_adapter.commands import PlaceOrder, Reason
 from ibkr_adapter.core.records import Records
@@ -84,10 +85,17 @@ class Ledger:
 
 def terms_of(order: PlaceOrder | OrderIntended) -> str:
     """What the order is, apart from who asked and when: the payload that an idempotency key stands for."""
-    price = "" if order.limit_price is None else f" {order.limit_price.normalize()}"
+    price = "" if order.limit_price is None else f" {_plain(order.limit_price)}"
     action, order_type, tif = (str(order.action), str(order.order_type), str(order.tif))
     outside = " outside_rth" if order.outside_rth else ""
     return (
-        f"{action} {order.quantity.normalize():f} {order.instrument.key} "
+        f"{action} {_plain(order.quantity)} {order.instrument.key} "
         f"{order_type}{price} {tif}{outside} {order.account}".strip()
     )
+
+
+def _plain(number: Decimal) -> str:
+    """One spelling for equal numbers; what is no number, or absurdly large, stays as it was written."""
+    if not number.is_finite() or abs(number.adjusted()) > 20:
+        return str(number)
+    return f"{number.normalize():f}"

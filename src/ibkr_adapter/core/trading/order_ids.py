@@ -25,6 +25,11 @@ class OrderIds:
     def last(self) -> int:
         return self._last
 
+    @property
+    def used_up(self) -> bool:
+        """Nothing is left below the ids of requests."""
+        return self._last + 1 >= self.CEILING
+
     def seen(self, order_id: int) -> None:
         if self._last < order_id < self.CEILING:
             self._last = order_id
@@ -40,7 +45,6 @@ class OrderIds:
         following = self._last + 1
         while following in RESERVED_IDS:
             following += 1
-        if following >= self.CEILING:
-            raise AssertionError("order ids are used up: reset the order id sequence in the gateway's API settings")
+        assert following < self.CEILING, "the permit refuses before the ids are used up"
         self._last = following
         return following

@@ -213,7 +213,7 @@ class Orders:
                 self._gateway, self._client_id = event.gateway, event.client_id
             case OrderIntended():
                 self._intended(event)
-            case OrderRefused():
+            case OrderRefused() if event.order_id is not None:
                 self._move(event.order_key, S.REFUSED, event.ts_recv_ns, "; ".join(r.text for r in event.reasons))
             case FrameSent():
                 self._sent(event)

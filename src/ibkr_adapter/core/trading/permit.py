@@ -19,12 +19,17 @@ from ibkr_adapter.core.link.session import Link
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.records import Records
 from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.core.trading.order_ids import OrderIds
 from ibkr_adapter.core.trading.orders import Order, Orders
 from ibkr_adapter.events import Source
 from ibkr_adapter.instruments import Instrument
 
 REPEAT_WINDOW_NS = SECOND
 """Two orders with the same terms within this time are taken for one order sent twice (SEC 15c3-5, duplicates)."""
+
+NUMBER_MAX = Decimal(10) ** 12
+PLACES_MAX = 10
+"""Beyond these no share count and no price is meant; within them decimal arithmetic is exact."""
 
 
 @dataclass(slots=True)
@@ -37,6 +42,7 @@ class Permit:
     records: Records
     market: Market
     orders: Orders
+    order_ids: OrderIds
     unconfirmed: tuple[str, ...] = ()
 
     def gate(self) -> tuple[Reason, ...]:
@@ -45,9 +51,12 @@ class Permit:
 
     def placement(self, command: PlaceOrder, now_ns: int) -> tuple[Reason, ...]:
         """Why this order may not be sent: the gate, its terms, its price, the limits."""
+        if unreadable := tuple(_unreadable(command)):
+            return unreadable
         return (
             *self._gate(),
             *self._expiry(command.expires_at_ns, now_ns),
+            *self._identity(command),
             *self._terms(command),
             *self._price(command),
             *self._limits(command),
@@ -109,13 +118,27 @@ class Permit:
                 code="expired", text="the command expired before it could be sent", remedy="send a new command"
             )
 
+    def _identity(self, command: PlaceOrder) -> Iterable[Reason]:
+        if self.orders.of(command.order_key) is not None:
+            yield Reason(
+                code="order_key",
+                text=f"order_key: {command.order_key} is another order's",
+                remedy="every order needs a key of its own",
+            )
+        if self.order_ids.used_up:
+            yield Reason(
+                code="order_ids",
+                text=f"order ids are used up: {self.order_ids.last} was seen",
+                remedy="reset the order id sequence in the gateway's API settings",
+            )
+
     def _terms(self, command: PlaceOrder) -> Iterable[Reason]:
         key = command.instrument.key
         if self.market.contracts.of(key) is None:
             why = self.market.contracts.unknown.get(key, "no contract details yet")
             yield Reason(code="instrument", text=f"{key}: {why}", remedy="configure it under instruments")
         quantity = command.quantity
-        if not quantity.is_finite() or quantity <= 0 or quantity != quantity.to_integral_value():
+        if quantity <= 0 or quantity != quantity.to_integral_value():
             yield Reason(code="quantity", text=f"quantity: {quantity} is not a whole number of shares above 0")
         if self.link.accounts and command.account not in self.link.accounts:
             yield Reason(
@@ -129,7 +152,7 @@ class Permit:
         if command.order_type is OrderType.MARKET and limit is not None:
             yield Reason(code="price", text="limit_price: a market order has none", remedy="leave it out, or use LMT")
         if command.order_type is OrderType.LIMIT:
-            if limit is None or not limit.is_finite() or limit <= 0:
+            if limit is None or limit <= 0:
                 yield Reason(code="price", text="limit_price: a limit order needs a price above 0")
                 return
             described = self.market.contracts.of(command.instrument.key)
@@ -183,6 +206,23 @@ class Permit:
                     remedy="wait a second if it is meant",
                 )
                 return
+
+
+def _unreadable(command: PlaceOrder) -> Iterable[Reason]:
+    """Numbers that arithmetic would stumble over: no numbers at all, or of a size and precision nobody trades in."""
+    for name, code, number in (
+        ("quantity", "quantity", command.quantity),
+        ("limit_price", "price", command.limit_price),
+    ):
+        if number is not None and not (
+            number.is_finite() and abs(number) < NUMBER_MAX and _places(number) <= PLACES_MAX
+        ):
+            yield Reason(code=code, text=f"{name}: not a number that can be traded in")
+
+
+def _places(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    return max(-exponent, 0) if isinstance(exponent, int) else 0
 
 
 def _no_limit(name: str) -> Reason:

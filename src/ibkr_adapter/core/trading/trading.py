@@ -64,7 +64,7 @@ class Trading:
         self._link = link
         self.ledger = ledger
         self.accounts = Accounts()
-        self.permit = Permit(settings, link, planes, ledger.records, market, ledger.orders)
+        self.permit = Permit(settings, link, planes, ledger.records, market, ledger.orders, ledger.order_ids)
         self.placements = Placements(settings, link, self.permit, pacing, ledger)
         self.inquiry = Inquiry(settings, request_ids, ledger)
         self._summary_id = request_ids.take()
