@@ -281,3 +281,144 @@ def test_a_late_word_of_the_broker_revives_what_was_not_found():
 
     assert world.order().state == "working"
     assert world.engine.ledger.orders.at_risk == [world.order()]
+
+
+# --- What is no evidence ------------------------------------------------------------------------------------------
+
+
+def test_two_lists_in_quick_succession_are_one_proof():
+    """A vanished order makes the next question come soon; ten seconds must pass all the same."""
+    world = World().ready()
+    world.working()
+    world.reconnect()
+    assert world.order().state == "in_doubt"
+
+    world.wait(9 * SECOND)
+    assert inquiries(world) >= 3
+    assert world.order().state == "in_doubt"
+    world.wait(12 * SECOND)
+
+    assert world.order().state == "not_found"
+
+
+def test_what_a_gateway_without_ib_answers_proves_no_absence():
+    """It answers from what it remembers; the orders are still at the exchange."""
+    world = doubted()
+    world.connect()
+    world.notice(1100)
+    world.wait(600 * SECOND)
+    assert world.order().state == "in_doubt"
+
+    world.lists[RequestAllOpenOrders] = [echoed("k1", 11)]
+    world.notice(1102)
+    world.settle()
+
+    assert world.order().state == "working"
+
+
+def test_lists_asked_before_the_upstream_came_back_are_asked_again():
+    """During the way up, too: ready comes with the second answer."""
+    world = doubted()
+    world.silent.update(LISTS)
+    world.connect()
+    world.notice(1100)
+    world.notice(1102)
+    world.silent.clear()
+    for event in (OpenOrdersEnd, CompletedOrdersEnd, PositionsEnd):
+        world.tell(world.named(event))
+    world.tell(world.named(ExecutionsEnd, req_id=world.requests(RequestExecutions)[-1].req_id))
+    assert len(world.requests(RequestAllOpenOrders)) == 3
+    assert not world.engine.link.ready
+
+    world.settle()
+
+    assert world.engine.link.ready
+    assert world.order().misses == 1
+
+
+def test_two_inquiries_never_overlap():
+    """The end of open orders names no request: the first one's must not pass for the second's."""
+    world = World().ready()
+    world.silent.add(RequestAllOpenOrders)
+    world.notice(1102)
+    world.notice(1102)
+    world.notice(1102)
+    world.settle()
+    before = inquiries(world)
+
+    world.tell(world.named(OpenOrdersEnd))
+
+    assert inquiries(world) == before + 1
+
+
+def test_a_question_that_arises_during_an_inquiry_is_answered_by_the_next():
+    """The order was listed, then refused: what was listed before is no answer to it."""
+    world = World().ready()
+    order = world.working()
+    world.silent.add(RequestCompletedOrders)
+    world.wait(SECOND)
+    world.notice(1102)
+    world.say(echoed("k1", order.order_id, perm_id=7011))
+    world.notice(201, req_id=order.order_id, text="rejected")
+    world.silent.clear()
+    world.tell(world.named(CompletedOrdersEnd))
+    assert order.suspect
+
+    world.wait(3 * SECOND)
+
+    assert order.state == "rejected"
+
+
+def test_asking_again_does_not_open_the_gate():
+    """A list without its end stays unconfirmed until its end has come, whatever else is asked meanwhile."""
+    world = World()
+    world.silent.add(RequestExecutions)
+    world.connect()
+    world.wait(20 * SECOND)
+    assert world.gate() == ["unconfirmed"]
+
+    for _ in range(600):
+        world.wait(SECOND // 10)
+        assert world.gate() == ["unconfirmed"]
+
+
+def test_an_unconfirmed_list_is_asked_until_it_ends():
+    """A desk must not be shut for the day by one marker that got lost."""
+    world = World()
+    world.silent.add(RequestExecutions)
+    world.connect()
+    world.wait(25 * SECOND)
+    world.silent.clear()
+
+    world.wait(30 * SECOND)
+
+    assert world.gate() == []
+
+
+def test_rows_before_a_repeat_are_half_a_list_too():
+    """Something is there, so silence after the repeat does not mean that nothing is."""
+    world = World()
+    world.lists[RequestExecutions] = [execution(req_id=1_000_000_001)]
+    world.silent.add(RequestExecutions)
+    world.connect()
+    asked = world.requests(RequestExecutions)[0].req_id
+    world.tell(world.present(execution(req_id=asked)))
+    world.lists.clear()
+
+    world.wait(120 * SECOND)
+
+    assert not world.engine.link.ready
+
+
+def test_a_slow_answer_to_the_first_question_counts_after_the_repeat():
+    """A gateway that needs twelve seconds is slow, not silent."""
+    world = World()
+    world.silent.add(RequestExecutions)
+    world.connect()
+    world.wait(12 * SECOND)
+    first = world.requests(RequestExecutions)[0].req_id
+
+    world.tell(world.named(ExecutionsEnd, req_id=first))
+
+    assert world.engine.link.ready
+    assert world.gate() == []

@@ -19,7 +19,7 @@ from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.core.link.planes import Planes, Upstream
 from ibkr_adapter.core.link.requests import RequestIds
-from ibkr_adapter.core.link.session import Link
+from ibkr_adapter.core.link.session import Link, LinkState
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.notebook import Notebook
 from ibkr_adapter.core.settings import Settings
@@ -249,8 +249,8 @@ class Engine:
                 self.market.upstream(notice.effect, self._ask)
             case Effect.UPSTREAM_RESTORED | Effect.UPSTREAM_RESTORED_STREAMS_LOST:
                 self.market.upstream(notice.effect, self._ask)
-                if self.link.ready:
-                    self.trading.inquiry.begin(self._ask, now_ns, positions=False)
+                if self.link.ready or self.link.state is LinkState.RECONCILING:
+                    self.trading.inquiry.restored(self._ask, now_ns)
 
     def _ticks_dropped(self, event: TicksDropped, now_ns: int, out: Outbox) -> None:
         self.market.dropped(event.req_id, event.count, now_ns, out)

@@ -69,9 +69,13 @@ class Downloads:
         self._asked.clear()
 
     def asked(self, download: Download, now_ns: int) -> None:
+        """Anew, or once more: what came before the repeat still counts as half a list."""
         known = self._asked.get(download)
-        tries = known.tries + 1 if known is not None and known.answer is Answer.WAITING else 1
-        self._asked[download] = _Asked(deadline_ns=now_ns + self._timeout_ns, tries=tries)
+        if known is not None and known.answer is Answer.WAITING:
+            known.tries += 1
+            known.deadline_ns = now_ns + self._timeout_ns
+        else:
+            self._asked[download] = _Asked(deadline_ns=now_ns + self._timeout_ns)
 
     def row(self, download: Download) -> None:
         if (asked := self._asked.get(download)) and asked.answer is Answer.WAITING:

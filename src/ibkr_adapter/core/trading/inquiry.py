@@ -1,9 +1,12 @@
 """Asking the broker what it knows, and what follows from the answer.
 
-Every session begins with it, and it is repeated while there is a question: an order in doubt, or one that a code made
-suspect. The answer is four lists (open orders, completed orders, executions since midnight, positions); only when each
-has shown its end does the absence of an order from them mean anything, and only twice in ten seconds does it mean that
-the order is not there.
+Every session begins with it, and it is repeated while there is a question: an order in doubt, one that a code made
+suspect, or a list whose end never came. The answer is four lists (open orders, completed orders, executions since
+midnight, positions); only when each has shown its end does the absence of an order from them mean anything, and only
+twice, ten seconds apart, does it mean that the order is not there.
+
+End markers of orders name no request, so two inquiries never overlap: one that is wanted meanwhile follows. And a
+gateway that has lost IB answers from what it remembers, so what it answers then is no evidence of absence.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ibkr_adapter.clock import SECOND
+from ibkr_adapter.core.link.planes import Planes, Upstream
 from ibkr_adapter.core.link.requests import Answer, Download, Downloads, RequestIds
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger
@@ -30,40 +34,65 @@ ORDER_LISTS = (Download.OPEN_ORDERS, Download.COMPLETED_ORDERS, Download.EXECUTI
 URGENT_NS = SECOND
 """A new question is asked after this much quiet, an old one every ``inquiry_every_ns``."""
 
+APART_NS = 10 * SECOND
+"""Two lists prove an absence only this far apart: a gateway has been seen to know its orders late after a restart."""
+
 
 class Inquiry:
     """One inquiry at a time; its number is on every order that the broker named in it."""
 
-    def __init__(self, settings: Settings, request_ids: RequestIds, ledger: Ledger) -> None:
+    def __init__(self, settings: Settings, request_ids: RequestIds, ledger: Ledger, planes: Planes) -> None:
         self._every_ns = settings.inquiry_every_ns
         self._request_ids = request_ids
         self._ledger = ledger
         self.downloads = Downloads(settings.download_timeout_ns)
+        self._planes = planes
         self._asked_ns = 0
         self._judged = True
-        self._executions_id = 0
+        self._no_evidence = False
+        self._wanted_again = False
+        self._executions_ids: set[int] = set()
+        self._unconfirmed: tuple[Download, ...] = ()
 
     @property
     def unconfirmed(self) -> tuple[str, ...]:
-        return tuple(download.value for download in self.downloads.unconfirmed)
+        """Lists whose end was missing at the last inquiry that finished. Being asked again does not confirm them."""
+        unended = (d for d in self._unconfirmed if self.downloads.answer(d) is not Answer.COMPLETE)
+        return tuple(download.value for download in unended)
 
     def session_lost(self) -> None:
         self.downloads.clear()
         self._judged = True
+        self._wanted_again = False
+        self._unconfirmed = ()
 
     def begin(self, ask: Callable[[Request], None], now_ns: int, *, positions: bool) -> None:
         """Ask for the lists, the positions too at the start of a session: they are a standing subscription."""
         self._ledger.orders.inquiry += 1
         self._asked_ns = now_ns
         self._judged = False
+        self._no_evidence = False
+        self._wanted_again = False
+        self._executions_ids.clear()
         for download in (*ORDER_LISTS, Download.POSITIONS) if positions else ORDER_LISTS:
             self._ask(download, ask, now_ns)
 
+    def restored(self, ask: Callable[[Request], None], now_ns: int) -> None:
+        """The gateway has IB back: what it answered until now may be old, what it answers from now on is not."""
+        if self._judged:
+            self.begin(ask, now_ns, positions=False)
+        else:
+            self._no_evidence = True
+            self._wanted_again = True
+
     def is_ours(self, req_id: int) -> bool:
-        return req_id == self._executions_id
+        """An execution list of this inquiry, be it the answer to its first question or to the repeat."""
+        return req_id in self._executions_ids
 
     def tick(self, ask: Callable[[Request], None], now_ns: int, out: Outbox) -> bool:
         """Ask again what stayed silent; judge once all has come. True at the moment an inquiry finishes."""
+        if self._planes.upstream is Upstream.LOST:
+            self._no_evidence = True
         for download in self.downloads.expired(now_ns):
             if self.downloads.tries(download) >= 2 and self.downloads.give_up(download) is Answer.UNCONFIRMED:
                 continue
@@ -72,17 +101,21 @@ class Inquiry:
             out.wake_at(deadline_ns)
         if self._judged or not self.downloads.finished:
             return False
+        if self._wanted_again:
+            self.begin(ask, now_ns, positions=False)
+            return False
         self._judged = True
-        if self.downloads.complete:
+        self._unconfirmed = self.downloads.unconfirmed
+        if self.downloads.complete and not self._no_evidence:
             self._judge(now_ns, out)
         return True
 
     def ask_again(self, ask: Callable[[Request], None], now_ns: int, out: Outbox) -> None:
         """While a question stands, repeat the inquiry: soon for a new one, at ease for an old one."""
         questioned = self._ledger.orders.questioned
-        if not questioned or not self._judged:
+        if not (questioned or self.unconfirmed) or not self._judged or self._planes.upstream is Upstream.LOST:
             return
-        new = any(order.updated_ns > self._asked_ns for order in questioned)
+        new = any(order.updated_ns >= self._asked_ns for order in questioned)
         due_ns = self._asked_ns + (URGENT_NS if new else self._every_ns)
         if now_ns >= due_ns:
             self.begin(ask, now_ns, positions=False)
@@ -97,8 +130,9 @@ class Inquiry:
             case Download.COMPLETED_ORDERS:
                 ask(RequestCompletedOrders())
             case Download.EXECUTIONS:
-                self._executions_id = self._request_ids.take()
-                ask(RequestExecutions(req_id=self._executions_id))
+                req_id = self._request_ids.take()
+                self._executions_ids.add(req_id)
+                ask(RequestExecutions(req_id=req_id))
             case Download.POSITIONS:
                 ask(RequestPositions())
 
@@ -109,6 +143,8 @@ class Inquiry:
                 continue  # still here, on its way to the disk
             if order.handed_ns is not None and order.handed_ns >= self._asked_ns:
                 continue  # sent after we asked
+            if order.suspected_inquiry == self._ledger.orders.inquiry:
+                continue  # the question arose after we asked
             if order.seen_inquiry == self._ledger.orders.inquiry:
                 order.suspect = False
                 order.misses = 0
@@ -116,8 +152,11 @@ class Inquiry:
                 self._missed(order, now_ns, out)
 
     def _missed(self, order: Order, now_ns: int, out: Outbox) -> None:
+        if order.misses == 0:
+            order.missed_ns = self._asked_ns
         order.misses += 1
-        if order.rejection or (order.state is OrderState.IN_DOUBT and order.misses >= 2):
+        twice = order.misses >= 2 and self._asked_ns - order.missed_ns >= APART_NS
+        if order.rejection or (order.state is OrderState.IN_DOUBT and twice):
             evidence = f"not in {order.misses} complete lists of open orders, completed orders and executions"
             self._ledger.record(OrderNotFound(ts_recv_ns=now_ns, order_key=order.key, evidence=evidence), out)
         elif order.state is not OrderState.IN_DOUBT:

@@ -125,7 +125,9 @@ class Order:
     echo: OpenOrderReported | None = None
     status: OrderStatusReported | None = None
     seen_inquiry: int = 0
+    suspected_inquiry: int = -1
     misses: int = 0
+    missed_ns: int = 0
 
     @property
     def terminal(self) -> bool:
@@ -342,6 +344,7 @@ class Orders:
             order.rejection = order.detail
         if effect in (Effect.REJECT_ORDER, Effect.FAIL_REQUEST, Effect.SUSPECT_ORDER) and not order.terminal:
             order.suspect = True
+            order.suspected_inquiry = self.inquiry
         if order.state is S.CANCELLED and order.rejection and order.filled == 0 and not order.cancel_asked:
             order.move(S.REJECTED)
         order.updated_ns = event.ts_recv_ns

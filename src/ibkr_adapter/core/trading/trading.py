@@ -66,7 +66,7 @@ class Trading:
         self.accounts = Accounts()
         self.permit = Permit(settings, link, planes, ledger.records, market, ledger.orders, ledger.order_ids)
         self.placements = Placements(settings, link, self.permit, pacing, ledger)
-        self.inquiry = Inquiry(settings, request_ids, ledger)
+        self.inquiry = Inquiry(settings, request_ids, ledger, planes)
         self._summary_id = request_ids.take()
         self._gate: tuple[Reason, ...] | None = None
         self.ids_went_back = 0
