@@ -11,7 +11,7 @@ from ibkr_adapter.clock import MILLISECOND, SECOND
 from ibkr_adapter.core.engine import Durable, JournalFailed, SendFailed
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import CancelIntended, FrameSent, NextValidId, OrderIntended, OrderRefused, Recorded
-from ibkr_adapter.requests import RequestCurrentTime, SendCancel, SendOrder
+from ibkr_adapter.requests import RequestAllOpenOrders, RequestCurrentTime, SendCancel, SendOrder
 
 
 @pytest.fixture
@@ -235,6 +235,52 @@ def test_an_order_in_doubt_can_be_cancelled(world: World):
     world.cancel()
 
     assert len(world.requests(SendCancel)) == 1
+
+
+def test_a_cancel_that_the_lost_session_did_not_send_is_sent_by_the_next(world: World):
+    """It was accepted; nobody would ask again."""
+    order = world.working()
+    for number in range(50):
+        world.engine.pacing.ask(SendCancel(order_id=900 + number), epoch=1)
+    world.tell()
+    assert world.cancel().accepted  # type: ignore[union-attr]
+    assert SendCancel(order_id=order.order_id) not in world.sent
+    world.lose()
+    world.lists[RequestAllOpenOrders] = [echoed("k1", order.order_id, perm_id=7011)]
+    world.connect()
+
+    assert world.requests(SendCancel)[-1] == SendCancel(order_id=order.order_id)
+
+
+def test_a_cancel_is_sent_after_a_restart_too(world: World):
+    """The journal knows that it was asked for; whether it left, nobody knows."""
+    order = world.working()
+    world.cancel()
+    world.settle()
+    later = world.restarted()
+    later.lists[RequestAllOpenOrders] = [echoed("k1", order.order_id, perm_id=7011)]
+    later.ready()
+
+    assert later.requests(SendCancel) == [SendCancel(order_id=order.order_id)]
+
+
+def test_a_cancel_with_its_effect_is_not_sent_again(world: World):
+    """What has ended needs no cancel."""
+    order = world.working()
+    world.cancel()
+    world.say(echoed("k1", order.order_id, status="Cancelled"))
+    world.reconnect()
+
+    assert len(world.requests(SendCancel)) == 1
+
+
+def test_a_cancel_in_a_loop_waits_once(world: World):
+    """A program that hammers the cancel must not fill the queue, which would stop the service."""
+    world.working()
+    for number in range(20_000):
+        world.cancel(command_id=f"x{number}")
+
+    assert world.engine.pacing.waiting <= 1
 
 
 # --- The same key -------------------------------------------------------------------------------------------------

@@ -182,6 +182,7 @@ class Engine:
         if finished and self.link.socket_open and not self.link.ready:
             unconfirmed = ", ".join(self.trading.inquiry.unconfirmed)
             self.link.reconciled(f"ready, unconfirmed: {unconfirmed}" if unconfirmed else "ready", now_ns, out)
+            self.trading.session_ready()
             self.market.session_ready(self._ask)
         self.market.prove(now_ns, alive=self._feed_proven(now_ns), out=out)
         self.trading.watch_gate(now_ns, out)

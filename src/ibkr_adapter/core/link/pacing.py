@@ -47,8 +47,10 @@ class Pacing:
         """Queue a request; ``release`` hands it out when the window allows."""
         if self.waiting >= self.WAITING_MAX:
             raise AssertionError(f"{self.waiting} requests wait to be sent: something asks in a loop")
-        lane = self._lane(request)
-        lane.append(Send(epoch=epoch, request=request))
+        send = Send(epoch=epoch, request=request)
+        if isinstance(request, SendCancel) and send in self._cancels:
+            return  # one that waits already says the same
+        self._lane(request).append(send)
 
     def withdraw(self, order_id: int) -> bool:
         """Take back a placement that still waits here. True if there was one."""

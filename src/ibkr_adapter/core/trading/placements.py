@@ -100,6 +100,16 @@ class Placements:
             self._pacing.ask(SendCancel(order_id=order.order_id), epoch=self._link.epoch)
         out.replies.append(_outcome(command.command_id, order, accepted=True))
 
+    def cancel_again(self) -> None:
+        """A new session is ready: cancels that were accepted and have had no effect go out once more.
+
+        They may have waited for their turn when the last session ended, or been cut off on the way; a cancel of what
+        is cancelled already does no harm.
+        """
+        for order in self._ledger.orders.at_risk:
+            if order.cancel_asked:
+                self._pacing.ask(SendCancel(order_id=order.order_id), epoch=self._link.epoch)
+
     # What happened since.
 
     def durable(self, seq: int) -> None:

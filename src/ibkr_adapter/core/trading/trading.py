@@ -85,6 +85,10 @@ class Trading:
         self.inquiry.begin(ask, now_ns, positions=True)
         ask(RequestAccountSummary(req_id=self._summary_id, tags=self._settings.account_tags))
 
+    def session_ready(self) -> None:
+        if self._settings.orders:
+            self.placements.cancel_again()
+
     def session_lost(self, now_ns: int, out: Outbox) -> None:
         self.inquiry.session_lost()
         self.placements.refuse_pending(
