@@ -206,12 +206,14 @@ function drawSparks() {
 }
 
 function showAges() {
+  const cut = !state || state.link.state !== "ready" || state.upstream === "lost";
+  const silent = new Set((state?.streams ?? []).filter((s) => /^quote/.test(s.stream) && s.state !== "live").map((s) => s.instrument));
   let stale = 0;
   for (const [instrument, cells] of rows) {
     const quote = quotes.get(instrument);
     const sinceTick = quote ? since(quote.ts_recv_ns) : null;
     const sinceProof = quote ? serviceNow() - Math.max(quote.ts_recv_ns / MS, proven.get(instrument) ?? 0) : Infinity;
-    const old = !(sinceProof <= STALE_MS);
+    const old = cut || silent.has(instrument) || !(sinceProof <= STALE_MS);
     stale += old ? 1 : 0;
     write(cells.age, sinceTick !== null && sinceTick < 1000 ? "now" : age(sinceTick));
     cells.row.classList.toggle("stale", old);
@@ -242,13 +244,13 @@ function showBar(s) {
 const linkLevel = (name) => (name === "ready" ? "good" : /down|halted/.test(name) ? "bad" : "warn");
 
 let gateShown = null;
-function showGate(gate) {
-  const shown = JSON.stringify(gate);
+function showGate(gate, connected) {
+  const shown = JSON.stringify([gate, connected]);
   if (shown === gateShown) return;
   if (gateShown !== null) announce(gate.open ? "Orders can be sent again." : "New orders are not sent.");
   gateShown = shown;
   $("gate-banner").hidden = gate.open;
-  write($("gate-title"), "New orders are not sent. Cancelling works.");
+  write($("gate-title"), connected ? "New orders are not sent. Cancelling works." : "No order and no cancel can be sent: there is no session.");
   $("gate-reasons").replaceChildren(...gate.reasons.map((reason) => {
     const item = make("li", { text: sentence(reason.text) });
     if (reason.remedy) item.append(" ", make("span", { text: sentence(reason.remedy) }));
@@ -380,27 +382,30 @@ function showStreams(s) {
   const live = s.streams.filter((stream) => stream.state === "live").length;
   write($("streams-note"), s.streams.length ? `${live} of ${s.streams.length} live` : "");
   const odd = s.streams.filter((stream) => stream.state !== "live");
-  $("streams").replaceChildren(...(odd.length ? odd.slice(0, 12).map((stream) => make("li", {}, make("div", { cls: "head" },
-    make("span", { text: stream.stream }), make("span", { text: words(stream.state), cls: "tag", level: stream.state === "refused" ? "bad" : "warn" })),
-  ...(stream.detail ? [make("p", { text: stream.detail })] : [])))
+  $("streams").replaceChildren(...(odd.length ? alike(odd, (stream) => `${stream.state} ${stream.detail}`).slice(0, 12).map((group) => make("li", {}, make("div", { cls: "head" },
+    streamNames(group), make("span", { text: words(group[0].state), cls: "tag", level: group[0].state === "refused" ? "bad" : "warn" })),
+  ...(group[0].detail ? [make("p", { text: sentence(group[0].detail) })] : [])))
     : [make("li", { text: s.streams.length ? "All that was asked for arrives." : "Nothing is asked for yet.", cls: "dim" })]));
   const gaps = [...s.gaps].sort((a, b) => b.to_ns - a.to_ns);
   write($("gaps-note"), gaps.length ? String(gaps.length) : "");
-  $("gaps").replaceChildren(...(gaps.length ? grouped(gaps).slice(0, 10).map((gap) => make("li", {}, make("div", { cls: "head" },
-    make("span", { text: gap.streams.length === 1 ? gap.streams[0] : plural(gap.streams.length, "stream"), title: gap.streams.join(", ") }), make("small", { text: `${clock(gap.from_ns)}, ${age((gap.to_ns - gap.from_ns) / MS)}` })),
-  make("p", { text: sentence(CAUSES[gap.cause] ?? words(gap.cause)) + (gap.count === null ? "" : ` ${plural(gap.count, "event")} lost.`) })))
+  const together = alike(gaps, (gap) => `${gap.cause} ${Math.round(gap.from_ns / 1e9)} ${Math.round(gap.to_ns / 1e9)}`);
+  $("gaps").replaceChildren(...(gaps.length ? together.slice(0, 10).map((group) => {
+    const [gap] = group;
+    const count = group.some((each) => each.count === null) ? null : group.reduce((sum, each) => sum + each.count, 0);
+    return make("li", {}, make("div", { cls: "head" }, streamNames(group), make("small", { text: `${clock(gap.from_ns)}, ${age((gap.to_ns - gap.from_ns) / MS)}` })),
+      make("p", { text: sentence(CAUSES[gap.cause] ?? words(gap.cause)) + (count === null ? "" : ` ${plural(count, "event")} lost.`) }));
+  })
     : [make("li", { text: "None.", cls: "dim" })]));
 }
-function grouped(gaps) {
+const streamNames = (group) => make("span", {
+  text: group.length === 1 ? group[0].stream : plural(group.length, "stream"), title: group.map((each) => each.stream).join(", "),
+});
+function alike(items, keyed) { // one line for what happened to many at once
   const groups = new Map();
-  for (const gap of gaps) {
-    const key = `${gap.cause} ${Math.round(gap.from_ns / 1e9)} ${Math.round(gap.to_ns / 1e9)}`;
-    const group = groups.get(key);
-    if (!group) groups.set(key, { ...gap, streams: [gap.stream] });
-    else {
-      group.streams.push(gap.stream);
-      group.count = group.count === null || gap.count === null ? null : group.count + gap.count;
-    }
+  for (const item of items) {
+    const key = keyed(item);
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(item);
   }
   return [...groups.values()];
 }
@@ -424,7 +429,7 @@ function showPicture(s) {
   clockSkew = clockSkew === null ? skew : Math.min(clockSkew + 1, skew);
   for (const instrument of Object.keys(s.quotes).sort(inOrder(s))) quoteRow(instrument);
   for (const quote of Object.values(s.quotes)) showQuote(quote);
-  showBar(s); showGate(s.gate); showAccount(s); showPositions(s); showOrders(s); showExecutions(s);
+  showBar(s); showGate(s.gate, /ready|reconciling/.test(s.link.state)); showAccount(s); showPositions(s); showOrders(s); showExecutions(s);
   showLink(s); showNotices(s); showStreams(s); showSinks(s); showAges();
   write($("footer"), `ibkr-adapter ${s.version}`);
 }

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ibkr_adapter.errors import ExitCode
+
+
+def started(file: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "ibkr_adapter", "run", "--config", str(file)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "desk.toml"
+    file.write_text('data_dir = "data"\n[gateways.primary]\nport = 9\n[http]\nlisten = "127.0.0.1:0"')
+    return file
+
+
+@pytest.mark.wire
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_service_runs_without_a_gateway_and_stops_in_order(file: Path, number: signal.Signals) -> None:
+    """It waits for the gateway, says where its page is, and leaves with 0, its state file gone."""
+    state = file.parent / "data" / "service.json"
+    with started(file) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("development: http://127.0.0.1:")
+        assert stat.S_IMODE(os.stat(state).st_mode) == 0o600
+        process.send_signal(number)
+        assert process.wait(20) == 0
+        assert process.stdout.read() == "stopped\n"
+        assert "Traceback" not in process.stderr.read()
+    assert not state.exists()
+
+
+@pytest.mark.wire
+def test_a_second_service_on_the_same_data_is_20(file: Path) -> None:
+    """One line, and the first one is not disturbed."""
+    with started(file) as first:
+        assert first.stdout is not None
+        first.stdout.readline()
+        with started(file) as second:
+            assert second.stderr is not None
+            assert second.wait(20) == ExitCode.ALREADY_RUNNING
+            assert second.stderr.read().startswith("error: ")
+        assert first.poll() is None
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(20) == 0
