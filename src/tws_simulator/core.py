@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from tws_simulator import quotes, requests, summaries
 from tws_simulator.accounts import Ledger, account_for, opening_positions
 from tws_simulator.echoes import OrderEchoes
-from tws_simulator.exchange import Exchange, Executed, OrderEvent
+from tws_simulator.exchange import Exchange
 from tws_simulator.handshake import NEWEST_SERVER_VERSION
 from tws_simulator.interference import Interference
 from tws_simulator.market import Market, MarketEvent
 from tws_simulator.requests.account import send_positions
 from tws_simulator.requests.unsupported import refuse_unknown
 from tws_simulator.session import Session, SessionState
+from tws_simulator.tickets import Executed, OrderEvent
 from tws_simulator.universe import LISTINGS
 from tws_simulator.wire.codec import PROTOBUF_ID_OFFSET, UnknownMessage
 from tws_simulator.wire.row import Message

@@ -11,7 +11,7 @@ from typing import Any
 from tws_simulator import notices
 from tws_simulator.accounts import Commission, Execution
 from tws_simulator.contracts import described
-from tws_simulator.exchange import Commissioned, Echo, Executed, Notice, OrderEvent, OrderView, Status, WhatIf
+from tws_simulator.tickets import Commissioned, Echo, Executed, Notice, OrderEvent, OrderView, Status, WhatIf
 from tws_simulator.times import exchange_time
 from tws_simulator.universe import find
 from tws_simulator.wire.row import Message, message, part

@@ -16,24 +16,30 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from enum import Enum
 from hashlib import blake2b
 from typing import Final
 
-from tws_simulator.accounts import ZERO, Commission, Execution, Ledger, Placement, PlacementKind
+from tws_simulator.accounts import ZERO, Execution, Ledger, Placement, PlacementKind
 from tws_simulator.market import SECOND_NS, Market, MarketEvent, Quote, QuoteChanged, Traded, as_decimal, new_york_day
+from tws_simulator.tickets import (
+    ACTIONS,
+    ORDER_TYPES,
+    TIFS,
+    TIFS_REFUSED,
+    Commissioned,
+    Echo,
+    Executed,
+    ExecutionFilter,
+    Notice,
+    OrderEvent,
+    OrderStatus,
+    OrderTicket,
+    OrderView,
+    Status,
+    WhatIf,
+)
 from tws_simulator.universe import SMART, find, trades_at
-
-# "IB Pro tiered" for US stocks at the lowest volume tier; exchange, clearing and regulatory fees are left out, so this
-# is an approximation.
-COMMISSION_PER_SHARE_USD: Final = Decimal("0.0035")
-COMMISSION_MIN_USD: Final = Decimal("0.35")
-COMMISSION_MAX_SHARE: Final = Decimal("0.01")  # of the trade's value; wins over the minimum
-
-ACTIONS: Final = ("BUY", "SELL", "SSHORT")
-ORDER_TYPES: Final = ("MKT", "LMT")
-TIFS: Final = ("DAY", "GTC", "IOC")
-TIFS_REFUSED: Final = ("FOK", "GTD", "OPG", "DTC", "AUC")  # known to IB, not filled here
+from tws_simulator.working_order import WorkingOrder, commission_usd
 
 ORDERS_PER_DAY_MAX: Final = 200_000  # at it, new orders are refused with 201
 DEAD_ORDERS_TOLD_MAX: Final = 20  # a global cancel answers 161 for at most this many finished orders
@@ -59,147 +65,6 @@ MARGIN: Final = (  # wording ours
 )
 
 
-class OrderStatus(Enum):
-    """IB's names, as they go over the wire."""
-
-    HELD = "ApiPending"  # transmit=False: never told to anybody
-    PRE_SUBMITTED = "PreSubmitted"
-    SUBMITTED = "Submitted"
-    FILLED = "Filled"
-    CANCELLED = "Cancelled"
-    INACTIVE = "Inactive"  # refused after it was accepted; never works again
-
-
-TRANSITIONS: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
-    OrderStatus.HELD: frozenset({OrderStatus.PRE_SUBMITTED, OrderStatus.CANCELLED}),
-    OrderStatus.PRE_SUBMITTED: frozenset({OrderStatus.SUBMITTED, OrderStatus.CANCELLED, OrderStatus.INACTIVE}),
-    OrderStatus.SUBMITTED: frozenset({OrderStatus.FILLED, OrderStatus.CANCELLED}),
-    OrderStatus.FILLED: frozenset(),
-    OrderStatus.CANCELLED: frozenset(),
-    OrderStatus.INACTIVE: frozenset(),
-}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OrderTicket:
-    """A placeOrder message, decoded. ``limit_price`` is None where the client left it unset."""
-
-    client_id: int
-    order_id: int
-    con_id: int
-    symbol: str
-    action: str
-    order_type: str
-    quantity: Decimal
-    limit_price: Decimal | None = None
-    tif: str = "DAY"
-    order_ref: str = ""
-    account: str = ""
-    exchange: str = "SMART"
-    transmit: bool = True
-    outside_rth: bool = False
-    parent_id: int = 0
-    oca_group: str = ""
-    what_if: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OrderView:
-    """An order at one moment: all that openOrder, orderStatus and completedOrder say about it."""
-
-    ticket: OrderTicket
-    perm_id: int
-    status: OrderStatus
-    filled: Decimal
-    remaining: Decimal
-    average_price: Decimal
-    last_price: Decimal
-    parent_perm_id: int = 0
-    why_held: str = ""
-    commission_usd: Decimal | None = None
-    completed_ts_ns: int | None = None
-    completed_status: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Echo:
-    """An openOrder message for the order's owner."""
-
-    client_id: int
-    ts_ns: int
-    order: OrderView
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Status:
-    """An orderStatus message for the order's owner."""
-
-    client_id: int
-    ts_ns: int
-    order: OrderView
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Executed:
-    """An execDetails message outside a request (reqId -1)."""
-
-    client_id: int
-    ts_ns: int
-    execution: Execution
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Commissioned:
-    """A commission report; comes last."""
-
-    client_id: int
-    ts_ns: int
-    report: Commission
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Notice:
-    """An error message whose id is the order id."""
-
-    client_id: int
-    ts_ns: int
-    order_id: int
-    code: int
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WhatIf:
-    """The one openOrder that answers a what-if order: margins before and after, in USD."""
-
-    client_id: int
-    ts_ns: int
-    order: OrderView
-    initial_margin_before_usd: Decimal
-    initial_margin_after_usd: Decimal
-    maintenance_margin_before_usd: Decimal
-    maintenance_margin_after_usd: Decimal
-    equity_before_usd: Decimal
-    equity_after_usd: Decimal
-    commission_usd: Decimal
-
-
-OrderEvent = Echo | Status | Executed | Commissioned | Notice | WhatIf
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ExecutionFilter:
-    """Which executions reqExecutions asks for; None matches all. ``side`` is BUY or SELL, as clients write it."""
-
-    client_id: int | None = None
-    account: str | None = None
-    since_ns: int | None = None
-    symbol: str | None = None
-    sec_type: str | None = None
-    exchange: str | None = None
-    side: str | None = None
-
-
 class Exchange:
     """Accepts, matches and remembers the orders of every client of one account.
 
@@ -217,9 +82,9 @@ class Exchange:
         self._luck = random.Random(luck)  # noqa: S311  reproducible is what we want; nothing here is secret
         self._serials = _Serials(seed, start_ns)
         self._ids: dict[int, _Ids] = {}
-        self._orders: dict[tuple[int, int], _Order] = {}
-        self._live: dict[tuple[int, int], _Order] = {}  # held, waiting or working
-        self._working: dict[int, dict[tuple[int, int], _Order]] = {}
+        self._orders: dict[tuple[int, int], WorkingOrder] = {}
+        self._live: dict[tuple[int, int], WorkingOrder] = {}  # held, waiting or working
+        self._working: dict[int, dict[tuple[int, int], WorkingOrder]] = {}
         self._taken: dict[tuple[int, bool], tuple[int, Decimal]] = {}
         self._now_ns = start_ns
         self._day = new_york_day(start_ns)
@@ -240,7 +105,7 @@ class Exchange:
             return out
         if known is not None and known.is_live:
             kind = PlacementKind.MODIFY
-            refusal = self._refusal(ticket) or known.mismatch(ticket)
+            refusal = self._refusal(ticket) or ((105, CHANGED_ORDER) if known.differs(ticket) else None)
         else:
             kind = PlacementKind.NEW
             refusal = (103, DUPLICATE_ID) if ticket.order_id <= ids.accepted else self._refusal(ticket)
@@ -389,12 +254,12 @@ class Exchange:
         if parent is not None:
             # The gateway links a bracket's children by itself: the group is the parent's permanent id.
             ticket = replace(ticket, oca_group=str(parent.perm_id))
-        order = _Order(ticket, self._serials.perm_id(), parent)
+        order = WorkingOrder(ticket, self._serials.perm_id(), parent)
         self._orders[order.key] = self._live[order.key] = order
         if ticket.transmit:
             self._transmit(order, out)
 
-    def _transmit(self, order: "_Order", out: list[OrderEvent]) -> None:
+    def _transmit(self, order: "WorkingOrder", out: list[OrderEvent]) -> None:
         """Send an order and, with it, the held ones of its bracket: parent first, then children by age."""
         family = [each for each in self._live.values() if each.status is OrderStatus.HELD and each.is_kin(order)]
         for member in family:
@@ -411,7 +276,7 @@ class Exchange:
             if member.status is OrderStatus.PRE_SUBMITTED and not member.waits:
                 self._work(member, out)
 
-    def _work(self, order: "_Order", out: list[OrderEvent]) -> None:
+    def _work(self, order: "WorkingOrder", out: list[OrderEvent]) -> None:
         order.move(OrderStatus.SUBMITTED)
         self._pair(order, out)
         self._working.setdefault(order.ticket.con_id, {})[order.key] = order
@@ -419,7 +284,7 @@ class Exchange:
         if order.ticket.tif == "IOC" and order.is_live:
             self._cancel(order, "Cancelled by System:\n", out)
 
-    def _modify(self, order: "_Order", ticket: OrderTicket, out: list[OrderEvent]) -> None:
+    def _modify(self, order: "WorkingOrder", ticket: OrderTicket, out: list[OrderEvent]) -> None:
         order.change(ticket)
         if order.status is OrderStatus.HELD:
             if ticket.transmit:
@@ -440,7 +305,7 @@ class Exchange:
         before = self._ledger.margins(marks)
         after = self._ledger.margins(marks, ticket.con_id, _signed(ticket))
         price = ticket.limit_price or marks[ticket.con_id]
-        order = _Order(ticket, self._serials.perm_id(), None)
+        order = WorkingOrder(ticket, self._serials.perm_id(), None)
         order.move(OrderStatus.PRE_SUBMITTED)
         return WhatIf(
             client_id=ticket.client_id,
@@ -457,7 +322,7 @@ class Exchange:
 
     # Matching
 
-    def _take(self, order: "_Order", quote: Quote | QuoteChanged, out: list[OrderEvent]) -> None:
+    def _take(self, order: "WorkingOrder", quote: Quote | QuoteChanged, out: list[OrderEvent]) -> None:
         """Fill from the displayed size if the quote is within the limit; else wait in the queue at the limit."""
         buys = order.buys
         price = as_decimal(quote.ask if buys else quote.bid)
@@ -482,7 +347,7 @@ class Exchange:
         else:
             self._fill(order, shares, price, venue, 2, out)
 
-    def _meet(self, orders: Iterable["_Order"], trade: Traded, out: list[OrderEvent]) -> None:
+    def _meet(self, orders: Iterable["WorkingOrder"], trade: Traded, out: list[OrderEvent]) -> None:
         """Fill waiting limits that a trade reached, oldest first, with no more shares than it had."""
         price = as_decimal(trade.price)
         left = Decimal(trade.size)
@@ -493,7 +358,7 @@ class Exchange:
                 self._fill(order, shares, order.limit, trade.exchange, 1, out)
 
     def _fill(
-        self, order: "_Order", shares: Decimal, price: Decimal, venue: str, liquidity: int, out: list[OrderEvent]
+        self, order: "WorkingOrder", shares: Decimal, price: Decimal, venue: str, liquidity: int, out: list[OrderEvent]
     ) -> None:
         ticket = order.ticket
         cost_usd = order.fill(shares, price)
@@ -527,7 +392,7 @@ class Exchange:
         if order.status is OrderStatus.FILLED:
             self._release(order, out)
 
-    def _release(self, filled: "_Order", out: list[OrderEvent]) -> None:
+    def _release(self, filled: "WorkingOrder", out: list[OrderEvent]) -> None:
         """A filled order ends the others of its group and starts its children."""
         for order in list(self._live.values()):
             if not order.is_live or order.ticket.client_id != filled.ticket.client_id:
@@ -539,40 +404,40 @@ class Exchange:
 
     # Endings and messages
 
-    def _cancel(self, order: "_Order", why: str, out: list[OrderEvent]) -> None:
+    def _cancel(self, order: "WorkingOrder", why: str, out: list[OrderEvent]) -> None:
         self._end(order, OrderStatus.CANCELLED, why)
         out.append(self._status(order))
         out.append(self._notice(order.ticket, 202, CANCELED))
         self._cancel_children(order, out)
 
-    def _reject(self, order: "_Order", reason: str, out: list[OrderEvent]) -> None:
+    def _reject(self, order: "WorkingOrder", reason: str, out: list[OrderEvent]) -> None:
         self._end(order, OrderStatus.INACTIVE, f"Rejected by System:\n{reason}")
         self._pair(order, out)
         out.append(self._notice(order.ticket, 201, REJECTED + reason))
         self._pair(order, out)
         self._cancel_children(order, out)
 
-    def _cancel_children(self, parent: "_Order", out: list[OrderEvent]) -> None:
+    def _cancel_children(self, parent: "WorkingOrder", out: list[OrderEvent]) -> None:
         for order in list(self._live.values()):
             if order.parent is parent and order.is_live:
                 self._cancel(order, "Cancelled by System:\n", out)
 
-    def _end(self, order: "_Order", status: OrderStatus, why: str) -> None:
+    def _end(self, order: "WorkingOrder", status: OrderStatus, why: str) -> None:
         order.move(status)
         self._finish(order, why)
 
-    def _finish(self, order: "_Order", completed_status: str) -> None:
+    def _finish(self, order: "WorkingOrder", completed_status: str) -> None:
         order.completed_ts_ns = self._now_ns
         order.completed_status = completed_status
         self._live.pop(order.key, None)
         self._working.get(order.ticket.con_id, {}).pop(order.key, None)
 
-    def _pair(self, order: "_Order", out: list[OrderEvent]) -> None:
+    def _pair(self, order: "WorkingOrder", out: list[OrderEvent]) -> None:
         view = order.view()
         out.append(Echo(client_id=order.ticket.client_id, ts_ns=self._now_ns, order=view))
         out.append(Status(client_id=order.ticket.client_id, ts_ns=self._now_ns, order=view))
 
-    def _status(self, order: "_Order") -> Status:
+    def _status(self, order: "WorkingOrder") -> Status:
         return Status(client_id=order.ticket.client_id, ts_ns=self._now_ns, order=order.view())
 
     def _notice(self, ticket: OrderTicket, code: int, text: str) -> Notice:
@@ -610,135 +475,6 @@ class Exchange:
         return out
 
 
-class _Order:
-    """One order's life: status, fills, place in the queue."""
-
-    def __init__(self, ticket: OrderTicket, perm_id: int, parent: "_Order | None") -> None:
-        self.ticket = ticket
-        self.perm_id = perm_id
-        self.parent = parent
-        self.status = OrderStatus.HELD
-        self.filled = ZERO
-        self.last_price = ZERO
-        self.commission_usd: Decimal | None = None
-        self.completed_ts_ns: int | None = None
-        self.completed_status = ""
-        self.rests = False
-        self._ahead: Decimal | None = None  # shares queued before ours; None while our price is not the touch
-        self._value_usd = ZERO
-
-    @property
-    def key(self) -> tuple[int, int]:
-        return self.ticket.client_id, self.ticket.order_id
-
-    @property
-    def buys(self) -> bool:
-        return self.ticket.action == "BUY"
-
-    @property
-    def limit(self) -> Decimal | None:
-        return self.ticket.limit_price if self.ticket.order_type == "LMT" else None
-
-    @property
-    def remaining(self) -> Decimal:
-        return self.ticket.quantity - self.filled
-
-    @property
-    def average_price(self) -> Decimal:
-        return self._value_usd / self.filled if self.filled else ZERO
-
-    @property
-    def is_live(self) -> bool:
-        return bool(TRANSITIONS[self.status])
-
-    @property
-    def waits(self) -> bool:
-        """Whether the order starts only once its parent is filled."""
-        return self.parent is not None and self.parent.status is not OrderStatus.FILLED
-
-    def is_kin(self, other: "_Order") -> bool:
-        return (self.parent or self) is (other.parent or other)
-
-    def move(self, status: OrderStatus) -> None:
-        if status not in TRANSITIONS[self.status]:
-            raise AssertionError(f"{self!r} cannot become {status.value}")
-        self.status = status
-
-    def mismatch(self, ticket: OrderTicket) -> tuple[int, str] | None:
-        """105 unless only price, size, type or time in force changed."""
-        same = ticket.action == self.ticket.action and ticket.parent_id == self.ticket.parent_id
-        same = same and ticket.symbol in ("", self.ticket.symbol) and ticket.con_id in (0, self.ticket.con_id)
-        same = same and ticket.tif in TIFS
-        return None if same else (105, CHANGED_ORDER)
-
-    def change(self, ticket: OrderTicket) -> None:
-        """New terms; a new price or a larger size goes to the back of the queue."""
-        if ticket.limit_price != self.ticket.limit_price or ticket.quantity > self.ticket.quantity:
-            self.rests = False
-            self._ahead = None
-        self.ticket = replace(ticket, oca_group=self.ticket.oca_group)
-
-    def rest(self, quote: Quote | QuoteChanged, luck: random.Random) -> None:
-        """Wait at the limit; the queue ahead is drawn when our price first is the best of its side."""
-        self.rests = True
-        if self._ahead is not None:
-            return
-        best = as_decimal(quote.bid if self.buys else quote.ask)
-        size = quote.bid_size if self.buys else quote.ask_size
-        limit = self.limit
-        assert limit is not None, "an order without a limit never rests"
-        if limit == best:
-            self._ahead = Decimal(int(size * luck.random()))
-        elif limit > best if self.buys else limit < best:
-            self._ahead = ZERO
-
-    def reached(self, price: Decimal, size: Decimal) -> Decimal:
-        """How many of our shares a trade of ``size`` at ``price`` would fill."""
-        limit = self.limit
-        if limit is None or not self.rests or not self.is_live:
-            return ZERO
-        if price < limit if self.buys else price > limit:
-            return min(self.remaining, size)
-        if price != limit or self._ahead is None:
-            return ZERO
-        shares = min(max(size - self._ahead, ZERO), self.remaining)
-        self._ahead = max(self._ahead - size, ZERO)
-        return shares
-
-    def fill(self, shares: Decimal, price: Decimal) -> Decimal:
-        """Count a fill; what it adds to the commission."""
-        assert 0 < shares <= self.remaining, f"{self!r} overfilled by {shares}"
-        charged_usd = commission_usd(self.filled, self._value_usd)
-        self.filled += shares
-        self._value_usd += shares * price
-        self.last_price = price
-        return commission_usd(self.filled, self._value_usd) - charged_usd
-
-    def view(self) -> OrderView:
-        return OrderView(
-            ticket=self.ticket,
-            perm_id=self.perm_id,
-            status=self.status,
-            filled=self.filled,
-            remaining=max(self.remaining, ZERO),
-            average_price=self.average_price,
-            last_price=self.last_price,
-            parent_perm_id=self.parent.perm_id if self.parent else 0,
-            why_held="child" if self.status is OrderStatus.PRE_SUBMITTED and self.waits else "",
-            commission_usd=self.commission_usd,
-            completed_ts_ns=self.completed_ts_ns,
-            completed_status=self.completed_status,
-        )
-
-    def __repr__(self) -> str:
-        ticket = self.ticket
-        terms = ticket.order_type if self.limit is None else f"{ticket.order_type} {self.limit}"
-        return (
-            f"<Order {ticket.client_id}/{ticket.order_id} {ticket.action} {ticket.quantity} {ticket.symbol} {terms} "
-            f"{self.status.value} filled {self.filled}>"
-        )
-
-
 @dataclass(slots=True)
 class _Ids:
     """One client's highest order ids: of any placeOrder, and of those that became an order.
@@ -768,13 +504,6 @@ class _Serials:
     def perm_id(self) -> int:
         self._perm_serial += 1
         return self._perm_serial
-
-
-def commission_usd(shares: Decimal, value_usd: Decimal) -> Decimal:
-    """What an order has cost so far; a fill is charged what it adds, so the minimum is paid once."""
-    if not shares:
-        return ZERO
-    return min(max(shares * COMMISSION_PER_SHARE_USD, COMMISSION_MIN_USD), value_usd * COMMISSION_MAX_SHARE)
 
 
 def _completed(ticket: OrderTicket, account: str) -> OrderTicket:

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tws_simulator.accounts import Ledger, PlacementKind, opening_positions
-from tws_simulator.exchange import (
+from tws_simulator.exchange import Exchange
+from tws_simulator.market import SECOND_NS, Market, Quote, QuoteChanged, Traded, as_decimal
+from tws_simulator.tickets import (
     TRANSITIONS,
     Commissioned,
     Echo,
-    Exchange,
     Executed,
     ExecutionFilter,
     Notice,
@@ -26,10 +27,9 @@ from tws_simulator.exchange import (
     OrderTicket,
     Status,
     WhatIf,
-    commission_usd,
 )
-from tws_simulator.market import SECOND_NS, Market, Quote, QuoteChanged, Traded, as_decimal
 from tws_simulator.universe import LISTINGS
+from tws_simulator.working_order import commission_usd
 
 START_NS = int(datetime(2026, 6, 22, 14, tzinfo=UTC).timestamp()) * SECOND_NS
 NOW_NS = START_NS + SECOND_NS

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tws_simulator.echoes import commission_report, exec_details
-from tws_simulator.exchange import ExecutionFilter
 from tws_simulator.market import new_york_time
+from tws_simulator.tickets import ExecutionFilter
 from tws_simulator.wire.row import Message, message
 from tws_simulator.wire.text import Values
 

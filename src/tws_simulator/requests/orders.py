@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from tws_simulator import notices
 from tws_simulator.contracts import resolve
-from tws_simulator.exchange import Notice, OrderTicket
 from tws_simulator.requests.order_lists import send_open_orders
+from tws_simulator.tickets import Notice, OrderTicket
 from tws_simulator.universe import SMART, Listing
 from tws_simulator.wire.row import Message, message
 from tws_simulator.wire.text import Values
