@@ -177,3 +177,65 @@ def test_a_quote_carries_when_it_was_received(world: World):
     world.tell(tick)
 
     assert last(world).ts_recv_ns == START_NS + SECOND
+
+
+# --- Kinds never mix ----------------------------------------------------------------------------------------------
+
+
+def test_a_new_subscription_starts_from_an_empty_quote(world: World):
+    """The ask of the last session may be hours old: beside a fresh bid it would pass for a market."""
+    world.quote(500.0, 500.1)
+    world.reconnect()
+    assert world.engine.snapshot(world.now_ns).quotes == {}
+
+    world.tell(world.data_type(1), world.price(1, 510.0))
+
+    assert (last(world).bid, last(world).ask) == (510.0, None)
+
+
+def test_delayed_prices_do_not_stay_behind_under_the_live_label(world: World):
+    """The stream turns live: what is not said again is gone."""
+    world.tell(world.data_type(3), world.price(66, 490.0), world.price(67, 490.1), world.size(69, "3"))
+
+    world.tell(world.data_type(1), world.price(1, 500.0))
+
+    assert (last(world).source, last(world).bid, last(world).ask) == (Source.LIVE, 500.0, None)
+    assert last(world).bid_size is None
+
+
+@pytest.mark.parametrize("by_message", [True, False])
+def test_live_prices_do_not_mix_with_delayed_ones(world: World, by_message: bool):
+    """The other way about, whether message 58 says so or a delayed number does."""
+    world.quote(500.0, 500.1)
+    said = [world.data_type(3)] if by_message else []
+
+    world.tell(*said, world.price(67, 490.1))
+
+    assert (last(world).source, last(world).bid, last(world).ask) == (Source.DELAYED, None, 490.1)
+
+
+def test_a_frozen_market_keeps_its_last_prices(world: World):
+    """Live turns frozen at the close: the same numbers, the same prices."""
+    world.quote(500.0, 500.1)
+    world.tell(world.data_type(2))
+
+    assert (last(world).source, last(world).bid) == (Source.FROZEN, 500.0)
+
+
+@pytest.mark.parametrize("text", ["nan;nan;1348075471534;NaN;inf;true", "-inf;sNaN;1348075471534;x;nan;true"])
+def test_a_print_of_no_numbers_has_none(world: World, text: str):
+    """NaN and infinity are spelled like numbers and are none."""
+    world.tell(world.text(48, text))
+
+    trade = world.told(Trade)[0]
+    assert (trade.price, trade.size, trade.total_volume, trade.vwap) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("field", "text"), [(45, "²"), (45, "-1"), (45, ""), (45, "9" * 5_000), (48, "1;1;²;1;1;true")]
+)
+def test_a_time_that_is_none_does_no_harm(world: World, field: int, text: str):
+    """Digits that are no numbers exist in Unicode, and a frame may hold anything."""
+    world.tell(world.text(field, text))
+
+    assert world.told(Trade) == []

@@ -64,7 +64,7 @@ class Market:
         for stream in self.subscriptions.missing():
             req_id = self._request_ids.take()
             self.subscriptions.asked(stream, req_id)
-            self._books[stream.instrument.key].forget_source()
+            self._books[stream.instrument.key].begin_anew()
             ask(
                 SubscribeQuotes(req_id=req_id, instrument=stream.instrument, generic_ticks=self._settings.generic_ticks)
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
+from math import isfinite
 from typing import TypeVar
 
 import msgspec
@@ -16,7 +17,7 @@ import msgspec
 from ibkr_adapter.clock import MILLISECOND, SECOND
 from ibkr_adapter.events import DataTypeReported, PriceTick, Quote, SizeTick, Source, TextTick, Trade, ValueTick
 
-T = TypeVar("T")
+T = TypeVar("T", float, Decimal)
 
 _PRICES = {1: "bid", 2: "ask", 4: "last", 6: "high", 7: "low", 9: "close", 14: "open"}
 _DELAYED_PRICES = {66: "bid", 67: "ask", 68: "last", 72: "high", 73: "low", 75: "close", 76: "open"}
@@ -33,6 +34,8 @@ _RT_VOLUME = frozenset({48, 77})
 _HALTED = 49
 
 _SOURCES = {1: Source.LIVE, 2: Source.FROZEN, 3: Source.DELAYED, 4: Source.DELAYED_FROZEN}
+_LATE = frozenset({Source.DELAYED, Source.DELAYED_FROZEN})
+_FOLDED = frozenset(PRICE_FIELDS.values()) | frozenset(SIZE_FIELDS.values()) | {"ts_event_ns"}
 
 
 class QuoteBook:
@@ -65,19 +68,19 @@ class QuoteBook:
 
     def text(self, tick: TextTick) -> None:
         if tick.field in _LAST_TIMESTAMP:
-            if tick.text.isdigit():
+            if _is_time(tick.text):
                 self._set("ts_event_ns", int(tick.text) * SECOND, tick.field, tick.ts_recv_ns)
         elif tick.field in _RT_VOLUME and (trade := self._trade(tick)) is not None:
             self.trades.append(trade)
 
-    def forget_source(self) -> None:
-        """A new subscription: what kind of data it brings is not known before the gateway says so."""
+    def begin_anew(self) -> None:
+        """A new subscription: neither what kind of data it brings nor any price is known before the gateway says so."""
         self.source = Source.UNKNOWN
-        self._changes["source"] = Source.UNKNOWN
+        self.quote = Quote(ts_recv_ns=0, instrument=self.instrument)
+        self._changes.clear()
 
     def data_type(self, event: DataTypeReported) -> None:
-        self.source = _SOURCES.get(event.data_type, Source.UNKNOWN)
-        self._changes["source"] = self.source
+        self._turn(_SOURCES.get(event.data_type, Source.UNKNOWN))
         self._changes["ts_recv_ns"] = event.ts_recv_ns
 
     def take(self) -> Quote:
@@ -87,17 +90,22 @@ class QuoteBook:
         return self.quote
 
     def _set(self, name: str, value: object, field: int, ts_recv_ns: int) -> None:
+        if field in _DELAYED_FIELDS and self.source not in _LATE:
+            self._turn(Source.DELAYED)  # the numbers prove it even where message 58 is missing
         self._changes[name] = value
         self._changes["ts_recv_ns"] = ts_recv_ns
-        if field in _DELAYED_FIELDS and self.source not in (Source.DELAYED, Source.DELAYED_FROZEN):
-            # The numbers prove it even where message 58 is missing.
-            self.source = Source.DELAYED
-            self._changes["source"] = self.source
+
+    def _turn(self, source: Source) -> None:
+        """From now on the data is of this kind; prices of the other kind do not stay behind under its label."""
+        if (source in _LATE) != (self.source in _LATE):
+            self._changes.update(dict.fromkeys(_FOLDED))
+        self.source = source
+        self._changes["source"] = source
 
     def _trade(self, tick: TextTick) -> Trade | None:
         """``price;size;milliseconds;total volume;vwap;single market maker``, of which price and size may be empty."""
         parts = tick.text.split(";")
-        if len(parts) != 6 or not parts[2].isdigit():
+        if len(parts) != 6 or not _is_time(parts[2]):
             return None
         return Trade(
             ts_recv_ns=tick.ts_recv_ns,
@@ -114,6 +122,11 @@ class QuoteBook:
 
 def _number(text: str, kind: Callable[[str], T]) -> T | None:
     try:
-        return kind(text) if text else None
+        number = kind(text)
+        return number if isfinite(number) else None
     except (ValueError, InvalidOperation):
         return None
+
+
+def _is_time(text: str) -> bool:
+    return text.isdecimal() and len(text) <= 15
