@@ -9,9 +9,9 @@ import pytest
 
 from ibkr_adapter.events import LossCause
 from ibkr_adapter.tws.callbacks import Callbacks
-from ibkr_adapter.tws.counters import Counters
 from ibkr_adapter.tws.decoding import FrameDecoder
 from ibkr_adapter.tws.dialogue import fault
+from ibkr_adapter.tws.progress import Counters
 from tws.test_captures import CAPTURED
 
 pytestmark = pytest.mark.wire

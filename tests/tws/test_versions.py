@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from types import ModuleType
 
@@ -68,3 +69,9 @@ def test_a_client_from_the_brokers_own_archive_is_accepted(monkeypatch: pytest.M
     monkeypatch.setattr(versions, "_version_of", lambda distribution: None)
     package = versions.installed()
     assert (package.distribution, package.channel) == ("unpackaged", "unknown")
+
+
+def test_the_official_client_is_loaded_only_to_connect() -> None:
+    """A command that opens no session works without it, and starts sooner."""
+    program = "import sys, ibkr_adapter.tws.session, ibkr_adapter.tws.mailbox; sys.exit('ibapi' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ibkr_adapter.tws.callbacks import Callbacks
-from ibkr_adapter.tws.counters import Counters
 from ibkr_adapter.tws.official import IN, Decoder
+from ibkr_adapter.tws.progress import Counters
 from ibkr_adapter.tws.translate import Malformed
 
 _BINARY_IDS_FROM = 201

@@ -7,7 +7,6 @@ rest, and an order event skipped in silence is worse than a reconnect. Ids that 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import Enum
 
 import structlog
 
@@ -15,11 +14,11 @@ from ibkr_adapter.events import FrameSent, LossCause, SessionLost, SessionOpened
 from ibkr_adapter.tws import handshake
 from ibkr_adapter.tws.callbacks import Callbacks
 from ibkr_adapter.tws.client import Client
-from ibkr_adapter.tws.counters import Counters
 from ibkr_adapter.tws.decoding import FrameDecoder
 from ibkr_adapter.tws.frames import OversizedFrame
 from ibkr_adapter.tws.mailbox import Mailbox
 from ibkr_adapter.tws.official import PACKAGE
+from ibkr_adapter.tws.progress import Counters, State
 from ibkr_adapter.tws.translate import Malformed
 from ibkr_adapter.tws.transport import Ended, Receipt, Transport, TransportOptions
 
@@ -30,13 +29,6 @@ _EARLY_FRAMES_MAX = 16
 
 _QUARANTINE_BYTES = 256
 _DETAIL_CHARACTERS = 200
-
-
-class State(Enum):
-    NEW = "new"
-    CONNECTING = "connecting"
-    OPEN = "open"
-    LOST = "lost"
 
 
 class Dialogue:

@@ -9,10 +9,8 @@ from ibkr_adapter import requests
 from ibkr_adapter.clock import MINUTE, SECOND, Clock
 from ibkr_adapter.errors import SessionError
 from ibkr_adapter.requests import Request
-from ibkr_adapter.tws.client import Client
-from ibkr_adapter.tws.counters import Counters
-from ibkr_adapter.tws.dialogue import Dialogue, State
 from ibkr_adapter.tws.mailbox import Mailbox
+from ibkr_adapter.tws.progress import Counters, State
 from ibkr_adapter.tws.transport import Receipt, Transport, TransportOptions
 
 __all__ = ["Counters", "Endpoint", "Mailbox", "Session", "State", "TransportOptions"]
@@ -44,6 +42,11 @@ class Session:
         orders: bool,
         options: TransportOptions | None = None,
     ) -> None:
+        # Here and not above: commands that never connect need neither the official client nor its 200 modules, and a
+        # client that cannot be used is an error of whoever opens a session, not of an import.
+        from ibkr_adapter.tws.client import Client
+        from ibkr_adapter.tws.dialogue import Dialogue
+
         options = options or TransportOptions()
         self.endpoint = endpoint
         self.client_id = client_id

@@ -30,8 +30,8 @@ from msgspec import Struct
 
 from ibkr_adapter.clock import SECOND, Clock
 from ibkr_adapter.events import LossCause
-from ibkr_adapter.tws.counters import Counters
 from ibkr_adapter.tws.frames import READ_BYTES, FrameBuffer, OversizedFrame
+from ibkr_adapter.tws.progress import Counters
 from ibkr_adapter.worker import Worker
 
 _log = structlog.get_logger()
@@ -297,14 +297,17 @@ class Transport:
     # --- Reading --------------------------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        size = self._receive()
-        if size is None:
-            return
-        if not size:
-            partial = self._buffer.partial_bytes
-            raise Ended(LossCause.CLOSED, f"in the middle of a frame ({partial} bytes of it)" if partial else "")
-        if self._deliver(size) and size < READ_BYTES // 2:
-            self._linger()
+        """Read once; on a busy line go on, one read for each window, without asking ``poll`` in between."""
+        while True:
+            size = self._receive()
+            if size is None:
+                return
+            if not size:
+                partial = self._buffer.partial_bytes
+                raise Ended(LossCause.CLOSED, f"in the middle of a frame ({partial} bytes of it)" if partial else "")
+            had_bulk = self._deliver(size)
+            if not had_bulk or size >= READ_BYTES // 2 or self._blocked_since_ns is not None or self._linger():
+                return
 
     def _receive(self) -> int | None:
         """Bytes read, 0 at the end of the stream, ``None`` when there was nothing after all."""
@@ -330,17 +333,16 @@ class Transport:
         finally:
             self._counters.frames_empty = self._buffer.empty
 
-    def _linger(self) -> None:
-        """Let more ticks gather, unless somebody has something to send."""
+    def _linger(self) -> bool:
+        """Let more ticks gather; ``True`` if somebody wants something meanwhile, or there is no window at all."""
         window_us = self._options.batch_window_us
         if not window_us:
-            return
+            return True
         if self._wake_here.fileno() < _SELECT_FD_MAX:
-            select.select([self._wake_here], [], [], window_us / 1_000_000)
-        else:
-            waiter = select.poll()
-            waiter.register(self._wake_here, select.POLLIN)
-            waiter.poll(window_us / 1_000)
+            return bool(select.select([self._wake_here], [], [], window_us / 1_000_000)[0])
+        waiter = select.poll()
+        waiter.register(self._wake_here, select.POLLIN)
+        return bool(waiter.poll(window_us / 1_000))
 
     # --- Writing --------------------------------------------------------------------------------------------------
 

@@ -55,6 +55,7 @@ def installed() -> Package:
     try:
         module = importlib.import_module("ibapi")
         constants = importlib.import_module("ibapi.server_versions")
+        importlib.import_module("google.protobuf")  # some republished packages leave this dependency out
     except ImportError as missing:
         raise PackageError(f"the official client cannot be imported: {missing}", remedy=_REMEDY) from missing
     version = _version(module.get_version_string())

@@ -1,8 +1,19 @@
-"""What one session has done so far, in numbers."""
+"""How far one session has come: its state, and its traffic in numbers."""
 
 from __future__ import annotations
 
+from enum import Enum
+
 from msgspec import Struct
+
+
+class State(Enum):
+    """Whether the handshake is still to come, done, or never will be; READY is a matter of the core."""
+
+    NEW = "new"
+    CONNECTING = "connecting"
+    OPEN = "open"
+    LOST = "lost"
 
 
 class Counters(Struct):
