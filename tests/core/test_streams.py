@@ -8,7 +8,7 @@ from world import QQQ, SPY, START_NS, World
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.engine import SendFailed, TicksDropped
 from ibkr_adapter.events import Gap, GapCause, QuotesProven
-from ibkr_adapter.requests import SubscribeQuotes
+from ibkr_adapter.requests import RequestAllOpenOrders, SubscribeQuotes
 
 
 def gaps(world: World) -> list[tuple[str, GapCause, int, int]]:
@@ -208,3 +208,85 @@ def test_the_gaps_shown_are_bounded():
         world.tell(TicksDropped(req_id=world.stream_id(), count=1))
 
     assert len(world.engine.snapshot(world.now_ns).gaps) == 200
+
+
+def test_a_straggler_after_1100_does_not_close_the_gap():
+    """What was under way still arrives; the silence after it is the gap, and it must not go untold."""
+    world = World().ready()
+    world.notice(1100)
+    world.wait(1 * SECOND)
+    world.tell(world.price(1, 500.0))
+    world.wait(299 * SECOND)
+    assert not world.engine.market.flows("SPY")
+
+    world.notice(1102)
+    world.tell(world.price(1, 501.0))
+
+    assert gaps(world) == [("quote:SPY", GapCause.UPSTREAM_LOST, 1, 300)]
+
+
+def test_a_stream_whose_first_tick_is_a_straggler_has_a_gap_too():
+    """Asked just before 1100, answered just after: what follows is silence like any other."""
+    world = World()
+    world.connect()
+    world.notice(1100)
+    world.tell(world.price(1, 500.0))
+    world.wait(60 * SECOND)
+    world.notice(1102)
+    world.tell(world.price(1, 501.0))
+
+    assert gaps(world) == [("quote:SPY", GapCause.UPSTREAM_LOST, 0, 60)]
+
+
+def test_1101_before_ready_asks_for_no_stream():
+    """The kind of data is not chosen yet, and what is at risk not known; ready asks for all of them."""
+    world = World()
+    world.silent.add(RequestAllOpenOrders)
+    world.connect()
+
+    world.notice(1101)
+    assert subscribed(world) == 0
+    world.silent.clear()
+    world.wait(30 * SECOND)
+
+    assert world.engine.link.ready
+    assert subscribed(world) == 1
+
+
+def test_1101_without_1100_is_a_gap_of_the_upstream():
+    """The first notice may have been lost with its frame."""
+    world = World().ready()
+    world.wait(SECOND)
+    world.notice(1101)
+    world.quote()
+
+    assert gaps(world) == [("quote:SPY", GapCause.UPSTREAM_LOST, 0, 1)]
+
+
+def test_a_competing_session_silences_a_stream_until_it_ticks():
+    """10197: nothing comes while somebody else looks at the same data, so the quote is proven by nobody."""
+    world = World().ready()
+    world.notice(10197, req_id=world.stream_id(), text="competing session")
+    before = len(world.told(QuotesProven))
+    world.wait(20 * SECOND)
+    assert not world.engine.market.flows("SPY")
+    assert len(world.told(QuotesProven)) == before
+
+    world.tell(world.price(1, 500.0))
+
+    assert world.engine.market.flows("SPY")
+    assert [gap.to_ns - gap.from_ns for gap in world.told(Gap)] == [20 * SECOND]
+
+
+def test_a_refused_stream_that_ticks_is_alive():
+    """10089 has been seen as advice: delayed data followed. Ticks are better evidence than a code."""
+    world = World()
+    world.connect()
+    world.notice(10089, req_id=world.stream_id(), text="delayed data is available")
+    assert world.engine.snapshot(world.now_ns).streams[0].state == "refused"
+
+    world.tell(world.price(66, 500.0))
+
+    view = world.engine.snapshot(world.now_ns).streams[0]
+    assert (view.state, view.detail) == ("live", "")
+    assert world.engine.snapshot(world.now_ns).quotes["SPY"].bid == 500.0

@@ -247,9 +247,9 @@ class Engine:
             case Effect.POSITIONS_UNREADY:
                 self.trading.accounts.doubt_positions()
             case Effect.UPSTREAM_LOST:
-                self.market.upstream(notice.effect, self._ask)
+                self.market.upstream(notice.effect, self._ask, ready=self.link.ready)
             case Effect.UPSTREAM_RESTORED | Effect.UPSTREAM_RESTORED_STREAMS_LOST:
-                self.market.upstream(notice.effect, self._ask)
+                self.market.upstream(notice.effect, self._ask, ready=self.link.ready)
                 if self.link.ready or self.link.state is LinkState.RECONCILING:
                     self.trading.inquiry.restored(self._ask, now_ns)
 

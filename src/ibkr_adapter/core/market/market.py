@@ -70,16 +70,19 @@ class Market:
             )
 
     def session_lost(self) -> None:
-        self.subscriptions.session_lost()
+        self.subscriptions.wire_lost(GapCause.SESSION_LOST)
         self.contracts.forget_asked()
 
-    def upstream(self, effect: Effect, ask: Ask) -> None:
-        """The gateway lost IB, or has it back: with its streams, or without."""
+    def upstream(self, effect: Effect, ask: Ask, *, ready: bool) -> None:
+        """The gateway lost IB, or has it back: with its streams, or without. Before ready nothing is asked."""
         if effect is Effect.UPSTREAM_LOST:
-            self.subscriptions.interrupt_all(GapCause.UPSTREAM_LOST)
+            self.subscriptions.upstream_lost()
         elif effect is Effect.UPSTREAM_RESTORED_STREAMS_LOST:
-            self.subscriptions.session_lost()
-            self.subscribe_missing(ask)
+            self.subscriptions.wire_lost(GapCause.UPSTREAM_LOST)
+            if ready:
+                self.subscribe_missing(ask)
+        else:
+            self.subscriptions.upstream_restored()
 
     # What came.
 
@@ -114,6 +117,8 @@ class Market:
     def notice(self, req_id: int, notice: Notice, text: str) -> str:
         """A code about one of our requests; the instrument it concerns, or an empty string."""
         stream = self.subscriptions.of(req_id)
+        if notice.effect is Effect.STREAM_SILENT:
+            stream = self.subscriptions.silenced(req_id, f"{notice.code}: {text}")
         if notice.effect is not Effect.FAIL_REQUEST:
             return stream.instrument.key if stream is not None else ""
         if (instrument := self.contracts.failed(req_id, text)) is not None:

@@ -45,6 +45,7 @@ class Subscriptions:
     def __init__(self, instruments: tuple[Instrument, ...]) -> None:
         self._streams = {i.key: Stream(name=f"quote:{i.key}", instrument=i) for i in instruments}
         self._by_req_id: dict[int, Stream] = {}
+        self._upstream_lost = False
 
     def __iter__(self) -> Iterator[Stream]:
         return iter(self._streams.values())
@@ -63,10 +64,19 @@ class Subscriptions:
         return self._by_req_id.get(req_id)
 
     def received(self, stream: Stream, ts_recv_ns: int) -> Gap | None:
-        """Something came; the gap that it ends, if there was one."""
+        """Something came; the gap that it ends, if there was one.
+
+        What was refused and flows all the same is live: some refusals are advice. But while the gateway has lost IB, a
+        tick is a straggler: the gap begins behind it, and ends with the first one after.
+        """
         stream.events += 1
         stream.last_recv_ns = ts_recv_ns
         stream.state = StreamState.LIVE
+        stream.detail = ""
+        if self._upstream_lost:
+            if stream.interrupted_ns is None or stream.cause is GapCause.UPSTREAM_LOST:
+                stream.interrupted_ns, stream.cause = ts_recv_ns, GapCause.UPSTREAM_LOST
+            return None
         if stream.interrupted_ns is None:
             return None
         gap = Gap(
@@ -82,19 +92,34 @@ class Subscriptions:
 
     def refused(self, req_id: int, detail: str) -> Stream | None:
         """A code ended this subscription. It stays wanted, and is asked again by the next session."""
-        stream = self._by_req_id.pop(req_id, None)
+        stream = self._by_req_id.get(req_id)
         if stream is not None:
             self.interrupt(stream, GapCause.REFUSED)
             stream.state = StreamState.REFUSED
             stream.detail = detail
-            stream.req_id = None
         return stream
 
-    def session_lost(self) -> None:
-        """The wire side dies with its session; what flowed is interrupted from its last event on."""
+    def silenced(self, req_id: int, detail: str) -> Stream | None:
+        """A code said that nothing comes for now; the subscription stands, and its next tick ends the gap."""
+        stream = self._by_req_id.get(req_id)
+        if stream is not None:
+            self.interrupt(stream, GapCause.REFUSED)
+            stream.detail = detail
+        return stream
+
+    def upstream_lost(self) -> None:
+        self._upstream_lost = True
+        self._interrupt_all(GapCause.UPSTREAM_LOST)
+
+    def upstream_restored(self) -> None:
+        self._upstream_lost = False
+
+    def wire_lost(self, cause: GapCause) -> None:
+        """The wire side dies with its session, or by the gateway's word; what flowed is interrupted."""
+        self._upstream_lost = False
         self._by_req_id.clear()
         for stream in self._streams.values():
-            self.interrupt(stream, GapCause.SESSION_LOST)
+            self.interrupt(stream, cause)
             stream.state = StreamState.WAITING
             stream.req_id = None
 
@@ -105,7 +130,7 @@ class Subscriptions:
             stream.interrupted_ns = start_ns
             stream.cause = cause
 
-    def interrupt_all(self, cause: GapCause) -> None:
+    def _interrupt_all(self, cause: GapCause) -> None:
         for stream in self._streams.values():
             self.interrupt(stream, cause)
 
