@@ -8,6 +8,7 @@ import pytest
 from world import World, echoed, execution, status
 
 from ibkr_adapter.clock import SECOND
+from ibkr_adapter.core.engine import Durable
 from ibkr_adapter.events import (
     CompletedOrderReported,
     CompletedOrdersEnd,
@@ -422,3 +423,17 @@ def test_a_slow_answer_to_the_first_question_counts_after_the_repeat():
 
     assert world.engine.link.ready
     assert world.gate() == []
+
+
+def test_an_order_handed_over_whose_frame_never_left_is_in_doubt():
+    """The session took it and said no more: five seconds, as for an order without an answer."""
+    world = World().ready()
+    world.disk_works = False
+    world.place()
+    world.tell(Durable(seq=len(world.journal)))
+    world._coming.clear()
+    assert world.order().state == "intended"
+
+    world.wait(5 * SECOND)
+
+    assert world.order().state == "in_doubt"

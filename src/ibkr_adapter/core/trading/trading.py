@@ -213,7 +213,7 @@ class Trading:
 
     def _await_answers(self, now_ns: int, out: Outbox) -> None:
         for order in self.ledger.orders.at_risk:
-            if order.state is not OrderState.SENT or order.handed_ns is None:
+            if order.state not in UNACKNOWLEDGED or order.handed_ns is None:
                 continue
             due_ns = order.handed_ns + ANSWER_WITHIN_NS
             if now_ns >= due_ns:
