@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import msgspec
 import pytest
-from world import START_NS, World
+from world import START_NS, World, execution
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.link.gateways import Backoff
 from ibkr_adapter.core.link.session import TRANSITIONS, LinkState, account_kind
 from ibkr_adapter.effects import Outbox
-from ibkr_adapter.events import LinkChanged, LossCause, ManagedAccounts, NextValidId
+from ibkr_adapter.events import FrameSent, LinkChanged, LossCause, ManagedAccounts, NextValidId
 from ibkr_adapter.requests import RequestAllOpenOrders, RequestCurrentTime, RequestIds, SubscribeQuotes
 
 
@@ -256,3 +257,68 @@ def test_being_down_always_has_a_next_attempt():
         world.engine.receive((), world.now_ns, out)
         assert out.wake_at_ns is not None
         assert out.wake_at_ns > world.now_ns
+
+
+def test_our_own_frames_prove_nothing_about_the_other_side():
+    """A half-open socket takes what we send for a while: only what comes in is a sign of life."""
+    world = World().ready()
+    world.silent.add(RequestCurrentTime)
+    for _ in range(15):
+        world.wait(SECOND)
+        world.tell(world.named(FrameSent, order_id=11, cancel=True, frame=b""))
+
+    assert set(world.closes) == {(1, "nothing came for 15 s")}
+
+
+def test_a_fill_of_a_dead_session_is_no_sign_of_life_of_this_one():
+    """It is true, and it is old."""
+    world = World().ready()
+    fill = world.present(execution())
+    world.reconnect()
+    world.silent.add(RequestCurrentTime)
+    world.wait(10 * SECOND)
+    world.tell(msgspec.structs.replace(fill, ts_recv_ns=world.now_ns))
+    world.wait(5 * SECOND)
+
+    assert len(world.closes) == 1
+
+
+def test_silence_is_noticed_on_time():
+    """Fifteen seconds after the last byte, not at the next heartbeat that happens to come."""
+    world = World().ready()
+    world.silent.add(RequestCurrentTime)
+    world.wait(4 * SECOND)
+    world.tell(world.price(1, 500.0))
+
+    world.wait(15 * SECOND - 1)
+    assert world.closes == []
+    world.wait(1)
+
+    assert len(world.closes) == 1
+
+
+@pytest.mark.parametrize("reconciled", [True, False])
+def test_accounts_that_change_under_way_stop_us(reconciled: bool):
+    """Somebody logged the gateway into the live account: no order may go there."""
+    world = World()
+    if not reconciled:
+        world.silent.add(RequestAllOpenOrders)
+    world.connect()
+
+    world.tell(world.named(ManagedAccounts, accounts=("U1234567",)))
+
+    assert world.engine.link.state is LinkState.HALTED
+    assert world.closes == [(1, "account U1234567 is not a paper account")]
+    assert "link" in world.gate()
+    world.lose(LossCause.ASKED)
+    world.wait(600 * SECOND)
+    assert world.opens == [1]
+
+
+def test_the_same_accounts_again_change_nothing():
+    """The list is repeated when it is asked for."""
+    world = World().ready()
+
+    world.tell(world.named(ManagedAccounts, accounts=("DU1",)))
+
+    assert world.engine.link.ready

@@ -168,10 +168,12 @@ class Engine:
         """Take a batch in order, let time pass, fill the outbox."""
         for happening in happenings:
             if isinstance(happening, BrokerEvent):
-                if happening.epoch != self.link.epoch and not isinstance(happening, _TRUE_WHOEVER_BRINGS_IT):
+                if happening.epoch == self.link.epoch:
+                    if not isinstance(happening, FrameSent):  # our own bytes prove nothing about the other side
+                        self.link.heard(happening.ts_recv_ns)
+                elif not isinstance(happening, _TRUE_WHOEVER_BRINGS_IT):
                     self.stale_events += 1
                     continue
-                self.link.heard(happening.ts_recv_ns)
             self._routes[type(happening)](happening, now_ns, out)
         self._pass_time(now_ns, out)
         self.market.flush(out)

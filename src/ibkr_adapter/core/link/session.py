@@ -5,13 +5,13 @@ sessions is the link: it knows which epoch is the present one, so that whatever 
 and dropped (executions and other facts about money excepted: those are true whoever brings them).
 
     DOWN -> CONNECTING -> IDENTIFYING -> RECONCILING -> READY
-                                   \\-> HALTED
+                                \\______________\\__________\\-> HALTED
 
 IDENTIFYING waits for the next valid id *and* the account list, in either order: real gateways send both orders. Then
-the accounts must be those of the environment. A paper configuration on a live login is not an error to retry but a
-reason to stop: HALTED stays until a person restarts the service. RECONCILING waits for open orders, completed orders,
-executions and positions, each with its end marker; only then is anything known about what is at risk, and only then
-may orders be sent.
+the accounts must be those of the environment, and must stay so: the list may come again at any time. A paper
+configuration on a live login is not an error to retry but a reason to stop: HALTED stays until a person restarts the
+service. RECONCILING waits for open orders, completed orders, executions and positions, each with its end marker; only
+then is anything known about what is at risk, and only then may orders be sent.
 
 The heartbeat is a question for the gateway's time, never more often than every five seconds, because a gateway may
 leave a repeat within four unanswered. It proves the leg from here to the gateway and nothing beyond. Any inbound
@@ -44,8 +44,8 @@ TRANSITIONS: dict[LinkState, frozenset[LinkState]] = {
     LinkState.DOWN: frozenset({LinkState.CONNECTING}),
     LinkState.CONNECTING: frozenset({LinkState.IDENTIFYING, LinkState.DOWN}),
     LinkState.IDENTIFYING: frozenset({LinkState.RECONCILING, LinkState.DOWN, LinkState.HALTED}),
-    LinkState.RECONCILING: frozenset({LinkState.READY, LinkState.DOWN}),
-    LinkState.READY: frozenset({LinkState.DOWN}),
+    LinkState.RECONCILING: frozenset({LinkState.READY, LinkState.DOWN, LinkState.HALTED}),
+    LinkState.READY: frozenset({LinkState.DOWN, LinkState.HALTED}),
     LinkState.HALTED: frozenset(),
 }
 
@@ -115,11 +115,11 @@ class Link:
             self._have_id = True
         else:
             self.accounts = event.accounts
-        if self.state is not LinkState.IDENTIFYING or not (self._have_id and self.accounts):
-            return False
-        if mismatch := self._account_mismatch():
+        if self.socket_open and self.accounts and (mismatch := self._account_mismatch()):
             self._to(LinkState.HALTED, mismatch, now_ns, out)
             out.closes.append(Close(epoch=self.epoch, reason=mismatch))
+            return False
+        if self.state is not LinkState.IDENTIFYING or not (self._have_id and self.accounts):
             return False
         self._to(LinkState.RECONCILING, "downloading orders, executions and positions", now_ns, out)
         return True
@@ -174,7 +174,7 @@ class Link:
         if now_ns - self._probe_ns >= self._settings.probe_every_ns:
             self._probe_ns = now_ns
             ask(RequestCurrentTime())
-        out.wake_at(self._probe_ns + self._settings.probe_every_ns)
+        out.wake_at(min(self._probe_ns + self._settings.probe_every_ns, heard_ns + self._settings.silent_after_ns))
 
     def _drop(self, reason: str, out: Outbox) -> None:
         if not any(close.epoch == self.epoch for close in out.closes):
