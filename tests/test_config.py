@@ -21,6 +21,7 @@ from ibkr_adapter.config import (
     MarketData,
     account_kind_of,
     parse,
+    show,
     simulated,
 )
 from ibkr_adapter.errors import ConfigurationError
@@ -278,7 +279,7 @@ class TestBorders:
         """Neither repr nor the shown configuration holds the password of a store."""
         config = parse('[redis]\nurl = "redis://desk:s3cret@host:6379/0?password=s3cret"', "x")
         assert "s3cret" in config.redis.url
-        for shown in (repr(config), str(config), config.show()):
+        for shown in (repr(config), str(config), show(config)):
             assert "s3cret" not in shown
             assert "***@host:6379/0" in shown
 
@@ -296,7 +297,7 @@ class TestBorders:
     def test_what_is_shown_is_toml_that_means_the_same(self) -> None:
         """The shown configuration marks defaults and can be read back."""
         config = parse(LIVE + '[http]\nlisten = "127.0.0.1:9000"', "desk.toml")
-        shown = config.show()
+        shown = show(config)
         assert 'listen = "127.0.0.1:9000"\n' in shown
         assert 'level = "info"  # default' in shown
         assert "# order_notional_usd is not set: every order is refused" in shown
@@ -383,5 +384,5 @@ def check(text: str) -> None:
     else:
         assert isinstance(result, Config)
         refusal = ""
-        result.show()
+        show(result)
     assert "\n" not in refusal

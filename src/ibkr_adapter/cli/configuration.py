@@ -35,7 +35,7 @@ def config_group() -> None:
 @click.argument("file", type=FILE)
 def show(file: Path) -> None:
     """Print FILE as it is in force: everything resolved, defaults marked, secrets left out."""
-    click.echo(configuration.load(file).show(), nl=False)
+    click.echo(configuration.show(configuration.load(file)), nl=False)
 
 
 @config_group.command("template")

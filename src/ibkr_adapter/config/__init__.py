@@ -1,0 +1,53 @@
+"""One TOML file becomes one frozen ``Config``; whatever cannot be used is a ``ConfigurationError`` that names its key.
+
+Three steps: *read* (``tomllib``, sizes bounded), *type* (every key known, every value of its kind), *resolve*
+(defaults, and the rules that keep a paper configuration away from a live account). Nothing is guessed where money is
+concerned: live wants environment, full account number, live port and every limit said in words.
+"""
+
+from ibkr_adapter.config.defaults import DEFAULT_SYMBOLS, DEFAULT_TEMPLATE, PAPER_LIMITS, PRIMARY_EXCHANGES
+from ibkr_adapter.config.model import (
+    AccountKind,
+    Capability,
+    Component,
+    Config,
+    Environment,
+    Gateway,
+    Http,
+    Limits,
+    LogLevel,
+    MarketData,
+    Redis,
+    Trading,
+    account_kind_of,
+    is_loopback,
+    redact_url,
+)
+from ibkr_adapter.config.reading import load, parse, simulated
+from ibkr_adapter.config.showing import show
+
+__all__ = [
+    "DEFAULT_SYMBOLS",
+    "DEFAULT_TEMPLATE",
+    "PAPER_LIMITS",
+    "PRIMARY_EXCHANGES",
+    "AccountKind",
+    "Capability",
+    "Component",
+    "Config",
+    "Environment",
+    "Gateway",
+    "Http",
+    "Limits",
+    "LogLevel",
+    "MarketData",
+    "Redis",
+    "Trading",
+    "account_kind_of",
+    "is_loopback",
+    "load",
+    "parse",
+    "redact_url",
+    "show",
+    "simulated",
+]

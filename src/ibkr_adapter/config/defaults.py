@@ -1,0 +1,126 @@
+"""What stands where a file says nothing, and the file that says all of it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from ibkr_adapter.config.model import AccountKind, Capability, Component, Environment, Limits, MarketData
+
+SIMULATED: Final = "simulated"
+PRODUCTION: Final = "production"
+FILE_BYTES_MAX: Final = 1_000_000
+INSTRUMENTS_MAX: Final = 100
+"""IB's ordinary allowance of market-data lines."""
+
+KNOWN_PORTS: Final = {
+    7496: AccountKind.LIVE,
+    4001: AccountKind.LIVE,
+    7497: AccountKind.PAPER,
+    4002: AccountKind.PAPER,
+}
+"""TWS and IB Gateway as installed. Source: TWS API, errors 502."""
+
+DEFAULT_ENVIRONMENTS: Final = {
+    SIMULATED: Environment(),
+    "development": Environment(),
+    "staging": Environment(),
+    PRODUCTION: Environment(account_kind=AccountKind.LIVE, market_data=MarketData.LIVE_ONLY),
+}
+
+DEFAULT_PORTS: Final = {"development": 7497, "staging": 4002}
+
+DEFAULT_COMPONENTS: Final = {
+    "ibkr_adapter": Component(
+        client_id=1, purpose="primary market data and order routing", capabilities=tuple(Capability)
+    ),
+    "risk_manager": Component(
+        client_id=2, purpose="account summary and margin, read-only", capabilities=(Capability.ACCOUNT,)
+    ),
+    "execution_replay": Component(
+        client_id=3,
+        purpose="analytics without orders, paper accounts only",
+        capabilities=(Capability.MARKET_DATA, Capability.ACCOUNT),
+        paper_only=True,
+    ),
+    "emergency_console": Component(
+        client_id=99, purpose="a person, during incidents only", capabilities=(Capability.ACCOUNT, Capability.ORDERS)
+    ),
+}
+"""The client-id table of the desk (specification §3)."""
+
+READ_ONLY: Final = frozenset({"risk_manager", "execution_replay"})
+
+PAPER_LIMITS: Final = Limits(
+    order_quantity_shares=Decimal(1_000),
+    order_notional_usd=Decimal(250_000),
+    open_orders=20,
+    price_collar_percent=Decimal(5),
+)
+"""Paper environments ship limits; a live one never does."""
+
+PRIMARY_EXCHANGES: Final = {"SPY": "ARCA", "IWM": "ARCA"} | dict.fromkeys(
+    ("QQQ", "AAPL", "MSFT", "GOOGL", "GOOG", "AMZN", "NVDA", "META", "TSLA"), "NASDAQ"
+)
+
+DEFAULT_SYMBOLS: Final = ("SPY", "QQQ", "IWM", "AAPL", "MSFT", "GOOGL", "AMZN", "NVDA", "META", "TSLA")
+
+DEFAULT_TEMPLATE: Final = """\
+# ibkr-adapter configuration. Every line shows a default: what you leave out is as written here.
+
+environment = "development"     # development, staging or production; "simulated" belongs to `ibkr-adapter demo`
+component = "ibkr_adapter"      # who we are, from the table of components below
+# data_dir = "~/.local/state/ibkr-adapter/development"   # XDG_STATE_HOME is respected
+allow_plaintext = []            # hosts beyond loopback to which IB's unencrypted protocol may be spoken
+
+[environments.development]
+account_kind = "paper"          # paper or live; live is accepted in production only
+account = ""                    # the only account accepted; required for live, in full
+gateway = "primary"             # one of the gateways below
+market_data = "live-or-delayed" # or "live-only", the default of production
+packages = []                   # releases of the official client allowed here, e.g. ["10.50.2"]; empty: all supported
+
+[gateways.primary]
+host = "127.0.0.1"
+port = 7497                     # 7497 TWS paper, 7496 TWS live, 4002 Gateway paper, 4001 Gateway live
+# kind = "live"                 # only for a live gateway behind another port
+
+[components.ibkr_adapter]
+client_id = 1                   # 0 is never used, no id twice
+purpose = "primary market data and order routing"
+capabilities = ["market_data", "account", "orders"]
+
+[trading]
+enabled = false                 # nothing is sent to the market until this is true
+command_ttl_s = 2               # an order older than this is refused rather than sent late
+
+[trading.limits]                # a missing limit refuses every order; live has no defaults
+order_quantity_shares = 1000
+order_notional_usd = 250000
+open_orders = 20
+price_collar_percent = 5        # furthest a limit price may stand from the market
+
+[market_data]
+generic_ticks = "233"           # 233 trades and volume, 236 shortable
+
+# [[instruments]]               # default: SPY QQQ IWM AAPL MSFT GOOGL AMZN NVDA META TSLA
+# symbol = "SPY"
+# primary_exchange = "ARCA"
+
+[http]
+listen = "127.0.0.1:8080"       # port 0 takes any free one
+hosts = []                      # further names under which a browser may reach the page
+
+[store]
+path = ""                       # SQLite file; default: <data_dir>/store.sqlite
+
+[journal]
+directory = ""                  # default: <data_dir>/journal
+
+[redis]
+url = ""                        # e.g. "redis://localhost:6379/0"; empty: no Redis
+prefix = ""                     # before every key, so that environments can share a server
+
+[log]
+level = "info"                  # debug, info, warning, error
+"""

@@ -1,0 +1,234 @@
+"""What a configuration is: frozen tables, and the small questions that are asked of them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.instruments import Instrument
+
+
+class AccountKind(StrEnum):
+    """IB tells them apart by prefix: every paper account begins with D."""
+
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class MarketData(StrEnum):
+    LIVE_OR_DELAYED = "live-or-delayed"
+    LIVE_ONLY = "live-only"
+
+
+class Capability(StrEnum):
+    MARKET_DATA = "market_data"
+    ACCOUNT = "account"
+    ORDERS = "orders"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Section(Struct, frozen=True, kw_only=True):
+    """Base of all tables of the file."""
+
+
+class Environment(Section, frozen=True, kw_only=True):
+    """``account``: full number; required for live, and for paper the only one accepted where given.
+
+    ``packages``: releases of the official client allowed here; empty allows every supported one.
+    """
+
+    account_kind: AccountKind = AccountKind.PAPER
+    account: str = ""
+    gateway: str = "primary"
+    market_data: MarketData = MarketData.LIVE_OR_DELAYED
+    packages: tuple[str, ...] = ()
+
+
+class Gateway(Section, frozen=True, kw_only=True):
+    """``kind`` is needed only where the port is none of IB's defaults and the account is live."""
+
+    host: str = "127.0.0.1"
+    port: int
+    kind: AccountKind | None = None
+
+    @property
+    def address(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Component(Section, frozen=True, kw_only=True):
+    """One row of the client-id table. The capabilities are all this component can ever do."""
+
+    client_id: int
+    purpose: str = ""
+    capabilities: tuple[Capability, ...] = (Capability.MARKET_DATA, Capability.ACCOUNT)
+    paper_only: bool = False
+
+    def can(self, capability: Capability) -> bool:
+        return capability in self.capabilities
+
+
+class Limits(Section, frozen=True, kw_only=True):
+    """A limit that is ``None`` refuses every order."""
+
+    order_quantity_shares: Decimal | None = None
+    order_notional_usd: Decimal | None = None
+    open_orders: int | None = None
+    price_collar_percent: Decimal | None = None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        return tuple(name for name in self.__struct_fields__ if getattr(self, name) is None)
+
+
+class Trading(Section, frozen=True, kw_only=True):
+    enabled: bool = False
+    command_ttl_s: Decimal = Decimal(2)
+    limits: Limits = Limits()
+
+    @property
+    def command_ttl_ns(self) -> int:
+        return int(self.command_ttl_s * SECOND)
+
+
+class MarketDataSettings(Section, frozen=True, kw_only=True):
+    """``generic_ticks`` as IB writes them."""
+
+    generic_ticks: str = "233"
+
+
+class Http(Section, frozen=True, kw_only=True):
+    """``hosts``: names under which a browser may reach the page, besides the loopback ones and the address itself."""
+
+    listen: str = "127.0.0.1:8080"
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def host(self) -> str:
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+    @property
+    def loopback(self) -> bool:
+        return is_loopback(self.host)
+
+
+class Store(Section, frozen=True, kw_only=True):
+    path: str = ""
+
+
+class Journal(Section, frozen=True, kw_only=True):
+    directory: str = ""
+
+
+class Redis(Section, frozen=True, kw_only=True):
+    """``url`` may hold a password: print ``shown_url`` instead."""
+
+    url: str = ""
+    prefix: str = ""
+
+    @property
+    def shown_url(self) -> str:
+        return redact_url(self.url)
+
+    def __repr__(self) -> str:
+        return f"Redis(url={self.shown_url!r}, prefix={self.prefix!r})"
+
+    def __rich_repr__(self) -> Any:
+        yield "url", self.shown_url
+        yield "prefix", self.prefix
+
+
+class Log(Section, frozen=True, kw_only=True):
+    level: LogLevel = LogLevel.INFO
+
+
+class Config(Section, frozen=True, kw_only=True):
+    """Everything resolved: no key is missing, every path is absolute, every rule below has been checked.
+
+    ``given`` holds the dotted keys that the file set itself; ``warnings`` what is accepted but should be known.
+    """
+
+    environment: str
+    component: str
+    data_dir: str
+    environments: dict[str, Environment]
+    gateways: dict[str, Gateway]
+    components: dict[str, Component]
+    allow_plaintext: tuple[str, ...]
+    trading: Trading
+    market_data: MarketDataSettings
+    instruments: tuple[Instrument, ...]
+    http: Http
+    store: Store
+    journal: Journal
+    redis: Redis
+    log: Log
+    origin: str
+    given: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def active(self) -> Environment:
+        return self.environments[self.environment]
+
+    @property
+    def gateway(self) -> Gateway:
+        return self.gateways[self.active.gateway]
+
+    @property
+    def identity(self) -> Component:
+        """The component we run as: client id and capabilities."""
+        return self.components[self.component]
+
+    @property
+    def client_id(self) -> int:
+        return self.identity.client_id
+
+    @property
+    def data_path(self) -> Path:
+        return Path(self.data_dir)
+
+    @property
+    def state_file(self) -> Path:
+        """Where a running service says how to reach it."""
+        return self.data_path / "service.json"
+
+
+def account_kind_of(account: str) -> AccountKind:
+    """By prefix: D is paper, everything else is to be treated as money."""
+    return AccountKind.PAPER if account.startswith("D") else AccountKind.LIVE
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def redact_url(url: str) -> str:
+    """The address without what stands before the @, and without parameters."""
+    if not url:
+        return ""
+    scheme, _, rest = url.partition("://")
+    rest = rest.partition("?")[0]
+    user, at, host = rest.rpartition("@")
+    return f"{scheme}://{'***' if user else ''}{at}{host}"

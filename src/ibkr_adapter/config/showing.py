@@ -1,0 +1,65 @@
+"""A configuration as text again."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from ibkr_adapter.config.model import Config, Redis, Section
+from ibkr_adapter.config.typing import join
+
+
+def show(config: Config) -> str:
+    """The whole configuration as in force, TOML again; what the file did not say is marked ``# default``."""
+    lines = [f"# {config.origin}, as in force; secrets are not shown"]
+    lines += [f"# warning: {warning}" for warning in config.warnings]
+    for name in ("environment", "component", "data_dir", "allow_plaintext"):
+        lines.append(_line(config, "", name, getattr(config, name)))
+    name = config.environment
+    _show_table(lines, config, f"environments.{name}", config.active)
+    for name, gateway in config.gateways.items():
+        _show_table(lines, config, f"gateways.{name}", gateway)
+    for name, component in config.components.items():
+        _show_table(lines, config, f"components.{name}", component)
+    for name in ("trading", "market_data", "http", "store", "journal", "redis", "log"):
+        _show_table(lines, config, name, getattr(config, name))
+    for instrument in config.instruments:
+        origin = "" if "instruments" in config.given else "  # default"
+        lines += ["", f"[[instruments]]{origin}", f"symbol = {_value(instrument.symbol)}"]
+        if instrument.primary_exchange:
+            lines.append(f"primary_exchange = {_value(instrument.primary_exchange)}")
+    return "\n".join(lines) + "\n"
+
+
+def _show_table(lines: list[str], config: Config, path: str, section: Section) -> None:
+    lines += ["", f"[{path}]"]
+    nested: list[tuple[str, Section]] = []
+    for name in section.__struct_fields__:
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            nested.append((f"{path}.{name}", value))
+        elif isinstance(section, Redis) and name == "url":
+            lines.append(_line(config, path, name, section.shown_url))
+        else:
+            lines.append(_line(config, path, name, value))
+    for inner, value in nested:
+        _show_table(lines, config, inner, value)
+
+
+def _line(config: Config, path: str, name: str, value: object) -> str:
+    if value is None:
+        meaning = "every order is refused" if path == "trading.limits" else "by port"
+        return f"# {name} is not set: {meaning}"
+    mark = "" if join(path, name) in config.given else "  # default"
+    return f"{name} = {_value(value)}{mark}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return f"[{', '.join(_value(item) for item in value)}]"
+    if isinstance(value, str):
+        return msgspec.json.encode(str(value)).decode()
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
