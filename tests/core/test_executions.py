@@ -134,6 +134,10 @@ def test_a_fill_missed_while_the_link_was_down_comes_with_the_list(world: World)
         ("0000e0d5.65a1b2c3.01.01", "0000e0d5.65a1b2c3.01", 1),
         ("0000e0d5.65a1b2c3.01.02", "0000e0d5.65a1b2c3.01", 2),
         ("0000e0d5.65a1b2c3.02.01.03", "0000e0d5.65a1b2c3.02.01", 3),
+        ("plain", "plain", 0),
+        ("123", "123", 0),
+        ("0000e0d5.65a1b2c3.ab", "0000e0d5.65a1b2c3.ab", 0),
+        ("", "", 0),
     ],
 )
 def test_an_id_is_a_base_and_a_revision(exec_id: str, base: str, number: int):
@@ -146,6 +150,17 @@ FILLS = [
     for fill in (1, 2, 3)
     for number in (1, 2)
 ]
+
+
+def test_ids_without_a_revision_are_fills_of_their_own():
+    """What follows no pattern must not fall together: a fill would be lost."""
+    executions = Executions()
+    for exec_id in ("1001", "1002", "a.b.c1", "a.b.c2"):
+        fill = execution(exec_id)
+        assert executions.is_news(fill)
+        executions.apply(fill, "k1")
+
+    assert len(executions) == 4
 
 
 @given(st.permutations(FILLS + FILLS))

@@ -90,13 +90,18 @@ class Executions:
 
 
 def base_id(exec_id: str) -> str:
-    """The id without its revision, as in ``0000e0d5.65a1b2c3.01`` of ``0000e0d5.65a1b2c3.01.02``."""
-    return exec_id.rpartition(".")[0]
+    """The id without its revision: ``e0d5.65a1.01`` of ``e0d5.65a1.01.02``; all of it if it has none."""
+    base, _, digits = exec_id.rpartition(".")
+    return base if base and _is_revision(digits) else exec_id
 
 
 def revision(exec_id: str) -> int:
-    digits = exec_id.rpartition(".")[2]
-    return int(digits) if digits.isdigit() else 0
+    base, _, digits = exec_id.rpartition(".")
+    return int(digits) if base and _is_revision(digits) else 0
+
+
+def _is_revision(digits: str) -> bool:
+    return digits.isdecimal() and len(digits) <= 9
 
 
 def _identity(event: ExecutionReported) -> tuple[str, str]:
