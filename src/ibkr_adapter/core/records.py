@@ -27,12 +27,13 @@ class Records:
     def append(self, event: JournalEvent, out: Outbox) -> int:
         self.last_seq += 1
         append = Append(seq=self.last_seq, event=event)
-        self._unsafe.append(append)
+        if not self.failure:  # nothing waits for a disk that will not answer any more
+            self._unsafe.append(append)
         out.appends.append(append)
         return self.last_seq
 
     def durable(self, seq: int, out: Outbox) -> None:
-        """Everything up to ``seq`` is on disk."""
+        """Everything up to ``seq`` is on disk, whatever failed after it."""
         self.durable_seq = max(self.durable_seq, seq)
         while self._unsafe and self._unsafe[0].seq <= seq:
             safe = self._unsafe.popleft()
