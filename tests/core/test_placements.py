@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from world import FIRST_ID, START_NS, World, codes, echoed, place
 
 from ibkr_adapter.clock import MILLISECOND, SECOND
+from ibkr_adapter.commands import TimeInForce
 from ibkr_adapter.core.engine import Durable, JournalFailed, SendFailed
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import CancelIntended, FrameSent, NextValidId, OrderIntended, OrderRefused, Recorded
@@ -334,6 +336,38 @@ def test_the_same_key_is_known_after_a_restart(world: World):
     assert later.replies["again"].repeated
     assert later.replies["again"].order_id == FIRST_ID
     assert later.requests(SendOrder) == []
+
+
+def test_a_repeat_that_leaves_the_account_out_is_a_repeat(world: World):
+    """After a restart, before the session has told its accounts, the same command must find its outcome."""
+    world.place(account="")
+    later = world.restarted()
+
+    later.tell(place(now_ns=later.now_ns, command_id="again", account=""))
+
+    assert later.replies["again"].accepted
+    assert later.replies["again"].order_id == FIRST_ID
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"outside_rth": True},
+        {"account": "DU2"},
+        {"quantity": Decimal(99)},
+        {"limit_price": Decimal("500.11")},
+        {"market": True},
+        {"sell": True},
+        {"tif": TimeInForce.IOC},
+        {"outside_rth": True, "account": ""},
+    ],
+)
+def test_each_term_makes_another_order(world: World, changes: dict[str, Any]):
+    """Whatever differs, it is not the order that the key stands for."""
+    world.place()
+    world.tell(place(now_ns=world.now_ns, command_id="again", **changes))
+
+    assert codes(world.replies["again"].reasons) == ["idempotency"]
 
 
 def test_two_keys_in_one_batch_are_two_orders(world: World):

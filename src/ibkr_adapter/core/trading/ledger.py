@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from ibkr_adapter.commands import PlaceOrder, Reason
 from ibkr_adapter.core.records import Records
 from ibkr_adapter.core.trading.executions import Executions
@@ -92,6 +94,15 @@ def terms_of(order: PlaceOrder | OrderIntended) -> str:
         f"{action} {_plain(order.quantity)} {order.instrument.key} "
         f"{order_type}{price} {tif}{outside} {order.account}".strip()
     )
+
+
+def same_terms(known: str, command: PlaceOrder) -> bool:
+    """The account counts only where both name one: left out, it is filled in once the session has told it."""
+    bare = terms_of(replace(command, account=""))
+    if not known.startswith(bare):
+        return False
+    rest = known[len(bare) :].strip()
+    return rest in ("", command.account) or (not command.account and rest != "outside_rth" and " " not in rest)
 
 
 def _plain(number: Decimal) -> str:

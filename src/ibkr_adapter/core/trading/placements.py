@@ -17,7 +17,7 @@ from ibkr_adapter.commands import CancelOrder, CommandOutcome, PlaceOrder, Reaso
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.core.link.session import Link
 from ibkr_adapter.core.settings import Settings
-from ibkr_adapter.core.trading.ledger import Ledger, terms_of
+from ibkr_adapter.core.trading.ledger import Ledger, same_terms, terms_of
 from ibkr_adapter.core.trading.orders import Order, OrderState
 from ibkr_adapter.core.trading.permit import Permit
 from ibkr_adapter.effects import Outbox, Send
@@ -211,7 +211,7 @@ class Placements:
         known = self._ledger.outcome_of(command.idempotency_key)
         if known is None:
             return None
-        if known.terms != terms_of(command):
+        if not same_terms(known.terms, command):
             return CommandOutcome(
                 command_id=command.command_id,
                 accepted=False,
