@@ -232,6 +232,17 @@ def test_an_interrupted_stream_is_no_reference(world: World):
     assert refused(world, market=True) == ["reference"]
 
 
+def test_a_quote_from_before_a_farm_broke_is_no_reference(world: World):
+    """It may have been that farm's; a tick since then shows that it was another's."""
+    world.wait(SECOND)
+    world.notice(2103, text="Market data farm connection is broken:usfarm")
+    assert refused(world, market=True) == ["reference"]
+
+    world.wait(SECOND)
+    world.quote()
+    assert world.place("k2", market=True).accepted  # type: ignore[union-attr]
+
+
 def test_an_unchanged_quote_is_a_reference_while_its_line_lives(world: World):
     """Quiet is not stale: an hour without a tick, the heartbeat answered, and the price still counts."""
     world.wait(3600 * SECOND)

@@ -64,12 +64,12 @@ def test_only_a_market_farm_breaks_quotes():
     planes = Planes()
     planes.apply(Effect.FARM_BROKEN, "HMDS data farm connection is broken:ushmds", 1)
     planes.apply(Effect.FARM_BROKEN, "Sec-def data farm connection is broken:secdefil", 1)
-    assert not planes.market_farm_broken
+    assert planes.market_farm_broken_ns is None
 
     planes.apply(Effect.FARM_BROKEN, "Market data farm connection is broken:usfarm", 2)
-    assert planes.market_farm_broken
+    assert planes.market_farm_broken_ns == 2
     planes.apply(Effect.FARM_OK, "Market data farm connection is OK:usfarm", 3)
-    assert not planes.market_farm_broken
+    assert planes.market_farm_broken_ns is None
 
 
 def test_the_upstream_is_unknown_until_somebody_speaks_of_it():

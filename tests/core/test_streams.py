@@ -290,3 +290,33 @@ def test_a_refused_stream_that_ticks_is_alive():
     view = world.engine.snapshot(world.now_ns).streams[0]
     assert (view.state, view.detail) == ("live", "")
     assert world.engine.snapshot(world.now_ns).quotes["SPY"].bid == 500.0
+
+
+def test_a_farm_that_was_broken_leaves_a_gap_where_nothing_ticked():
+    """From the last tick before to the first one after; until then the quote is not proven."""
+    world = World(instruments=(SPY, QQQ)).ready()
+    world.quote(key="QQQ")
+    world.wait(10 * SECOND)
+    world.notice(2103, text="Market data farm connection is broken:usfarm")
+    world.wait(SECOND)
+    world.tell(world.price(1, 400.0, "QQQ"))
+    world.wait(49 * SECOND)
+    world.notice(2119, text="Market data farm is connecting:usfarm")
+    world.notice(2104, text="Market data farm connection is OK:usfarm")
+    assert not world.engine.market.flows("SPY")
+    assert world.engine.market.flows("QQQ")
+    world.tell(world.price(1, 500.0), world.price(1, 400.0, "QQQ"))
+
+    assert gaps(world) == [("quote:SPY", GapCause.FARM_BROKEN, 0, 60)]
+
+
+def test_a_farm_that_nobody_uses_does_not_silence_the_others():
+    """Gateways report a broken farm of another continent at every connect."""
+    world = World()
+    world.connect()
+    world.notice(2103, text="Market data farm connection is broken:jfarm")
+    world.wait(SECOND)
+    world.quote()
+    world.wait(10 * SECOND)
+
+    assert world.told(QuotesProven)[-1].instruments == ("SPY",)

@@ -186,7 +186,8 @@ class Engine:
             self.link.reconciled(f"ready, unconfirmed: {unconfirmed}" if unconfirmed else "ready", now_ns, out)
             self.trading.session_ready()
             self.market.session_ready(self._ask)
-        self.market.prove(now_ns, alive=self._feed_proven(now_ns), out=out)
+        broken_ns = self.planes.market_farm_broken_ns
+        self.market.prove(now_ns, alive=self._feed_proven(now_ns), farm_broken_ns=broken_ns, out=out)
         self.trading.watch_gate(now_ns, out)
         self.pacing.release(now_ns, out, lambda send: self.trading.confirm(send, now_ns, out))
 
@@ -194,17 +195,12 @@ class Engine:
         self.pacing.ask(request, epoch=self.link.epoch)
 
     def _feed_proven(self, now_ns: int) -> bool:
-        """Our socket spoke lately, and neither the gateway's link nor a market farm is known to be down."""
+        """Our socket spoke lately, and the gateway's link is not known to be down."""
         heard_ns = self.link.last_inbound_ns
         fresh = (
             heard_ns is not None and now_ns - heard_ns < self._settings.probe_every_ns + self._settings.proof_every_ns
         )
-        return (
-            self.link.ready
-            and fresh
-            and self.planes.upstream is not Upstream.LOST
-            and not self.planes.market_farm_broken
-        )
+        return self.link.ready and fresh and self.planes.upstream is not Upstream.LOST
 
     # Routes that concern more than one part.
 
@@ -240,7 +236,11 @@ class Engine:
 
     def _notice(self, event: NoticeReceived, now_ns: int, out: Outbox) -> None:
         notice = self._notices.of(event.code)
+        broken_ns = self.planes.market_farm_broken_ns
         self.planes.apply(notice.effect, event.text, now_ns)
+        still_ns = self.planes.market_farm_broken_ns
+        if broken_ns is not None and (still_ns is None or still_ns < broken_ns):
+            self.market.farm_restored(broken_ns)
         subject = self.trading.notice(event, out) or self.market.notice(event.req_id, notice, event.text)
         self.notebook.note(event, notice, subject)
         match notice.effect:

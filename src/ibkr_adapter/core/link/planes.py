@@ -53,9 +53,13 @@ class Planes:
         return tuple(self._farms[name] for name in sorted(self._farms))
 
     @property
-    def market_farm_broken(self) -> bool:
-        """Any market data farm is down. Which instruments it serves IB does not say, so none counts as proven."""
-        return any(farm.kind == FarmKind.MARKET and farm.state == "broken" for farm in self._farms.values())
+    def market_farm_broken_ns(self) -> int | None:
+        """Since when a market data farm is down: the latest of them, ``None`` if none is.
+
+        Which instruments a farm serves IB does not say. So only what ticked since is known to come from another one.
+        """
+        broken = (f.since_ns for f in self._farms.values() if f.kind == FarmKind.MARKET and f.state == "broken")
+        return max(broken, default=None)
 
     def apply(self, effect: Effect, text: str, now_ns: int) -> bool:
         """Take one notice; True if it changed what we know."""

@@ -160,20 +160,26 @@ class Market:
                 out.publishes.append(book.take())
         self._changed.clear()
 
-    def prove(self, now_ns: int, *, alive: bool, out: Outbox) -> None:
+    def prove(self, now_ns: int, *, alive: bool, farm_broken_ns: int | None, out: Outbox) -> None:
         """While line, farm and link are proven alive, an unchanged quote is a current quote: say so now and then."""
         if not alive:
             return
         if now_ns - self._proof_ns >= self._settings.proof_every_ns:
             self._proof_ns = now_ns
-            live = tuple(s.instrument.key for s in self.subscriptions if _flows(s))
+            live = tuple(s.instrument.key for s in self.subscriptions if _flows(s, farm_broken_ns))
             if live:
                 out.publishes.append(QuotesProven(ts_recv_ns=now_ns, instruments=live))
         out.wake_at(self._proof_ns + self._settings.proof_every_ns)
 
-    def flows(self, key: str) -> bool:
-        """True if this instrument's stream is live and not interrupted."""
-        return any(_flows(s) for s in self.subscriptions if s.instrument.key == key)
+    def flows(self, key: str, farm_broken_ns: int | None = None) -> bool:
+        """True if this instrument's stream is live, not interrupted, and not perhaps of the farm that broke."""
+        return any(_flows(s, farm_broken_ns) for s in self.subscriptions if s.instrument.key == key)
+
+    def farm_restored(self, broken_ns: int) -> None:
+        """A market farm is back: what has not ticked since it broke may have missed something until it ticks again."""
+        for stream in self.subscriptions:
+            if stream.last_recv_ns is not None and stream.last_recv_ns < broken_ns:
+                self.subscriptions.interrupt(stream, GapCause.FARM_BROKEN)
 
     def quote(self, key: str) -> Quote | None:
         book = self._books.get(key)
@@ -197,5 +203,6 @@ class Market:
         out.publishes.append(gap)
 
 
-def _flows(stream: Stream) -> bool:
-    return stream.state is StreamState.LIVE and stream.interrupted_ns is None
+def _flows(stream: Stream, farm_broken_ns: int | None) -> bool:
+    ticked = farm_broken_ns is None or (stream.last_recv_ns is not None and stream.last_recv_ns > farm_broken_ns)
+    return stream.state is StreamState.LIVE and stream.interrupted_ns is None and ticked

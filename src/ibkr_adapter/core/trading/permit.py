@@ -80,7 +80,7 @@ class Permit:
     def reference_price(self, command: PlaceOrder) -> Decimal | None:
         """What the order would trade at now: the side it takes, else the last trade. None unless proven current."""
         quote = self.market.quote(command.instrument.key)
-        if quote is None or not self.market.flows(command.instrument.key):
+        if quote is None or not self.market.flows(command.instrument.key, self.planes.market_farm_broken_ns):
             return None
         if self.settings.account_kind == "live" and quote.source is not Source.LIVE:
             return None
