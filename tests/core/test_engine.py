@@ -28,6 +28,7 @@ from ibkr_adapter.events import (
     Started,
     Stopped,
 )
+from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.requests import RequestAccountSummary, SendOrder
 from ibkr_adapter.snapshot import Snapshot
 from records import commission
@@ -194,6 +195,17 @@ def test_the_account_is_told_once_and_again_when_it_changes():
 
     world.say(msgspec.structs.replace(row, value="2"))
     assert len(world.told(AccountValue)) == 2
+
+
+def test_positions_that_share_a_key_are_two_positions():
+    """Two options of one underlying have one key and two numbers: neither may hide the other."""
+    world = World().ready()
+    for con_id, quantity in ((101, 5), (102, -3), (102, -4)):
+        option = Instrument(symbol="SPY", sec_type="OPT", con_id=con_id)
+        held = {"account": "DU1", "instrument": option, "quantity": Decimal(quantity), "average_cost": 1.0}
+        world.tell(world.named(PositionReported, **held))
+
+    assert [p.quantity for p in world.engine.snapshot(world.now_ns).positions] == [5, -4]
 
 
 def test_the_account_summary_is_asked_of_every_session():

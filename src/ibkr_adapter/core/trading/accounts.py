@@ -17,8 +17,8 @@ class Accounts:
     def __init__(self) -> None:
         self._values: dict[str, dict[str, tuple[str, str]]] = {}
         self._as_of_ns: dict[str, int] = {}
-        self._positions: dict[tuple[str, str], PositionReported] = {}
-        self._unstated: set[tuple[str, str]] = set()
+        self._positions: dict[tuple[str, str, int], PositionReported] = {}
+        self._unstated: set[tuple[str, str, int]] = set()
 
     def value(self, event: AccountValue) -> bool:
         """True if it is new or changed: the paper account has been seen to send every row twice."""
@@ -31,7 +31,7 @@ class Accounts:
 
     def position(self, event: PositionReported) -> bool:
         """True if it is new or changed. A closed position is stated as zero, and kept as that."""
-        identity = (event.account, event.instrument.key)
+        identity = _identity(event)
         self._unstated.discard(identity)
         known = self._positions.get(identity)
         self._positions[identity] = event
@@ -54,7 +54,7 @@ class Accounts:
         )
         self._unstated.clear()
         for position in gone:
-            self._positions[(position.account, position.instrument.key)] = position
+            self._positions[_identity(position)] = position
         return gone
 
     def views(self) -> tuple[AccountView, ...]:
@@ -68,3 +68,8 @@ class Accounts:
     @property
     def positions(self) -> tuple[PositionReported, ...]:
         return tuple(self._positions.values())
+
+
+def _identity(position: PositionReported) -> tuple[str, str, int]:
+    """The number tells apart what shares a key, as the options of one underlying do."""
+    return position.account, position.instrument.key, position.instrument.con_id or 0
