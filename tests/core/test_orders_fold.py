@@ -232,6 +232,24 @@ def test_the_orders_of_others_are_bounded():
     assert len(ledger.orders.views()) <= 1_000
 
 
+def test_a_foreign_order_is_one_order_though_its_completion_names_no_client():
+    """The text protocol leaves client and order id out of completed orders: permId ties them together."""
+    done = echoed("", order_id=0, client_id=0, perm_id=99, kind=CompletedOrderReported, status="Cancelled")
+    ledger = after(echoed("", order_id=400, client_id=7, perm_id=99), done, intent=False)
+
+    assert [(view.order_id, view.state) for view in ledger.orders.views()] == [(400, "cancelled")]
+
+
+def test_statuses_of_orders_nobody_showed_us_are_recorded_once():
+    """Gateways send statuses of the day's dead orders before every list of completed ones."""
+    world = World().ready()
+    for _ in range(20):
+        for number in range(22):
+            world.say(status(300 + number, perm_id=500 + number, client_id=9, status="Cancelled"))
+
+    assert len(world.facts(OrderStatusReported)) == 22
+
+
 def test_an_echo_that_repeats_is_no_news():
     """Fifty identical statuses are one record."""
     world = World().ready()

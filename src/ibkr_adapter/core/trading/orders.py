@@ -166,6 +166,7 @@ class Orders:
         self._live: dict[str, Order] = {}
         self._by_id: dict[tuple[str, int, int], Order] = {}
         self._foreign: dict[tuple[str, int, int], Order] = {}
+        self._strays: dict[tuple[str, int, int], OrderStatusReported] = {}
         self._gateway = ""
         self._client_id = 0
         self.inquiry = 0
@@ -197,9 +198,20 @@ class Orders:
         """False for an echo or a status that repeats the last one of its order: duplicates are normal at IB."""
         order = self._find(event)
         if order is None:
-            return True
+            return self._is_news_of_a_stray(event)
         order.seen_inquiry = self.inquiry
         held = order.echo if isinstance(event, OpenOrderReported) else order.status
+        return held is None or _without_time(held) != _without_time(event)
+
+    def _is_news_of_a_stray(self, event: OpenOrderReported | OrderStatusReported) -> bool:
+        """A status of an order that nobody has shown us: gateways repeat those with every list."""
+        if isinstance(event, OpenOrderReported):
+            return True
+        identity = self._foreign_identity(event)
+        held = self._strays.pop(identity, None)
+        if len(self._strays) >= self.FOREIGN_MAX:
+            self._strays.pop(next(iter(self._strays)))
+        self._strays[identity] = event
         return held is None or _without_time(held) != _without_time(event)
 
     def executed_again(self, event: ExecutionReported) -> None:
@@ -308,7 +320,7 @@ class Orders:
             order.suspect = False
 
     def _executed(self, event: ExecutionReported) -> None:
-        order = self._find(event) or self._by_foreign(event)
+        order = self._find(event)
         key = order.key if order is not None else ""
         replaced = self._executions.apply(event, key)
         if order is None:
@@ -365,10 +377,15 @@ class Orders:
         if named is not None and key:
             self.anomalies += 1  # our id under another key: somebody else used it, and it is not our order
             named = None
-        return named or self._foreign.get((self._gateway, event.client_id, event.perm_id))
+        return named or self._foreign.get(self._foreign_identity(event))
 
-    def _by_foreign(self, event: ExecutionReported) -> Order | None:
-        return self._foreign.get((self._gateway, event.client_id, event.perm_id))
+    def _foreign_identity(
+        self, event: OpenOrderReported | OrderStatusReported | ExecutionReported
+    ) -> tuple[str, int, int]:
+        """By permId, the account's own number: completed orders in text name neither client nor order id."""
+        if event.perm_id:
+            return (self._gateway, -1, event.perm_id)
+        return (self._gateway, event.client_id, event.order_id)
 
     def _stranger(self, event: OpenOrderReported | OrderStatusReported) -> Order | None:
         """An order of another client, of a person at the screen, or of a life we have no journal of."""
@@ -393,7 +410,7 @@ class Orders:
             foreign=True,
             state=S.SENT,
         )
-        self._foreign[(self._gateway, event.client_id, event.perm_id)] = order
+        self._foreign[self._foreign_identity(event)] = order
         return order
 
     def views(self) -> tuple[OrderView, ...]:
