@@ -95,6 +95,17 @@ class Dialogue:
 
     def ended(self, cause: LossCause, detail: str, *, unsent: int, now_ns: int) -> None:
         self.state = State.LOST
+        self._mailbox.put_last(  # before the log: a log that fails must not take this with it
+            SessionLost(
+                epoch=self._epoch,
+                ts_recv_ns=now_ns,
+                gateway=self._gateway,
+                client_id=self._client_id,
+                cause=cause,
+                detail=detail,
+                unsent=unsent,
+            )
+        )
         _log.info(
             "session_lost",
             gateway=self._gateway,
@@ -106,17 +117,6 @@ class Dialogue:
             frames_in=self._counters.frames_in,
             frames_out=self._counters.frames_out,
             frames_unknown=self._counters.frames_unknown,
-        )
-        self._mailbox.put_last(
-            SessionLost(
-                epoch=self._epoch,
-                ts_recv_ns=now_ns,
-                gateway=self._gateway,
-                client_id=self._client_id,
-                cause=cause,
-                detail=detail,
-                unsent=unsent,
-            )
         )
 
     # --- Greeting -------------------------------------------------------------------------------------------------

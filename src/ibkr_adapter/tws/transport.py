@@ -31,6 +31,7 @@ from msgspec import Struct
 from ibkr_adapter.clock import SECOND, Clock
 from ibkr_adapter.events import LossCause
 from ibkr_adapter.tws.frames import READ_BYTES, FrameBuffer, OversizedFrame
+from ibkr_adapter.tws.handshake import SERVER_VERSION_MIN
 from ibkr_adapter.tws.progress import Counters
 from ibkr_adapter.worker import Worker
 
@@ -55,7 +56,7 @@ class TransportOptions(Struct, frozen=True, kw_only=True):
     send_buffer_bytes: int | None = None
     connect_options: str = ""
     optional_capabilities: str = ""
-    server_version_min: int = 176
+    server_version_min: int = SERVER_VERSION_MIN
     server_version_max: int | None = None
 
 
@@ -187,6 +188,8 @@ class Transport:
 
     def _end(self, cause: LossCause, detail: str) -> None:
         with self._lock:
+            if self._over:
+                return
             self._over = True
             unsent = len(self._outbox)
             self._outbox.clear()
