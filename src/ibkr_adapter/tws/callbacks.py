@@ -58,8 +58,10 @@ class Callbacks(EWrapper):
         )
 
     def tickSize(self, reqId: int, tickType: int, size: Decimal) -> None:
-        if not size:
-            self._no_quote(reqId, tickType)
+        if (size is UNSET_DECIMAL or not size) and self._came_with_a_price(reqId, tickType):
+            if size is UNSET_DECIMAL:
+                return  # the price came without a size, which says nothing about the size there was
+            self._take_back_zero_price()
         self._tick(
             events.SizeTick(
                 epoch=self._epoch,
@@ -84,19 +86,19 @@ class Callbacks(EWrapper):
             )
         )
 
-    def _no_quote(self, req_id: int, size_field: int) -> None:
-        """A price of 0 with size 0 is no price: take back the 0 that this same message just said."""
-        if not self.bulk:
-            return
+    def _came_with_a_price(self, req_id: int, size_field: int) -> bool:
+        """Whether the decoder makes this size of the same message as the price just before."""
+        last = self.bulk[-1] if self.bulk else None
+        return (
+            isinstance(last, events.PriceTick) and last.req_id == req_id and _SIZE_FIELDS.get(last.field) == size_field
+        )
+
+    def _take_back_zero_price(self) -> None:
+        """A price of 0 with size 0 is no price."""
         last = self.bulk[-1]
-        if (
-            isinstance(last, events.PriceTick)
-            and last.price == 0.0
-            and last.req_id == req_id
-            and _SIZE_FIELDS.get(last.field) == size_field
-        ):
+        if isinstance(last, events.PriceTick) and last.price == 0.0:
             self.bulk[-1] = events.PriceTick(
-                epoch=last.epoch, ts_recv_ns=last.ts_recv_ns, req_id=req_id, field=last.field, price=None
+                epoch=last.epoch, ts_recv_ns=last.ts_recv_ns, req_id=last.req_id, field=last.field, price=None
             )
 
     def tickReqParams(self, tickerId: int, minTick: float, bboExchange: str, snapshotPermissions: int) -> None:
