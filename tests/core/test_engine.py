@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from world import START_NS, World, echoed, execution, status
+from world import SPY, START_NS, World, echoed, execution, status
 
 from ibkr_adapter import events
 from ibkr_adapter.clock import SECOND
@@ -23,13 +23,14 @@ from ibkr_adapter.events import (
     OrderIntended,
     OrderStatusReported,
     PositionReported,
+    PositionsEnd,
     Quote,
     SessionLost,
     Started,
     Stopped,
 )
 from ibkr_adapter.instruments import Instrument
-from ibkr_adapter.requests import RequestAccountSummary, SendOrder
+from ibkr_adapter.requests import RequestAccountSummary, RequestPositions, SendOrder
 from ibkr_adapter.snapshot import Snapshot
 from records import commission
 
@@ -197,15 +198,57 @@ def test_the_account_is_told_once_and_again_when_it_changes():
     assert len(world.told(AccountValue)) == 2
 
 
+def test_a_gateway_that_lost_ib_before_it_was_asked_does_not_know_positions():
+    """1100 may come while the session identifies itself."""
+    world = World().ready()
+    world.say(held(world, 5))
+    world.lose()
+    world.wait(SECOND)
+    world.open()
+    world.notice(1100)
+    world.identify()
+    world.settle()
+
+    assert [position.quantity for position in world.engine.snapshot(world.now_ns).positions] == [5]
+
+
 def test_positions_that_share_a_key_are_two_positions():
     """Two options of one underlying have one key and two numbers: neither may hide the other."""
     world = World().ready()
     for con_id, quantity in ((101, 5), (102, -3), (102, -4)):
         option = Instrument(symbol="SPY", sec_type="OPT", con_id=con_id)
-        held = {"account": "DU1", "instrument": option, "quantity": Decimal(quantity), "average_cost": 1.0}
-        world.tell(world.named(PositionReported, **held))
+        each = {"account": "DU1", "instrument": option, "quantity": Decimal(quantity), "average_cost": 1.0}
+        world.tell(world.named(PositionReported, **each))
 
     assert [p.quantity for p in world.engine.snapshot(world.now_ns).positions] == [5, -4]
+
+
+def held(world: World, quantity: int) -> PositionReported:
+    return world.named(PositionReported, account="DU1", instrument=SPY, quantity=Decimal(quantity), average_cost=1.0)
+
+
+def test_a_position_closed_while_we_were_away_is_stated_as_zero():
+    """A complete list that does not name it says that it is not held any more."""
+    world = World().ready()
+    world.say(held(world, 5))
+
+    world.reconnect()
+
+    assert [position.quantity for position in world.told(PositionReported)] == [5, 0]
+
+
+@pytest.mark.parametrize("code", [2151, 1100])
+def test_an_empty_list_of_a_gateway_that_cannot_know_does_not_mean_flat(code: int):
+    """It does not have the positions yet, or has lost IB: what was last stated stands."""
+    world = World().ready()
+    world.say(held(world, 5))
+    world.silent.add(RequestPositions)
+    world.reconnect()
+
+    world.notice(code)
+    world.say(world.named(PositionsEnd))
+
+    assert [position.quantity for position in world.engine.snapshot(world.now_ns).positions] == [5]
 
 
 def test_the_account_summary_is_asked_of_every_session():

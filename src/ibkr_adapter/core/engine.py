@@ -249,6 +249,7 @@ class Engine:
             case Effect.POSITIONS_UNREADY:
                 self.trading.accounts.doubt_positions()
             case Effect.UPSTREAM_LOST:
+                self.trading.accounts.doubt_positions()
                 self.market.upstream(notice.effect, self._ask, ready=self.link.ready)
             case Effect.UPSTREAM_RESTORED | Effect.UPSTREAM_RESTORED_STREAMS_LOST:
                 self.market.upstream(notice.effect, self._ask, ready=self.link.ready)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder, Reason
 from ibkr_adapter.core.link.pacing import Pacing
-from ibkr_adapter.core.link.planes import Planes
+from ibkr_adapter.core.link.planes import Planes, Upstream
 from ibkr_adapter.core.link.requests import Download, RequestIds
 from ibkr_adapter.core.link.session import Link
 from ibkr_adapter.core.market.market import Market
@@ -81,7 +81,8 @@ class Trading:
                 self._doubt(order.key, DoubtCause.RESTART, now_ns, out)
 
     def session_identified(self, ask: Ask, now_ns: int) -> None:
-        self.accounts.expect_positions()
+        if self.permit.planes.upstream is not Upstream.LOST:
+            self.accounts.expect_positions()
         self.inquiry.begin(ask, now_ns, positions=True)
         ask(RequestAccountSummary(req_id=self._summary_id, tags=self._settings.account_tags))
 
