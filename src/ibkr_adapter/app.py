@@ -11,12 +11,10 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
-import msgspec
 import structlog
 import uvicorn
-from msgspec import Struct
 
-from ibkr_adapter import __version__
+from ibkr_adapter import __version__, statefile
 from ibkr_adapter.clock import Clock, SystemClock
 from ibkr_adapter.config import Capability, Config, MarketData
 from ibkr_adapter.console.app import build as build_console
@@ -37,6 +35,7 @@ from ibkr_adapter.sinks.projection import SqliteProjection
 from ibkr_adapter.sinks.sink import Sink, SinkRunner
 from ibkr_adapter.sinks.sqlite import SqliteSink, SqliteStore, last_quote_times
 from ibkr_adapter.snapshot import SinkView
+from ibkr_adapter.statefile import RunningService
 from ibkr_adapter.tws import versions
 from ibkr_adapter.tws.mailbox import Mailbox
 from ibkr_adapter.tws.session import Endpoint, Session
@@ -45,19 +44,6 @@ LEAVE_S = 3.0
 JOURNAL_CLOSE_S = 5.0
 
 _log = structlog.get_logger()
-
-
-class RunningService(Struct, frozen=True, kw_only=True):
-    """Where a running service is found. The token allows whatever changes something: the file is its owner's alone."""
-
-    url: str
-    token: str
-    pid: int
-    environment: str
-    state_file: str
-
-    def __repr__(self) -> str:
-        return f"<RunningService {self.environment} {self.url} pid {self.pid}>"
 
 
 async def serve(
@@ -78,7 +64,7 @@ async def serve(
         held.enter_context(Lease([config.gateway.address], config.client_id))
         service = _service(config, listener)
         async with _running(config, recovery, listener, service, clock):
-            with _state_file(service):
+            with statefile.written(service):
                 announce(service)
                 await stop.wait()
 
@@ -275,21 +261,6 @@ def _service(config: Config, listener: socket.socket) -> RunningService:
         environment=config.environment,
         state_file=str(config.state_file),
     )
-
-
-@contextlib.contextmanager
-def _state_file(service: RunningService) -> Iterator[None]:
-    """Readable by its owner alone from the first byte on, replaced as a whole, removed at the end."""
-    path = Path(service.state_file)
-    fresh = path.with_name(f".{path.name}.{service.pid}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(service), indent=2))
-    fresh.replace(path)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
 
 
 # --- One line for each transition -------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ import msgspec
 import uvicorn
 from tests.console.fake_service import FakePort, config
 
-from ibkr_adapter.cli.reach import Service
 from ibkr_adapter.console import build
+from ibkr_adapter.statefile import RunningService
 
 
 class _Server(uvicorn.Server):
@@ -24,13 +24,13 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def served(port: FakePort, directory: Path, token: str = "token-of-the-test") -> Iterator[Service]:
+def served(port: FakePort, directory: Path, token: str = "token-of-the-test") -> Iterator[RunningService]:
     """Answers until the block ends; its state file is in ``directory``."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = _Server(uvicorn.Config(build(port, token, config()), log_config=None, access_log=False, lifespan="off"))
     thread = threading.Thread(target=server.run, args=([listener],), name="console")
     file = directory / "service.json"
-    service = Service(
+    service = RunningService(
         url=f"http://127.0.0.1:{listener.getsockname()[1]}",
         token=token,
         pid=os.getpid(),

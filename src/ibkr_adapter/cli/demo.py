@@ -13,11 +13,12 @@ from pathlib import Path
 import click
 
 from ibkr_adapter import config as configuration
-from ibkr_adapter.app import RunningService, serve
+from ibkr_adapter.app import serve
 from ibkr_adapter.cli.reach import state_home
 from ibkr_adapter.cli.run import signals_set
 from ibkr_adapter.cli.simulator import Simulator
 from ibkr_adapter.ops import logging
+from ibkr_adapter.statefile import RunningService
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 

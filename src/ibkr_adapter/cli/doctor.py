@@ -18,6 +18,7 @@ from ibkr_adapter.cli import reach
 from ibkr_adapter.cli.probe import Found, probe
 from ibkr_adapter.config import Config, account_kind_of
 from ibkr_adapter.errors import ExitCode, IbkrError, StoreError
+from ibkr_adapter.statefile import RunningService
 
 
 class AccountMismatch(IbkrError):
@@ -119,7 +120,7 @@ def _store(path: Path) -> str:
     return f"{path} is sound and writable"
 
 
-def _running(config: Config) -> reach.Service | None:
+def _running(config: Config) -> RunningService | None:
     try:
         return reach.find(config.state_file)
     except IbkrError:

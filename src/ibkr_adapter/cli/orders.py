@@ -10,10 +10,11 @@ from typing import Any, Final
 import click
 import msgspec
 
-from ibkr_adapter.cli.reach import Answered, Service, age, ask, find, json_option, number, price, state_option, table
+from ibkr_adapter.cli.reach import Answered, age, ask, find, json_option, number, price, state_option, table
 from ibkr_adapter.commands import Action, TimeInForce
 from ibkr_adapter.errors import ExitCode
 from ibkr_adapter.ids import new_key
+from ibkr_adapter.statefile import RunningService
 
 _UNDECIDED: Final = frozenset({"", "intended", "sent"})
 _REFUSED: Final = "refused"
@@ -139,7 +140,7 @@ def _finished(order: dict[str, Any]) -> bool:
     return order["state"] in ("filled", "cancelled", "rejected", "refused", "not_found")
 
 
-def _settled(service: Service, order_key: str, wait_s: float) -> dict[str, Any] | None:
+def _settled(service: RunningService, order_key: str, wait_s: float) -> dict[str, Any] | None:
     """The order as soon as the broker has said something of it, or as it is when the time is up."""
     deadline_s = time.monotonic() + wait_s
     while True:
@@ -150,7 +151,7 @@ def _settled(service: Service, order_key: str, wait_s: float) -> dict[str, Any] 
         time.sleep(_POLL_S)
 
 
-def _resolve(service: Service, given: str) -> str:
+def _resolve(service: RunningService, given: str) -> str:
     _, answer = ask(service, "GET", "/v1/orders")
     keys = [str(order["order_key"]) for order in answer["orders"] if order["order_key"]]
     numbered = [o["order_key"] for o in answer["orders"] if o["order_key"] and str(o["order_id"]) == given]

@@ -11,9 +11,9 @@ from urllib.parse import quote, urlsplit
 
 import click
 import msgspec
-from msgspec import Struct
 
 from ibkr_adapter.errors import ExitCode, IbkrError, NotRunning
+from ibkr_adapter.statefile import NAME, RunningService, read
 
 TIMEOUT_S: Final = 15.0
 ANSWER_BYTES_MAX: Final = 50_000_000
@@ -26,19 +26,6 @@ state_option = click.option(
     help="The service's state file or data directory; otherwise it is found.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-
-
-class Service(Struct, frozen=True, kw_only=True):
-    """What a state file says."""
-
-    url: str
-    token: str
-    pid: int
-    environment: str
-    state_file: str
-
-    def __repr__(self) -> str:
-        return f"<Service {self.environment} {self.url} pid {self.pid}>"
 
 
 class Answered(IbkrError):
@@ -56,18 +43,19 @@ def state_home() -> Path:
     return home / "ibkr-adapter"
 
 
-def find(state: Path | None) -> Service:
+def find(state: Path | None) -> RunningService:
     """The service of a state file, or the only one that runs."""
     if state is not None:
-        service = _read(state / "service.json" if state.is_dir() else state)
-        if service is None or not _alive(service.pid):
+        service = read(state / NAME if state.is_dir() else state)
+        if service is None or not service.alive:
             raise NotRunning(f"no service runs for {str(state)!r}", remedy=_START)
         return service
     try:
-        read = [_read(file) for file in sorted(state_home().glob("*/service.json"))]
+        files = sorted(state_home().glob(f"*/{NAME}"))
     except OSError:
-        read = []
-    running = [service for service in read if service is not None and _alive(service.pid)]
+        files = []
+    found = [read(file) for file in files]
+    running = [service for service in found if service is not None and service.alive]
     if not running:
         raise NotRunning("no service is running", remedy=_START)
     if len(running) > 1:
@@ -76,24 +64,7 @@ def find(state: Path | None) -> Service:
     return running[0]
 
 
-def _read(file: Path) -> Service | None:
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=Service)
-    except (OSError, msgspec.MsgspecError, ValueError):
-        return None
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return True
-
-
-def ask(service: Service, method: str, path: str, body: Mapping[str, object] | None = None) -> tuple[int, Any]:
+def ask(service: RunningService, method: str, path: str, body: Mapping[str, object] | None = None) -> tuple[int, Any]:
     """Status and JSON of one request; what the service refuses to understand is raised as it said it."""
     address = urlsplit(service.url)
     headers = {

@@ -11,9 +11,10 @@ from pathlib import Path
 import click
 
 from ibkr_adapter import config as configuration
-from ibkr_adapter.app import RunningService, serve
+from ibkr_adapter.app import serve
 from ibkr_adapter.config import Config
 from ibkr_adapter.ops import logging
+from ibkr_adapter.statefile import RunningService
 
 
 @click.command()

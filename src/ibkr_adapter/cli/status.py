@@ -10,8 +10,9 @@ from typing import Any
 import click
 import msgspec
 
-from ibkr_adapter.cli.reach import Service, age, ask, find, json_option, price, state_option, table
+from ibkr_adapter.cli.reach import age, ask, find, json_option, price, state_option, table
 from ibkr_adapter.errors import ExitCode
+from ibkr_adapter.statefile import RunningService
 
 
 @click.command()
@@ -30,7 +31,7 @@ def status(state: Path | None, as_json: bool) -> None:
     sys.exit(int(ExitCode.OK if ready["ready"] else ExitCode.FAILURE))
 
 
-def _lines(service: Service, s: dict[str, Any], ready: dict[str, Any]) -> Iterator[str]:
+def _lines(service: RunningService, s: dict[str, Any], ready: dict[str, Any]) -> Iterator[str]:
     now_ns, link = s["taken_ns"], s["link"]
     yield f"{s['environment']}, {s['account_kind']}, {s['component']} {s['version']}, {service.url}, pid {service.pid}"
     yield "ready" if ready["ready"] else "not ready: " + "; ".join(ready["reasons"])

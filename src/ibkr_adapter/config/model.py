@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from ibkr_adapter import statefile
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.instruments import Instrument
 
@@ -207,7 +208,7 @@ class Config(Section, frozen=True, kw_only=True):
     @property
     def state_file(self) -> Path:
         """Where a running service says how to reach it."""
-        return self.data_path / "service.json"
+        return self.data_path / statefile.NAME
 
 
 def account_kind_of(account: str) -> AccountKind:
