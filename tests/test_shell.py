@@ -1,0 +1,224 @@
+"""The shell performs what the core decided, in an order that matters, and survives what it performs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from core.world import place, settings
+from ibkr_adapter.clock import SystemClock
+from ibkr_adapter.core.engine import Engine
+from ibkr_adapter.core.trading.ledger import Ledger
+from ibkr_adapter.effects import Append, Open
+from ibkr_adapter.errors import InvalidRequest
+from ibkr_adapter.events import (
+    BrokerEvent,
+    CompletedOrdersEnd,
+    ContractDescribed,
+    DataTypeReported,
+    ExecutionsEnd,
+    LossCause,
+    ManagedAccounts,
+    NextValidId,
+    OpenOrdersEnd,
+    OrderIntended,
+    PositionsEnd,
+    PriceTick,
+    SessionLost,
+    SessionOpened,
+    Started,
+)
+from ibkr_adapter.fanout import Fanout
+from ibkr_adapter.instruments import Instrument
+from ibkr_adapter.notices import shipped
+from ibkr_adapter.requests import (
+    Request,
+    RequestAllOpenOrders,
+    RequestCompletedOrders,
+    RequestContractDetails,
+    RequestExecutions,
+    RequestPositions,
+    SendOrder,
+    SubscribeQuotes,
+)
+from ibkr_adapter.shell import Shell
+
+
+class Gateway:
+    """A gateway, its session, the mailbox and the disk in one; ``story`` is what was done to them, in order."""
+
+    def __init__(self) -> None:
+        self.story: list[str] = []
+        self.letters: list[BrokerEvent] = []
+        self.clock = SystemClock()
+        self.epoch = 0
+        self.disk_works = True
+        self.unencodable: type[Request] | None = None
+        self.shell: Shell
+
+    # The session.
+
+    def opened(self, opening: Open) -> Gateway:
+        self.epoch = opening.epoch
+        self.story.append("open")
+        return self
+
+    def start(self) -> None:
+        self.say(SessionOpened, gateway="a", client_id=1, server_version=203, connection_time="")
+        self.say(NextValidId, order_id=1)
+        self.say(ManagedAccounts, accounts=("DU1",))
+
+    def perform(self, request: Request) -> None:
+        if self.unencodable is not None and isinstance(request, self.unencodable):
+            raise InvalidRequest("symbol", "not printable ASCII")
+        self.story.append(type(request).__name__)
+        match request:
+            case RequestAllOpenOrders():
+                self.say(OpenOrdersEnd)
+            case RequestCompletedOrders():
+                self.say(CompletedOrdersEnd)
+            case RequestExecutions():
+                self.say(ExecutionsEnd, req_id=request.req_id)
+            case RequestPositions():
+                self.say(PositionsEnd)
+            case RequestContractDetails():
+                self.say(ContractDescribed, req_id=request.req_id, instrument=request.instrument, **DETAILS)
+            case SubscribeQuotes():
+                self.say(DataTypeReported, req_id=request.req_id, data_type=1)
+                self.say(PriceTick, req_id=request.req_id, field=1, price=500.0)
+                self.say(PriceTick, req_id=request.req_id, field=2, price=500.1)
+
+    def close(self, reason: str) -> None:
+        self.story.append("close")
+        self.say(SessionLost, gateway="a", client_id=1, cause=LossCause.ASKED, detail=reason)
+
+    def join(self, timeout_s: float) -> bool:
+        return True
+
+    # The mailbox.
+
+    def say(self, kind: type[BrokerEvent], **fields: Any) -> None:
+        self.letters.append(kind(ts_recv_ns=self.clock.now_ns(), epoch=self.epoch, **fields))
+        self.shell.rouse()
+
+    def drain(self, max_bulk: int) -> list[BrokerEvent]:
+        drained, self.letters = self.letters, []
+        return drained
+
+    def take_dropped(self) -> dict[int, int]:
+        return {}
+
+    # The disk.
+
+    def append(self, appends: Sequence[Append]) -> None:
+        self.story += [f"append {type(append.event).__name__}" for append in appends]
+        if self.disk_works:
+            self.shell.durable(appends[-1].seq)
+        else:
+            self.shell.journal_failed("no space left on device")
+
+
+DETAILS = {
+    "local_symbol": "SPY",
+    "trading_class": "SPY",
+    "long_name": "",
+    "min_tick": None,
+    "multiplier": "",
+    "valid_exchanges": (),
+    "market_rule_ids": (),
+    "order_types": (),
+    "time_zone": "",
+    "trading_hours": "",
+    "liquid_hours": "",
+    "stock_type": "",
+}
+
+
+async def turns_until(condition: Callable[[], bool]) -> None:
+    """Let the loop turn, as often as it takes; no time passes."""
+    while not condition():
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def served(gateway: Gateway) -> AsyncIterator[Shell]:
+    """A shell that runs against the gateway, once an order may be placed."""
+    choices = settings(instruments=(Instrument(symbol="SPY", primary_exchange="ARCA"),))
+    engine = Engine(
+        choices,
+        notices=shipped(),
+        rand=lambda: 0.5,
+        ledger=Ledger(shipped(), 1),
+        last_recv_ns={},
+        now_ns=gateway.clock.now_ns(),
+    )
+    shell = gateway.shell = Shell(
+        engine,
+        letters=gateway,
+        writer=gateway,
+        open_session=gateway.opened,
+        fanout=Fanout(),
+        runners=(),
+        notices=shipped(),
+        clock=gateway.clock,
+    )
+    started = Started(
+        ts_recv_ns=gateway.clock.now_ns(),
+        version="0",
+        boot_id="b",
+        environment="development",
+        client_id=1,
+        recovered_seq=0,
+    )
+    running = asyncio.create_task(shell.run(started))
+    await turns_until(lambda: shell.snapshot().gate.open and bool(shell.snapshot().quotes))
+    yield shell
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_an_intent_is_on_its_way_to_the_disk_before_its_frame_is_encoded() -> None:
+    """The order of the outbox: records first, and the send only after the disk has answered."""
+    gateway = Gateway()
+    async with served(gateway) as shell:
+        outcome = await shell.submit(place(now_ns=gateway.clock.now_ns()))
+    assert outcome.accepted
+    story = [step for step in gateway.story if step in ("append OrderIntended", "SendOrder")]
+    assert story == [f"append {OrderIntended.__name__}", SendOrder.__name__]
+
+
+async def test_an_order_that_cannot_be_encoded_is_refused_and_not_forgotten() -> None:
+    """The official encoder's refusal becomes the order's, since nothing of it reached the socket."""
+    gateway = Gateway()
+    gateway.unencodable = SendOrder
+    async with served(gateway) as shell:
+        await shell.submit(place(now_ns=gateway.clock.now_ns()))
+        await turns_until(lambda: shell.snapshot().orders[0].state != "intended")
+        order = shell.snapshot().orders[0]
+    assert order.state == "refused"
+    assert "not printable ASCII" in order.detail
+
+
+async def test_a_failed_disk_refuses_the_order_and_closes_the_gate() -> None:
+    """What is not durable is not sent; the gate stays closed for the life of the process."""
+    gateway = Gateway()
+    async with served(gateway) as shell:
+        gateway.disk_works = False
+        outcome = await shell.submit(place(now_ns=gateway.clock.now_ns()))
+        gate = shell.snapshot().gate
+    assert not outcome.accepted
+    assert [reason.code for reason in gate.reasons] == ["journal"]
+    assert "SendOrder" not in gateway.story
+
+
+async def test_leaving_closes_the_session_and_records_it() -> None:
+    """The end is in the journal: the session's loss, then the stop."""
+    gateway = Gateway()
+    async with served(gateway):
+        pass
+    assert "close" in gateway.story
+    last = [step for step in gateway.story if step.startswith("append")][-3:]
+    assert last[-1] == "append Stopped"
+    assert "append SessionLost" in last
