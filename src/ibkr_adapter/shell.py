@@ -167,8 +167,9 @@ class Shell:
         happenings, self._inbox = self._inbox, []
         letters = self._letters.drain(BULK_SLICE)
         dropped = self._letters.take_dropped()
-        happenings += letters
+        # What was dropped lies before what is left: the gap begins at the last tick that was taken earlier.
         happenings += [TicksDropped(req_id=req_id, count=count) for req_id, count in dropped.items()]
+        happenings += letters
         out = Outbox()
         self._engine.receive(happenings, self._clock.now_ns(), out)
         self._perform(out)

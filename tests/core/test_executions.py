@@ -171,7 +171,7 @@ def test_any_order_and_repetition_of_fills_comes_to_the_same(fills: list[Executi
         if executions.is_news(fill):
             executions.apply(fill, "k1")
 
-    assert sum(fill.event.quantity for fill in executions.of_order("k1")) == 12 + 22 + 32
+    assert sum(view.quantity for view in executions.views()) == 12 + 22 + 32
     assert len(executions) == 3
 
 

@@ -32,7 +32,7 @@ class Executions:
     def __init__(self) -> None:
         self._fills: dict[tuple[str, str], Fill] = {}
         self._by_exec_id: dict[str, Fill] = {}
-        self._by_order: dict[str, list[Fill]] = {}
+        self._commission_of: dict[str, Decimal] = {}
         self._early: dict[str, CommissionReported] = {}
         self._newest: deque[Fill] = deque(maxlen=200)
         self.duplicates = 0
@@ -62,10 +62,10 @@ class Executions:
         self._fills[identity] = fill
         self._by_exec_id[event.exec_id] = fill
         if replaced is not None:
-            self._by_order[replaced.order_key].remove(replaced)
+            self._charge(replaced, sign=-1)
             if replaced in self._newest:
                 self._newest.remove(replaced)
-        self._by_order.setdefault(order_key, []).append(fill)
+        self._charge(fill, sign=1)
         self._newest.append(fill)
         return replaced
 
@@ -73,7 +73,9 @@ class Executions:
         """Join it to its execution; the key of the order it belongs to, or an empty string."""
         fill = self._by_exec_id.get(event.exec_id)
         if fill is not None:
+            self._charge(fill, sign=-1)
             fill.commission = event
+            self._charge(fill, sign=1)
             return fill.order_key
         if len(self._early) >= self.COMMISSIONS_KEPT:
             self._early.pop(next(iter(self._early)))
@@ -81,12 +83,18 @@ class Executions:
         self._early[event.exec_id] = event
         return ""
 
-    def of_order(self, order_key: str) -> list[Fill]:
-        return self._by_order.get(order_key, [])
+    def commission_of(self, order_key: str) -> Decimal | None:
+        """What the fills of an order have cost so far; None while nothing was said of it."""
+        return self._commission_of.get(order_key)
 
     def views(self) -> tuple[ExecutionView, ...]:
         """The newest first, at most 200."""
         return tuple(_view(fill) for fill in reversed(self._newest))
+
+    def _charge(self, fill: Fill, *, sign: int) -> None:
+        if fill.commission is not None:
+            so_far = self._commission_of.get(fill.order_key, Decimal(0))
+            self._commission_of[fill.order_key] = so_far + sign * fill.commission.commission
 
 
 def base_id(exec_id: str) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ibkr_adapter.clock import SECOND
+from ibkr_adapter.clock import SECOND, new_york_day
 from ibkr_adapter.core.link.planes import Planes, Upstream
 from ibkr_adapter.core.link.requests import Answer, Download, Downloads, RequestIds
 from ibkr_adapter.core.settings import Settings
@@ -156,10 +156,20 @@ class Inquiry:
             order.missed_ns = self._asked_ns
         order.misses += 1
         twice = order.misses >= 2 and self._asked_ns - order.missed_ns >= APART_NS
-        if order.rejection or (order.state is OrderState.IN_DOUBT and twice):
+        if order.rejection or (order.state is OrderState.IN_DOUBT and twice and self._listed_today(order, now_ns)):
             evidence = f"not in {order.misses} complete lists of open orders, completed orders and executions"
             self._ledger.record(OrderNotFound(ts_recv_ns=now_ns, order_key=order.key, evidence=evidence), out)
         elif order.state is not OrderState.IN_DOUBT:
             misses = order.misses
             self._ledger.record(OrderDoubted(ts_recv_ns=now_ns, order_key=order.key, cause=DoubtCause.VANISHED), out)
             order.misses = misses
+
+    def _listed_today(self, order: Order, now_ns: int) -> bool:
+        """The lists reach back to midnight: an order of an earlier day may have filled where they do not show it.
+
+        Such an order stays in doubt, at its full risk, until a person or a position says what became of it.
+        """
+        if new_york_day(order.created_ns) == new_york_day(now_ns):
+            return True
+        order.detail = "intended on an earlier day; the broker's lists begin at midnight and cannot clear it"
+        return False

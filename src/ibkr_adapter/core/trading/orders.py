@@ -342,8 +342,7 @@ class Orders:
 
     def _commission(self, order_key: str) -> None:
         if order := self._by_key.get(order_key):
-            reports = [f.commission for f in self._executions.of_order(order_key) if f.commission is not None]
-            order.commission = sum((report.commission for report in reports), Decimal(0)) if reports else None
+            order.commission = self._executions.commission_of(order_key)
 
     def _noticed(self, event: NoticeReceived) -> None:
         """A code about one of our orders: it raises a question and, for a refusal, says what the answer may be."""
