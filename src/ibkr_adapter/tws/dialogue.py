@@ -106,7 +106,7 @@ class Dialogue:
                 unsent=unsent,
             )
         )
-        _log.info(
+        _log.debug(  # the shell says it once for everybody; here with what the transport counted
             "session_lost",
             gateway=self._gateway,
             client_id=self._client_id,
@@ -155,14 +155,6 @@ class Dialogue:
                 server_version=version,
                 connection_time=greeting.connection_time,
             )
-        )
-        _log.info(
-            "session_opened",
-            gateway=self._gateway,
-            client_id=self._client_id,
-            epoch=self._epoch,
-            server_version=version,
-            connection_time=greeting.connection_time,
         )
         return FrameDecoder(self._callbacks, version, self._counters)
 
