@@ -368,6 +368,17 @@ class OrderNotFound(Event, frozen=True, kw_only=True, tag="order_not_found"):
     evidence: str
 
 
+class OrderLapsed(Event, frozen=True, kw_only=True, tag="order_lapsed"):
+    """An order of an earlier New York day that two complete lists, at least ten seconds apart, do not know.
+
+    The list of open orders proves that it does not work any more; what it did on its own day the lists, which begin
+    at midnight, cannot show.
+    """
+
+    order_key: str
+    evidence: str
+
+
 class GateChanged(Event, frozen=True, kw_only=True, tag="gate"):
     """The standing answer to "may new orders be sent now"."""
 
@@ -474,6 +485,7 @@ JournalEvent = (
     | OrderRefused
     | OrderDoubted
     | OrderNotFound
+    | OrderLapsed
     | CancelIntended
     | FrameSent
     | OpenOrderReported

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from world import World
+import pytest
+from world import World, echoed, execution
 
 from ibkr_adapter.clock import MINUTE, SECOND, new_york_day
-from ibkr_adapter.requests import SendOrder
+from ibkr_adapter.events import CompletedOrderReported, Event, OrderLapsed
+from ibkr_adapter.requests import RequestCompletedOrders, SendOrder
 
 BEFORE_MIDNIGHT_NS = int(datetime(2026, 11, 24, 4, 59, tzinfo=UTC).timestamp()) * SECOND  # 23:59 in New York
 
@@ -20,20 +22,79 @@ def test_the_day_turns_at_midnight_in_new_york() -> None:
     assert new_york_day(summer_ns) == new_york_day(summer_ns - 1) + 1
 
 
-def test_an_order_in_doubt_over_midnight_is_not_cleared_by_todays_lists() -> None:
-    """It may have filled yesterday; it keeps its risk, and says why."""
+def over_midnight() -> World:
+    """An order of 23:59 that was lost with its session; the next day's lists do not know it."""
     world = World(now_ns=BEFORE_MIDNIGHT_NS).ready()
     world.silent.add(SendOrder)
     world.place()
     world.lose()
     world.now_ns += 2 * MINUTE
     world.connect()
-    world.wait(2 * MINUTE)
+    world.wait(11 * SECOND)
+    return world
+
+
+def test_an_order_in_doubt_over_midnight_lapses():
+    """It cannot trade again, so it holds no risk; what it did yesterday today's lists do not show, and it says so."""
+    world = over_midnight()
 
     order = world.order()
-    assert order.state == "in_doubt"
-    assert order.at_risk
-    assert "earlier day" in order.detail
+    assert order.state == "lapsed"
+    assert "compare positions" in order.detail
+    assert world.engine.ledger.orders.at_risk == []
+    assert [lapsed.order_key for lapsed in world.facts(OrderLapsed)] == ["k1"]
+
+
+def test_nobody_asks_about_an_order_that_lapsed():
+    """The question is answered as far as it can be: the gateway is left in peace, and the slot is free."""
+    world = over_midnight()
+    asked = len(world.requests(RequestCompletedOrders))
+
+    world.wait(60 * MINUTE)
+
+    assert len(world.requests(RequestCompletedOrders)) == asked
+
+
+def test_one_list_alone_lets_no_order_lapse():
+    """A gateway knows its orders late after its restart: two lists, ten seconds apart."""
+    world = World(now_ns=BEFORE_MIDNIGHT_NS).ready()
+    world.working()
+    world.now_ns += 2 * MINUTE
+    world.reconnect()
+    world.wait(8 * SECOND)
+    assert world.order().state == "in_doubt"
+
+    world.wait(13 * SECOND)
+
+    assert world.order().state == "lapsed"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "state"),
+    [
+        (execution(quantity=100), "filled"),
+        (execution(quantity=40), "working"),
+        (echoed("k1", 11), "working"),
+        (echoed("k1", 11, kind=CompletedOrderReported, status="Cancelled"), "cancelled"),
+    ],
+)
+def test_evidence_revives_or_completes_what_lapsed(evidence: Event, state: str):
+    """Evidence beats the absence of evidence."""
+    world = over_midnight()
+
+    world.say(evidence)
+
+    assert world.order().state == state
+
+
+def test_what_lapsed_has_lapsed_after_a_restart():
+    """State and words come from the record."""
+    world = over_midnight()
+    world.settle()
+
+    later = world.restarted().order()
+
+    assert (later.state, later.detail) == (world.order().state, world.order().detail)
 
 
 def test_the_same_order_is_cleared_on_its_own_day() -> None:

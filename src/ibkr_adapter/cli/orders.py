@@ -137,7 +137,7 @@ def _row(order: dict[str, Any], now_ns: int) -> list[str]:
 
 
 def _finished(order: dict[str, Any]) -> bool:
-    return order["state"] in ("filled", "cancelled", "rejected", "refused", "not_found")
+    return order["state"] in ("filled", "cancelled", "rejected", "refused", "not_found", "lapsed")
 
 
 def _settled(service: RunningService, order_key: str, wait_s: float) -> dict[str, Any] | None:

@@ -28,6 +28,7 @@ from ibkr_adapter.events import (
     OpenOrderReported,
     OrderDoubted,
     OrderIntended,
+    OrderLapsed,
     OrderNotFound,
     OrderRefused,
     OrderStatusReported,
@@ -164,6 +165,9 @@ class _Fold:
                 self._order_event(event.order_key)
             case OrderNotFound() as event:
                 self._state(event.order_key, "not_found", event.evidence)
+                self._order_event(event.order_key)
+            case OrderLapsed() as event:
+                self._state(event.order_key, "lapsed", event.evidence)
                 self._order_event(event.order_key)
             case FrameSent() as event:
                 self._sent(event)

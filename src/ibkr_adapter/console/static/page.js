@@ -312,8 +312,9 @@ function showPositions(s) {
 const keyOf = (instrument) => (instrument.sec_type === "STK" && instrument.currency === "USD"
   ? instrument.symbol : `${instrument.symbol}.${instrument.exchange}.${instrument.currency}`);
 
-const DONE = /^(filled|cancelled|rejected|refused|not_found)$/;
+const DONE = /^(filled|cancelled|rejected|refused|not_found|lapsed)$/;
 const BAD = /^(rejected|refused|in_doubt)$/;
+const UNSURE = /^lapsed$/;
 function showOrders(s) {
   const sorted = [...s.orders].sort((a, b) => isDone(a) - isDone(b) || b.created_ns - a.created_ns).slice(0, 50);
   const working = s.orders.filter((order) => !isDone(order)).length;
@@ -322,7 +323,7 @@ function showOrders(s) {
   if (!sorted.length) return emptyRow(body, 7, "No orders today.");
   body.replaceChildren(...sorted.map((order) => {
     const stateName = order.state.toLowerCase();
-    const level = BAD.test(stateName) ? "bad" : stateName === "filled" ? "good" : isDone(order) ? "" : "warn";
+    const level = BAD.test(stateName) ? "bad" : stateName === "filled" ? "good" : isDone(order) && !UNSURE.test(stateName) ? "" : "warn";
     const tag = make("span", { text: order.cancel_asked && !isDone(order) ? "Cancelling" : words(order.state), cls: "tag", level });
     const terms = order.order_type === "MKT" ? "at market" : `at ${price(order.limit_price)}`;
     const text = make("td", { cls: "terms" }, make("b", { text: `${words(order.action)} ${quantity(order.quantity)} ${order.instrument}` }), ` ${terms}, ${order.tif}`);

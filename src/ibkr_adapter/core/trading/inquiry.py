@@ -3,7 +3,8 @@
 Every session begins with it, and it is repeated while there is a question: an order in doubt, one that a code made
 suspect, or a list whose end never came. The answer is four lists (open orders, completed orders, executions since
 midnight, positions); only when each has shown its end does the absence of an order from them mean anything, and only
-twice, ten seconds apart, does it mean that the order is not there.
+twice, ten seconds apart, does it mean that the order is not there. Of an order of an earlier day it means less: it
+does not work any more, but what it did before midnight the lists do not show.
 
 End markers of orders name no request, so two inquiries never overlap: one that is wanted meanwhile follows. And a
 gateway that has lost IB answers from what it remembers, so what it answers then is no evidence of absence.
@@ -20,7 +21,7 @@ from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.core.trading.orders import Order, OrderState
 from ibkr_adapter.effects import Outbox
-from ibkr_adapter.events import DoubtCause, OrderDoubted, OrderNotFound
+from ibkr_adapter.events import DoubtCause, OrderDoubted, OrderLapsed, OrderNotFound
 from ibkr_adapter.requests import (
     Request,
     RequestAllOpenOrders,
@@ -43,9 +44,11 @@ class Inquiry:
 
     def __init__(self, settings: Settings, request_ids: RequestIds, ledger: Ledger, planes: Planes) -> None:
         self._every_ns = settings.inquiry_every_ns
+        lists = (*ORDER_LISTS, Download.POSITIONS) if settings.account else ORDER_LISTS
+        self._lists_of_a_session = lists
         self._request_ids = request_ids
         self._ledger = ledger
-        self.downloads = Downloads(settings.download_timeout_ns)
+        self.downloads = Downloads(settings.download_timeout_ns, lists)
         self._planes = planes
         self._asked_ns = 0
         self._judged = True
@@ -74,7 +77,7 @@ class Inquiry:
         self._no_evidence = False
         self._wanted_again = False
         self._executions_ids.clear()
-        for download in (*ORDER_LISTS, Download.POSITIONS) if positions else ORDER_LISTS:
+        for download in self._lists_of_a_session if positions else ORDER_LISTS:
             self._ask(download, ask, now_ns)
 
     def restored(self, ask: Callable[[Request], None], now_ns: int) -> None:
@@ -156,20 +159,21 @@ class Inquiry:
             order.missed_ns = self._asked_ns
         order.misses += 1
         twice = order.misses >= 2 and self._asked_ns - order.missed_ns >= APART_NS
-        if order.rejection or (order.state is OrderState.IN_DOUBT and twice and self._listed_today(order, now_ns)):
-            evidence = f"not in {order.misses} complete lists of open orders, completed orders and executions"
-            self._ledger.record(OrderNotFound(ts_recv_ns=now_ns, order_key=order.key, evidence=evidence), out)
+        if order.rejection or (order.state is OrderState.IN_DOUBT and twice):
+            self._ledger.record(_absence(order, now_ns), out)
         elif order.state is not OrderState.IN_DOUBT:
             misses = order.misses
             self._ledger.record(OrderDoubted(ts_recv_ns=now_ns, order_key=order.key, cause=DoubtCause.VANISHED), out)
             order.misses = misses
 
-    def _listed_today(self, order: Order, now_ns: int) -> bool:
-        """The lists reach back to midnight: an order of an earlier day may have filled where they do not show it.
 
-        Such an order stays in doubt, at its full risk, until a person or a position says what became of it.
-        """
-        if new_york_day(order.created_ns) == new_york_day(now_ns):
-            return True
-        order.detail = "intended on an earlier day; the broker's lists begin at midnight and cannot clear it"
-        return False
+def _absence(order: Order, now_ns: int) -> OrderNotFound | OrderLapsed:
+    """What complete lists prove that do not name the order: they reach back to midnight, and no further."""
+    if order.rejection or new_york_day(order.created_ns) == new_york_day(now_ns):
+        evidence = f"not in {order.misses} complete lists of open orders, completed orders and executions"
+        return OrderNotFound(ts_recv_ns=now_ns, order_key=order.key, evidence=evidence)
+    return OrderLapsed(
+        ts_recv_ns=now_ns,
+        order_key=order.key,
+        evidence="ended on an earlier day; the lists since midnight do not show how: compare positions",
+    )

@@ -5,7 +5,8 @@ repeat, come late and come out of order, so a status only ever moves an order al
 back is old news. No code ends an order: a code raises a question (``suspect``), and the broker's lists answer it.
 
 An order whose outcome is not known is IN_DOUBT. It holds its risk, is never sent again, and leaves that state by
-evidence only: the broker names it, or two complete snapshots do not know it.
+evidence only: the broker names it, or two complete snapshots do not know it. Those begin at midnight: an order of an
+earlier day that they do not know has LAPSED. It cannot trade any more; what it did on its own day they do not show.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from ibkr_adapter.events import (
     OpenOrderReported,
     OrderDoubted,
     OrderIntended,
+    OrderLapsed,
     OrderNotFound,
     OrderRefused,
     OrderStatusReported,
@@ -49,6 +51,7 @@ class OrderState(StrEnum):
     REJECTED = "rejected"
     REFUSED = "refused"
     NOT_FOUND = "not_found"
+    LAPSED = "lapsed"
 
 
 S = OrderState
@@ -56,7 +59,7 @@ S = OrderState
 TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     S.INTENDED: frozenset({S.SENT, S.IN_DOUBT, S.REFUSED, S.WORKING, S.HELD, S.FILLED, S.CANCELLED, S.REJECTED}),
     S.SENT: frozenset({S.IN_DOUBT, S.WORKING, S.HELD, S.FILLED, S.CANCELLED, S.REJECTED}),
-    S.IN_DOUBT: frozenset({S.WORKING, S.HELD, S.FILLED, S.CANCELLED, S.REJECTED, S.NOT_FOUND}),
+    S.IN_DOUBT: frozenset({S.WORKING, S.HELD, S.FILLED, S.CANCELLED, S.REJECTED, S.NOT_FOUND, S.LAPSED}),
     S.WORKING: frozenset({S.IN_DOUBT, S.HELD, S.FILLED, S.CANCELLED, S.REJECTED}),
     S.HELD: frozenset({S.IN_DOUBT, S.WORKING, S.FILLED, S.CANCELLED, S.REJECTED}),
     S.FILLED: frozenset(),
@@ -68,9 +71,10 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     S.REFUSED: frozenset(),
     # Evidence beats the absence of evidence.
     S.NOT_FOUND: frozenset({S.WORKING, S.HELD, S.FILLED, S.CANCELLED, S.REJECTED}),
+    S.LAPSED: frozenset({S.WORKING, S.HELD, S.FILLED, S.CANCELLED, S.REJECTED}),
 }
 
-TERMINAL = frozenset({S.FILLED, S.CANCELLED, S.REJECTED, S.REFUSED, S.NOT_FOUND})
+TERMINAL = frozenset({S.FILLED, S.CANCELLED, S.REJECTED, S.REFUSED, S.NOT_FOUND, S.LAPSED})
 UNACKNOWLEDGED = frozenset({S.INTENDED, S.SENT})
 
 STATUS_STATES = {
@@ -237,7 +241,9 @@ class Orders:
             case OrderDoubted():
                 self._move(event.order_key, S.IN_DOUBT, event.ts_recv_ns, f"outcome unknown: {event.cause.value}")
             case OrderNotFound():
-                self._not_found(event)
+                self._absent(event, S.NOT_FOUND)
+            case OrderLapsed():
+                self._absent(event, S.LAPSED)
             case OpenOrderReported() | OrderStatusReported():
                 self._reported(event)
             case ExecutionReported():
@@ -275,14 +281,14 @@ class Orders:
         if order is not None and not event.cancel and order.move(S.SENT):
             order.updated_ns = event.ts_recv_ns
 
-    def _not_found(self, event: OrderNotFound) -> None:
+    def _absent(self, event: OrderNotFound | OrderLapsed, state: OrderState) -> None:
         order = self._by_key.get(event.order_key)
         if order is None:
             return
         if order.rejection:
             order.move(S.REJECTED)
         elif order.state is S.IN_DOUBT:
-            order.move(S.NOT_FOUND)
+            order.move(state)
             order.detail = event.evidence
         order.updated_ns = event.ts_recv_ns
 
@@ -336,7 +342,7 @@ class Orders:
         order.seen_inquiry = self.inquiry
         if order.filled >= order.quantity:
             order.move(S.FILLED)
-        elif order.state in (S.INTENDED, S.SENT, S.IN_DOUBT, S.NOT_FOUND):
+        elif order.state in (S.INTENDED, S.SENT, S.IN_DOUBT, S.NOT_FOUND, S.LAPSED):
             order.move(S.WORKING)
         self._commission(key)
 
