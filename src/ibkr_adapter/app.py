@@ -16,7 +16,7 @@ import uvicorn
 
 from ibkr_adapter import __version__, statefile
 from ibkr_adapter.clock import Clock, SystemClock
-from ibkr_adapter.config import Capability, Config, MarketData
+from ibkr_adapter.config import Capability, Config, MarketData, state_home
 from ibkr_adapter.console.app import build as build_console
 from ibkr_adapter.core.engine import Engine
 from ibkr_adapter.core.settings import Settings
@@ -64,7 +64,7 @@ async def serve(
         held.enter_context(Lease([config.gateway.address], config.client_id))
         service = _service(config, listener)
         async with _running(config, recovery, listener, service, clock):
-            with statefile.written(service):
+            with statefile.written(service), statefile.registered(service, state_home()):
                 announce(service)
                 await stop.wait()
 
@@ -174,7 +174,7 @@ def settings_of(config: Config) -> Settings:
         client_id=config.client_id,
         account_kind="simulated" if config.environment == "simulated" else active.account_kind.value,
         accounts_expected=(active.account,) if active.account else (),
-        orders=identity.can(Capability.ORDERS),
+        capabilities=frozenset(identity.capabilities),
         trading=config.trading.enabled,
         limits=config.trading.limits,
         instruments=config.instruments,

@@ -1,4 +1,8 @@
-"""How a running service is found: one small file, readable by its owner alone."""
+"""How a running service is found: one small file, readable by its owner alone.
+
+It stands in the service's data directory. Where that is none of the usual ones, a link to it stands in ``running/`` of
+the state home, named by process id, so that ``ibkr-adapter status`` finds every service of this user.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 NAME = "service.json"
+REGISTER = "running"
 
 
 class RunningService(Struct, frozen=True, kw_only=True):
@@ -51,9 +56,40 @@ def written(service: RunningService) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def registered(service: RunningService, home: Path) -> Iterator[None]:
+    """A link under ``home`` while the block runs. Where none can be made the service works all the same."""
+    link = home / REGISTER / f"{service.pid}.json"
+    with contextlib.suppress(OSError):
+        link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sweep(link.parent)
+        link.unlink(missing_ok=True)
+        link.symlink_to(Path(service.state_file).absolute())
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            link.unlink(missing_ok=True)
+
+
+def found(home: Path) -> list[RunningService]:
+    """Every service that runs with its data under ``home``, or is registered there."""
+    files = [*sorted(home.glob(f"*/{NAME}")), *sorted(home.glob(f"{REGISTER}/*.json"))]
+    running = (service for service in map(read, files) if service is not None and service.alive)
+    return list({service.state_file: service for service in running}.values())
+
+
 def read(path: Path) -> RunningService | None:
     """What a file says; None where there is none, or none of ours."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=RunningService)
     except (OSError, msgspec.MsgspecError, ValueError):
         return None
+
+
+def _sweep(register: Path) -> None:
+    """What a killed service left behind: a link to nothing, or to the file of a process that is gone."""
+    for link in register.glob("*.json"):
+        service = read(link)
+        if service is None or not service.alive:
+            link.unlink(missing_ok=True)

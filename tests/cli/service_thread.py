@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 import uvicorn
-from tests.console.fake_service import FakePort, config
 
 from ibkr_adapter.console import build
 from ibkr_adapter.statefile import RunningService
+from tests.console.fake_service import FakePort, config
 
 
 class _Server(uvicorn.Server):

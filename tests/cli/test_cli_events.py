@@ -4,10 +4,9 @@ import http.client
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ibkr_adapter.events import Quote
 from tests.cli.service_thread import served
 from tests.console.fake_service import START_NS, FakePort
-
-from ibkr_adapter.events import Quote
 
 
 def test_events_arrive_over_a_real_socket_and_end_with_the_service(tmp_path: Path) -> None:

@@ -32,13 +32,30 @@ def test_the_service_runs_without_a_gateway_and_stops_in_order(file: Path, numbe
     with started(file) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert process.stdout.readline().startswith("development: http://127.0.0.1:")
+        announced = process.stdout.readline()
+        assert announced.startswith("development: http://127.0.0.1:")
+        assert announced.endswith(f", state file {state}\n")
         assert stat.S_IMODE(os.stat(state).st_mode) == 0o600
         process.send_signal(number)
         assert process.wait(20) == 0
         assert process.stdout.read() == "stopped\n"
         assert "Traceback" not in process.stderr.read()
     assert not state.exists()
+
+
+@pytest.mark.wire
+def test_a_service_with_its_data_elsewhere_is_found(file: Path) -> None:
+    """Without being told where: it has registered itself under the state home, and is gone from there afterwards."""
+    status = [sys.executable, "-m", "ibkr_adapter", "status", "--json"]
+    with started(file) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert subprocess.run(status, capture_output=True, timeout=30).returncode == ExitCode.FAILURE
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    gone = subprocess.run(status, capture_output=True, text=True, timeout=30)
+    assert gone.returncode == ExitCode.NOT_RUNNING
+    assert "--state" in gone.stderr
 
 
 @pytest.mark.wire

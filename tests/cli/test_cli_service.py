@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
-from tests.cli.service_thread import served
-from tests.console.fake_service import START_NS, FakePort, night, order
 
 from ibkr_adapter.cli import main
 from ibkr_adapter.commands import CancelOrder, Command, CommandOutcome, PlaceOrder, Reason
 from ibkr_adapter.errors import ExitCode
+from tests.cli.service_thread import served
+from tests.console.fake_service import START_NS, FakePort, night, order
 
 
 class Desk(FakePort):

@@ -14,9 +14,9 @@ import click
 
 from ibkr_adapter import config as configuration
 from ibkr_adapter.app import serve
-from ibkr_adapter.cli.reach import state_home
 from ibkr_adapter.cli.run import signals_set
 from ibkr_adapter.cli.simulator import Simulator
+from ibkr_adapter.config import state_home
 from ibkr_adapter.ops import logging
 from ibkr_adapter.statefile import RunningService
 

@@ -12,8 +12,9 @@ from urllib.parse import quote, urlsplit
 import click
 import msgspec
 
+from ibkr_adapter.config import state_home
 from ibkr_adapter.errors import ExitCode, IbkrError, NotRunning
-from ibkr_adapter.statefile import NAME, RunningService, read
+from ibkr_adapter.statefile import NAME, RunningService, found, read
 
 TIMEOUT_S: Final = 15.0
 ANSWER_BYTES_MAX: Final = 50_000_000
@@ -36,13 +37,6 @@ class Answered(IbkrError):
         self.exit_code = exit_code
 
 
-def state_home() -> Path:
-    """Where every environment has its data directory."""
-    given = os.environ.get("XDG_STATE_HOME", "")
-    home = Path(given) if given.startswith("/") else Path.home() / ".local" / "state"
-    return home / "ibkr-adapter"
-
-
 def find(state: Path | None) -> RunningService:
     """The service of a state file, or the only one that runs."""
     if state is not None:
@@ -50,14 +44,9 @@ def find(state: Path | None) -> RunningService:
         if service is None or not service.alive:
             raise NotRunning(f"no service runs for {str(state)!r}", remedy=_START)
         return service
-    try:
-        files = sorted(state_home().glob(f"*/{NAME}"))
-    except OSError:
-        files = []
-    found = [read(file) for file in files]
-    running = [service for service in found if service is not None and service.alive]
+    running = found(state_home())
     if not running:
-        raise NotRunning("no service is running", remedy=_START)
+        raise NotRunning("no service is running", remedy=f"{_START}; if one runs, name its directory with --state")
     if len(running) > 1:
         names = ", ".join(f"{service.environment} {service.state_file}" for service in running)
         raise NotRunning(f"{len(running)} services run: {names}", remedy="choose one with --state FILE")

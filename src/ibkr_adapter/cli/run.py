@@ -36,7 +36,7 @@ async def _run(config: Config) -> None:
 
 
 def _announce(service: RunningService) -> None:
-    click.echo(f"{service.environment}: {service.url}")
+    click.echo(f"{service.environment}: {service.url}, state file {service.state_file}")
 
 
 @contextlib.contextmanager

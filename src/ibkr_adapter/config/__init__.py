@@ -23,6 +23,7 @@ from ibkr_adapter.config.model import (
     is_loopback,
     redact_url,
 )
+from ibkr_adapter.config.places import state_home
 from ibkr_adapter.config.reading import load, parse, simulated
 from ibkr_adapter.config.showing import show
 
@@ -50,4 +51,5 @@ __all__ = [
     "redact_url",
     "show",
     "simulated",
+    "state_home",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,6 +39,7 @@ from ibkr_adapter.config.model import (
     account_kind_of,
     is_loopback,
 )
+from ibkr_adapter.config.places import state_home
 from ibkr_adapter.config.typing import File, InstrumentTable, did_you_mean, join, typed
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.instruments import Instrument, venue
@@ -305,9 +305,7 @@ def _redis(redis: Redis) -> Redis:
 
 
 def _data_dir(file: File, base: Path) -> Path:
-    state = os.environ.get("XDG_STATE_HOME", "")
-    home = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
-    return _path("data_dir", file.data_dir, base, home / "ibkr-adapter" / file.environment)
+    return _path("data_dir", file.data_dir, base, state_home() / file.environment)
 
 
 def _path(key: str, given: str, base: Path, default: Path) -> Path:
