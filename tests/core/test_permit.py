@@ -11,13 +11,14 @@ from world import QQQ, World, codes, echoed, place
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import OrderType
-from ibkr_adapter.config import Limits
+from ibkr_adapter.config import Capability, Limits
 from ibkr_adapter.core.engine import JournalFailed
 from ibkr_adapter.core.records import Records
 from ibkr_adapter.events import GateChanged, OrderIntended
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.requests import RequestContractDetails, RequestExecutions, SendOrder
 
+READ_ONLY = frozenset({Capability.MARKET_DATA, Capability.ACCOUNT})
 LIMITS = Limits(
     order_quantity_shares=Decimal(1_000),
     order_notional_usd=Decimal(100_000),
@@ -52,7 +53,7 @@ def test_a_good_order_has_no_reason_against_it(world: World):
 
 def test_a_component_without_the_capability_sends_nothing():
     """The right to send orders belongs to the component."""
-    assert refused(World(limits=LIMITS, orders=False).ready()) == ["capability"]
+    assert refused(World(limits=LIMITS, capabilities=READ_ONLY).ready()) == ["capability"]
 
 
 def test_trading_is_off_until_switched_on():

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Action, CancelOrder, CommandOutcome, OrderType, PlaceOrder, Reason
-from ibkr_adapter.config import Limits
+from ibkr_adapter.config import Capability, Limits
 from ibkr_adapter.core.engine import Durable, Engine, Happening
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger
@@ -92,7 +92,7 @@ def settings(**changes: Any) -> Settings:
             "address": "127.0.0.1:4002",
             "client_id": 1,
             "account_kind": "paper",
-            "orders": True,
+            "capabilities": frozenset(Capability),
             "trading": True,
             "limits": Limits(
                 order_quantity_shares=Decimal(1_000),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.config import Limits
+from ibkr_adapter.config import Capability, Limits
 from ibkr_adapter.instruments import Instrument
 
 
 class Settings(Struct, frozen=True, kw_only=True):
     """``accounts_expected``: exactly these where given; ``account_kind`` paper, live or simulated.
 
-    ``orders`` is the component's capability, ``trading`` the switch; an order needs both.
+    ``capabilities`` are all this component can ever do; ``trading`` is the switch, and an order needs both.
     ``data_type`` 1 accepts live quotes only, 3 live where entitled and delayed, labelled, elsewhere.
     """
 
@@ -24,7 +24,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     client_id: int
     account_kind: str
     accounts_expected: tuple[str, ...] = ()
-    orders: bool = False
+    capabilities: frozenset[Capability] = frozenset()
     trading: bool = False
     limits: Limits = Limits()
     instruments: tuple[Instrument, ...] = ()
@@ -52,3 +52,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     silent_after_ns: int = 15 * SECOND
     proof_every_ns: int = 2 * SECOND
     inquiry_every_ns: int = 10 * SECOND
+
+    @property
+    def market_data(self) -> bool:
+        return Capability.MARKET_DATA in self.capabilities
+
+    @property
+    def account(self) -> bool:
+        return Capability.ACCOUNT in self.capabilities
+
+    @property
+    def orders(self) -> bool:
+        return Capability.ORDERS in self.capabilities

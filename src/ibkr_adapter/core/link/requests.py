@@ -61,8 +61,9 @@ class Downloads:
     no end it stays ``WAITING``: half a list proves nothing.
     """
 
-    def __init__(self, timeout_ns: int) -> None:
+    def __init__(self, timeout_ns: int, required: tuple[Download, ...] = tuple(Download)) -> None:
         self._timeout_ns = timeout_ns
+        self._required = required
         self._asked: dict[Download, _Asked] = {}
 
     def clear(self) -> None:
@@ -119,8 +120,8 @@ class Downloads:
 
     @property
     def finished(self) -> bool:
-        """All four were asked and none is waited for."""
-        return len(self._asked) == len(Download) and not self.waiting
+        """All that are required were asked and none is waited for."""
+        return all(download in self._asked for download in self._required) and not self.waiting
 
     @property
     def complete(self) -> bool:

@@ -32,7 +32,10 @@ Ask = Callable[[Request], None]
 
 
 class Market:
-    """Quotes of the configured instruments, with every interruption accounted for."""
+    """Quotes of the configured instruments, with every interruption accounted for.
+
+    A component without the capability ``market_data`` wants none of them, and asks for nothing.
+    """
 
     GAPS_KEPT = 200
 
@@ -40,9 +43,10 @@ class Market:
         self._settings = settings
         self._request_ids = request_ids
         self.contracts = Contracts()
-        self.subscriptions = Subscriptions(settings.instruments)
+        self._wanted = settings.instruments if settings.market_data else ()
+        self.subscriptions = Subscriptions(self._wanted)
         self.subscriptions.resume_from(last_recv_ns)
-        self._books = {i.key: QuoteBook(i.key) for i in settings.instruments}
+        self._books = {i.key: QuoteBook(i.key) for i in self._wanted}
         self._changed: dict[str, QuoteBook] = {}
         self._proof_ns = 0
         self.gaps: deque[Gap] = deque(maxlen=self.GAPS_KEPT)
@@ -53,8 +57,10 @@ class Market:
 
     def session_ready(self, ask: Ask) -> None:
         """Ask for what this session was not asked yet: the kind of data, then details, then streams."""
+        if not self._wanted:
+            return
         ask(SetDataType(data_type=self._settings.data_type))
-        for instrument in self.contracts.missing(self._settings.instruments):
+        for instrument in self.contracts.missing(self._wanted):
             req_id = self._request_ids.take()
             self.contracts.asked(req_id, instrument)
             ask(RequestContractDetails(req_id=req_id, instrument=instrument))

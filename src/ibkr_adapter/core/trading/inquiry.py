@@ -44,11 +44,10 @@ class Inquiry:
 
     def __init__(self, settings: Settings, request_ids: RequestIds, ledger: Ledger, planes: Planes) -> None:
         self._every_ns = settings.inquiry_every_ns
-        lists = (*ORDER_LISTS, Download.POSITIONS) if settings.account else ORDER_LISTS
-        self._lists_of_a_session = lists
+        self._lists_of_a_session = (*ORDER_LISTS, Download.POSITIONS) if settings.account else ORDER_LISTS
         self._request_ids = request_ids
         self._ledger = ledger
-        self.downloads = Downloads(settings.download_timeout_ns, lists)
+        self.downloads = Downloads(settings.download_timeout_ns, self._lists_of_a_session)
         self._planes = planes
         self._asked_ns = 0
         self._judged = True

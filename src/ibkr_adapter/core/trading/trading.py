@@ -84,7 +84,8 @@ class Trading:
         if self.permit.planes.upstream is not Upstream.LOST:
             self.accounts.expect_positions()
         self.inquiry.begin(ask, now_ns, positions=True)
-        ask(RequestAccountSummary(req_id=self._summary_id, tags=self._settings.account_tags))
+        if self._settings.account:
+            ask(RequestAccountSummary(req_id=self._summary_id, tags=self._settings.account_tags))
 
     def session_ready(self) -> None:
         if self._settings.orders:
