@@ -59,6 +59,33 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (["--nonsense"], "--nonsense"),
+        (["stauts"], "'status'"),
+        (["run"], "--config"),
+        (["orders", "place", "HOLD", "1", "SPY", "--market"], "'HOLD'"),
+        (["orders", "place", "BUY", "1", "SPY"], "say either --limit PRICE or --market"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(arguments: list[str], wrong: str) -> None:
+    """At every level: what is wrong, and where to read more."""
+    result = CliRunner().invoke(main, arguments, prog_name="ibkr-adapter")
+    assert result.exit_code == ExitCode.USAGE
+    assert result.stderr.startswith("error: ")
+    assert wrong in result.stderr
+    assert result.stderr.endswith(" --help`)\n")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_group_without_a_command_prints_its_help() -> None:
+    """Asking nothing is asking what can be asked."""
+    result = run("orders")
+    assert result.exit_code == ExitCode.USAGE
+    assert "Commands:" in result.output
+
+
 def test_the_template_is_printed_as_it_is() -> None:
     """Ready to be redirected into a file."""
     assert run("config", "template").stdout == DEFAULT_TEMPLATE

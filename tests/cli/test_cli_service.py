@@ -174,6 +174,21 @@ class TestOrders:
         assert result.exit_code == ExitCode.USAGE
         assert desk.commands == []
 
+    @pytest.mark.parametrize("option", ["--expires", "--wait"])
+    @pytest.mark.parametrize("seconds", ["nan", "inf", "-inf", "-1", "1e999", "soon"])
+    def test_a_time_that_is_none_is_a_usage_error(self, desk: Desk, option: str, seconds: str) -> None:
+        """NaN and infinity too: they must not quietly become the default."""
+        result = run("orders", "place", "BUY", "1", "SPY", "--market", f"{option}={seconds}")
+        assert result.exit_code == ExitCode.USAGE
+        assert result.stderr.startswith(f"error: invalid value for '{option}'")
+        assert desk.commands == []
+
+    @pytest.mark.parametrize("seconds", ["0", "61"])
+    def test_an_order_expires_between_now_and_a_minute(self, desk: Desk, seconds: str) -> None:
+        """The same range as over HTTP, said before anything is sent."""
+        assert run("orders", "place", "BUY", "1", "SPY", "--market", "--expires", seconds).exit_code == ExitCode.USAGE
+        assert desk.commands == []
+
     def test_json_is_the_outcome(self) -> None:
         """For scripts, on success and on refusal."""
         outcome = json.loads(run("orders", "place", "BUY", "1", "SPY", "--market", "--json").stdout)

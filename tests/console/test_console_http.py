@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from msgspec.structs import replace
-from tests.console.fake_service import START_NS, FakePort, config, snapshot
 
 from ibkr_adapter.commands import Action, CancelOrder, OrderType, PlaceOrder, Reason, TimeInForce
 from ibkr_adapter.console import build
 from ibkr_adapter.events import Quote
 from ibkr_adapter.snapshot import SinkView
+from tests.console.fake_service import START_NS, FakePort, config, snapshot
 
 TOKEN = "correct-horse-battery-staple"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -170,6 +170,15 @@ class TestPlacing:
         assert answer.status_code == 422
         assert error["field"] == field
         assert remedy in error["remedy"]
+        assert port.commands == []
+
+    @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+    async def test_a_time_without_end_is_refused(self, http: httpx.AsyncClient, port: FakePort, number: str) -> None:
+        """Neither names that JSON does not know nor a number that overflows becomes the default."""
+        body = json.dumps(ORDER)[:-1] + f', "expires_in_s": {number}}}'
+        headers = BEARER | {"content-type": "application/json"}
+        answer = await http.post("/v1/orders", content=body, headers=headers)
+        assert answer.status_code == 422
         assert port.commands == []
 
     async def test_a_missing_field_is_named(self, http: httpx.AsyncClient) -> None:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from typing import IO, Any, NoReturn
 
 import click
 
-from ibkr_adapter.errors import IbkrError, StoreError
+from ibkr_adapter.errors import ExitCode, IbkrError, StoreError
 
 
 class Border(click.Group):
     """A group whose commands may raise any ``IbkrError``, alone or from a task group, or fail at a file."""
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **extra)
+        except click.UsageError as error:
+            raise misused(error) from None
+
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            raise misused(error) from None
         except IbkrError as error:
             fail(error)
         except OSError as error:
@@ -28,6 +36,25 @@ class Border(click.Group):
             if ours is None:
                 raise
             fail(ours)
+
+
+class Misused(click.ClickException):
+    """Wrong usage, in one line as every other trouble."""
+
+    exit_code = int(ExitCode.USAGE)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"error: {self.message}", err=True, file=file)
+
+
+def misused(error: click.UsageError) -> click.ClickException:
+    """The same as one line with a remedy; a group without a command still prints its help."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error
+    message = " ".join(error.format_message().split()).rstrip(".")
+    context = error.ctx
+    remedy = f" (see `{context.command_path} --help`)" if context is not None else ""
+    return Misused(f"{message[:1].lower()}{message[1:]}{remedy}")
 
 
 def expected(group: BaseExceptionGroup[BaseException]) -> IbkrError | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import msgspec
 
 from ibkr_adapter.cli.reach import Answered, age, ask, find, json_option, number, price, state_option, table
 from ibkr_adapter.commands import Action, TimeInForce
+from ibkr_adapter.console.orders import EXPIRES_S_MAX
 from ibkr_adapter.errors import ExitCode
 from ibkr_adapter.ids import new_key
 from ibkr_adapter.statefile import RunningService
@@ -20,6 +22,19 @@ _UNDECIDED: Final = frozenset({"", "intended", "sent"})
 _REFUSED: Final = "refused"
 _REJECTED: Final = "rejected"
 _POLL_S: Final = 0.05
+_WAIT_S_MAX: Final = 600
+
+
+class Seconds(click.FloatRange):
+    """A range that NaN is outside of: every comparison with it is false, so click lets it pass."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return seconds
 
 
 @click.group()
@@ -36,8 +51,20 @@ def orders() -> None:
 @click.option("--tif", type=click.Choice([str(tif) for tif in TimeInForce], case_sensitive=False), default="DAY")
 @click.option("--account", default="", help="Only needed when there are several.")
 @click.option("--key", "idempotency_key", default="", help="Idempotency key: a repeat with it sends nothing twice.")
-@click.option("--expires", "expires_in_s", type=float, help="Seconds after which it is refused rather than sent late.")
-@click.option("--wait", "wait_s", type=float, default=3.0, show_default=True, help="Seconds to wait for the broker.")
+@click.option(
+    "--expires",
+    "expires_in_s",
+    type=Seconds(0, EXPIRES_S_MAX, min_open=True),
+    help="Seconds after which it is refused rather than sent late.",
+)
+@click.option(
+    "--wait",
+    "wait_s",
+    type=Seconds(0, _WAIT_S_MAX),
+    default=3.0,
+    show_default=True,
+    help="Seconds to wait for the broker.",
+)
 @state_option
 @json_option
 def place(

@@ -19,7 +19,7 @@ from ibkr_adapter.instruments import Instrument
 
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _ACCOUNT = re.compile(r"[A-Z0-9]{0,16}")
-_EXPIRES_S_MAX: Final = 60
+EXPIRES_S_MAX: Final = 60
 
 
 class UnknownSymbol(InvalidRequest):
@@ -102,8 +102,8 @@ def _check(form: OrderForm) -> None:
         raise InvalidRequest("idempotency_key", "not usable", remedy="up to 64 letters, digits and . _ : -")
     if not _ACCOUNT.fullmatch(form.account):
         raise InvalidRequest("account", "not an account number", remedy="in full, as IB writes it, or leave it out")
-    if form.expires_in_s is not None and not 0 < form.expires_in_s <= _EXPIRES_S_MAX:
-        raise InvalidRequest("expires_in_s", "out of range", remedy=f"above 0, at most {_EXPIRES_S_MAX} seconds")
+    if form.expires_in_s is not None and not 0 < form.expires_in_s <= EXPIRES_S_MAX:
+        raise InvalidRequest("expires_in_s", "out of range", remedy=f"above 0, at most {EXPIRES_S_MAX} seconds")
 
 
 def _instrument(symbol: str, config: Config) -> Instrument:
