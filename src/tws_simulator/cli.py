@@ -10,7 +10,8 @@ import os
 import signal
 import stat
 import sys
-from typing import NoReturn
+from collections.abc import Iterator
+from typing import IO, Any, NoReturn
 
 import click
 
@@ -18,13 +19,50 @@ from tws_simulator.gateway import Gateway
 from tws_simulator.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
 from tws_simulator.server import NotLoopback, require_loopback
 
-# Exit codes of their own, so that a parent process can tell what to do. 2 is click's for wrong usage.
-EXIT_PORT_IN_USE = 3
-EXIT_NOT_LOOPBACK = 4
-EXIT_CANNOT_LISTEN = 5
+# A code means the same here and at ibkr-adapter, so that one table serves whoever starts both.
+EXIT_USAGE = 2
+EXIT_ADDRESS = 23
 
 
-@click.group()
+class Misused(click.ClickException):
+    """Wrong usage, in one line as every other trouble."""
+
+    exit_code = EXIT_USAGE
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"error: {self.message}", err=True, file=file)
+
+
+class Border(click.Group):
+    """A group that says wrong usage in one line, at every level; without a command it prints its help."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _in_one_line():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> object:
+        with _in_one_line():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        message = " ".join(error.format_message().split()).rstrip(".")
+        remedy = f" (see `{error.ctx.command_path} --help`)" if error.ctx is not None else ""
+        raise Misused(f"{message[:1].lower()}{message[1:]}{remedy}") from None
+
+
+@click.group(
+    cls=Border,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Ends with 0 when it was told to stop, 2 on wrong usage, 23 when it cannot listen at its address.",
+)
+@click.version_option(package_name="ibkr-adapter", prog_name="tws-simulator")
 def main() -> None:
     """A simulated TWS or IB Gateway for clients to be tested against."""
 
@@ -68,11 +106,11 @@ def run(
         )
         asyncio.run(_serve(gateway, announce=announce, exit_with_parent=exit_with_parent))
     except NotLoopback as refusal:
-        _fail(EXIT_NOT_LOOPBACK, str(refusal))
+        _fail(EXIT_USAGE, str(refusal), "choose another --host")
     except OSError as fault:
         if fault.errno == errno.EADDRINUSE:
-            _fail(EXIT_PORT_IN_USE, f"port {port} is in use: stop what listens there, or choose another with --port")
-        _fail(EXIT_CANNOT_LISTEN, f"cannot listen on {host}:{port} ({fault.strerror}): try another --host or --port")
+            _fail(EXIT_ADDRESS, f"port {port} is in use", "stop what listens there, or choose another with --port")
+        _fail(EXIT_ADDRESS, f"cannot listen on {host}:{port}: {fault.strerror}", "try another --host or --port")
 
 
 async def _serve(gateway: Gateway, *, announce: bool, exit_with_parent: bool) -> None:
@@ -125,6 +163,6 @@ def _tell(gateway: Gateway, *, announce: bool) -> None:
     sys.stdout.flush()
 
 
-def _fail(exit_code: int, text: str) -> NoReturn:
-    click.echo(f"tws-simulator: {text}", err=True)
+def _fail(exit_code: int, text: str, remedy: str) -> NoReturn:
+    click.echo(f"error: {text} ({remedy})", err=True)
     sys.exit(exit_code)

@@ -14,8 +14,10 @@ from contextlib import contextmanager
 import pytest
 from click.testing import CliRunner
 
+from ibkr_adapter import __version__
+from ibkr_adapter.errors import ExitCode
 from tws_simulator.accounts import account_for
-from tws_simulator.cli import EXIT_NOT_LOOPBACK, EXIT_PORT_IN_USE, main
+from tws_simulator.cli import EXIT_ADDRESS, EXIT_USAGE, main
 
 WAIT_S_MAX = 30.0
 
@@ -83,30 +85,48 @@ def test_it_ends_with_its_parent_when_told_to() -> None:
 
 
 def test_a_strange_address_is_refused_in_one_line() -> None:
-    """With an exit code of its own."""
+    """As wrong usage, with what to do."""
     result = CliRunner().invoke(main, ["run", "--host", "0.0.0.0"])
-    assert result.exit_code == EXIT_NOT_LOOPBACK
-    assert result.stderr.splitlines() == [
-        "tws-simulator: 0.0.0.0 is not a loopback address: the simulator listens on 127.0.0.1 or ::1 only"
-    ]
+    assert result.exit_code == EXIT_USAGE
+    assert result.stderr.startswith("error: 0.0.0.0 is not a loopback address")
+    assert result.stderr.count("\n") == 1
 
 
 def test_a_port_in_use_is_named_with_the_remedy() -> None:
-    """With an exit code of its own."""
+    """With the exit code that means the same at the adapter."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         result = CliRunner().invoke(main, ["run", "--port", str(port)])
-    assert result.exit_code == EXIT_PORT_IN_USE
-    assert result.stderr == (
-        f"tws-simulator: port {port} is in use: stop what listens there, or choose another with --port\n"
-    )
+    assert result.exit_code == EXIT_ADDRESS == ExitCode.ADDRESS_IN_USE
+    assert result.stderr == f"error: port {port} is in use (stop what listens there, or choose another with --port)\n"
 
 
-def test_an_unknown_server_version_is_wrong_usage() -> None:
-    """Click's exit code 2."""
-    assert CliRunner().invoke(main, ["run", "--server-version", "150"]).exit_code == 2
+@pytest.mark.parametrize(
+    "arguments", [["run", "--server-version", "150"], ["run", "--nonsense"], ["walk"], ["--nonsense"]]
+)
+def test_wrong_usage_is_one_line(arguments: list[str]) -> None:
+    """At every level, with where to read more, and the adapter's exit code for it."""
+    result = CliRunner().invoke(main, arguments, prog_name="tws-simulator")
+    assert result.exit_code == EXIT_USAGE == ExitCode.USAGE
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.endswith(" --help`)\n")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_tells_the_exit_codes(option: str) -> None:
+    """A parent process can look up what each means."""
+    shown = CliRunner().invoke(main, [option])
+    assert shown.exit_code == 0
+    assert "2 on wrong usage" in shown.stdout
+    assert "23 when it cannot" in shown.stdout
+
+
+def test_it_tells_its_version() -> None:
+    """Adapter and simulator are released together."""
+    assert CliRunner().invoke(main, ["--version"]).stdout == f"tws-simulator, version {__version__}\n"
 
 
 def test_ending_with_the_parent_needs_a_pipe() -> None:
