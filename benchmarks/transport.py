@@ -6,8 +6,9 @@ Three receivers, each in a process of its own, the sender in another:
 - ``official``: the official client as it comes, ``connect`` and ``run`` on a thread, callbacks that count
 - ``bridge``: the same, with one ``call_soon_threadsafe`` for each callback, as most programs do it
 
-Two loads. *Flood*: everything at once; a receiver that has not finished in time did not finish (DNF). *Paced*:
-20,000 messages a second, each at its own moment; latency is counted from that moment to the consumer.
+Three loads. *Flood*: everything at once; a receiver that has not finished in time did not finish (DNF). *Paced*:
+20,000 messages a second, each at its own moment; latency is counted from that moment to the consumer. *Overload*:
+120,000 a second, more than the official reader sustains; what counts is how many arrive a second, finished or not.
 
 The mix: 45 % tickPrice, 25 % tickSize, 20 % tickString, 10 % tickGeneric over 20 requests.
 """
@@ -41,7 +42,20 @@ FLOOD_MESSAGES = 200_000
 FLOOD_LIMIT_S = 20.0
 PACED_RATE = 20_000
 PACED_S = 4.0
+OVERLOAD_RATE = 120_000
+OVERLOAD_S = 3.0
+OVERLOAD_LIMIT_S = 12.0
 STAMP_EVERY = 16
+
+TARGETS = (
+    ("paced", "CPU per message against official", 0.5),
+    ("flood", "CPU per message against official", 0.5),
+    ("paced", "CPU per message against bridge", 1 / 3),
+    ("paced", "p99 against official", 1.0),
+)
+"""At most these; and under overload the session keeps 95 % of what is offered."""
+
+OVERLOAD_KEPT = 0.95
 
 SIZED_PRICES = {1: 0, 2: 3, 4: 5}
 
@@ -128,13 +142,14 @@ def send(version: int, count: int, rate: int) -> None:
             connection.sendall(b"".join(messages))
         else:
             interval_ns = 1_000_000_000 // rate
+            together = max(1, rate // 20_000)
             start_ns = time.monotonic_ns() + 20_000_000
             connection.sendall(message(version, 46, (6,), (1, 45, f"start:{start_ns}:{interval_ns}")))
-            for index, data in enumerate(messages):
+            for index in range(0, len(messages), together):
                 due_ns = start_ns + index * interval_ns
                 while time.monotonic_ns() < due_ns:
                     pass
-                connection.sendall(data)
+                connection.sendall(b"".join(messages[index : index + together]))
         connection.recv(1000)
 
 
@@ -183,7 +198,7 @@ class Tally:
             "events_expected": expected,
             "dropped": dropped,
             "seconds": round(seconds, 3),
-            "messages_per_s": round(messages / seconds) if finished else None,
+            "messages_per_s": round(messages / seconds * min(1.0, (self.seen + dropped) / expected)),
             "cpu_us_per_message": round(self.cpu_s * 1e6 / messages, 2) if finished else None,
             "cpu_share": round(self.cpu_s / seconds, 3),
             "p50_ms": round(ordered[len(ordered) // 2] / 1e6, 3) if ordered else None,
@@ -294,8 +309,11 @@ def run_official(client: Any, port: int) -> None:
 
 def run_case(receiver: str, protocol: str, rate: int) -> dict[str, Any]:
     version = PROTOCOLS[protocol]
-    count = int(rate * PACED_S) if rate else FLOOD_MESSAGES
-    limit_s = FLOOD_LIMIT_S if not rate else PACED_S * 3
+    count, limit_s = {
+        0: (FLOOD_MESSAGES, FLOOD_LIMIT_S),
+        PACED_RATE: (int(PACED_RATE * PACED_S), PACED_S * 3),
+        OVERLOAD_RATE: (int(OVERLOAD_RATE * OVERLOAD_S), OVERLOAD_LIMIT_S),
+    }[rate]
     base = [sys.executable, __file__]
     sender = subprocess.Popen([*base, "--send", str(version), str(count), str(rate)], stdout=subprocess.PIPE, text=True)
     try:
@@ -319,7 +337,8 @@ def middle(runs: list[dict[str, Any]]) -> dict[str, Any]:
     done = [run for run in runs if run["finished"]]
     merged: dict[str, Any] = {"runs": len(runs), "finished": len(done), "dropped": max(run["dropped"] for run in runs)}
     for name in ("messages_per_s", "cpu_us_per_message", "cpu_share", "p50_ms", "p99_ms"):
-        values = [run[name] for run in done if run[name] is not None]
+        counted = runs if name == "messages_per_s" else done
+        values = [run[name] for run in counted if run[name] is not None]
         merged[name] = statistics.median(values) if values else None
     merged["complete"] = all(run["complete"] for run in runs)
     return merged
@@ -332,7 +351,7 @@ def ratio(ours: float | None, theirs: float | None) -> float | None:
 def bench(reps: int) -> None:
     results: dict[str, Any] = {"machine": machine(), "mix": __doc__.strip().splitlines()[-1], "cases": {}}
     for protocol in PROTOCOLS:
-        for load, rate in (("flood", 0), ("paced", PACED_RATE)):
+        for load, rate in (("flood", 0), ("paced", PACED_RATE), ("overload", OVERLOAD_RATE)):
             runs: dict[str, list[dict[str, Any]]] = {receiver: [] for receiver in RECEIVERS}
             for _ in range(reps):  # interleaved, so that a busy moment of the machine does not hit one of them alone
                 for receiver in RECEIVERS:
@@ -349,16 +368,37 @@ def bench(reps: int) -> None:
                 if load == "paced" or key != "p99_ms"
             }
             results["cases"][f"{protocol} {load}"] = {**figures, "ratios": ratios}
-            show(f"{protocol} {load}" + (f" {rate}/s" if rate else f" of {FLOOD_MESSAGES}"), figures, ratios)
+            show(f"{protocol} {load}, " + (f"{rate}/s" if rate else f"{FLOOD_MESSAGES} messages"), figures, ratios)
+    results["targets"] = judged(results["cases"])
+    print("\ntargets")
+    for line, met in results["targets"].items():
+        print(f"  {'met   ' if met else 'MISSED'} {line}")
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+
+
+def judged(cases: dict[str, Any]) -> dict[str, bool]:
+    """Each target in words, and whether this run met it."""
+    verdicts: dict[str, bool] = {}
+    for protocol in PROTOCOLS:
+        for load, name, ceiling in TARGETS:
+            measured = cases[f"{protocol} {load}"]["ratios"][name]
+            verdicts[f"{protocol} {load}: {name} {measured}, at most {ceiling:.2f}"] = (measured or 9) <= ceiling
+        overload = cases[f"{protocol} overload"]
+        kept = overload["session"]["messages_per_s"] / OVERLOAD_RATE
+        official = overload["official"]["messages_per_s"] / OVERLOAD_RATE
+        line = (
+            f"{protocol} overload: the session keeps {kept:.0%} of what is offered, the official client {official:.0%}"
+        )
+        verdicts[line] = kept >= OVERLOAD_KEPT
+    return verdicts
 
 
 def show(title: str, figures: dict[str, dict[str, Any]], ratios: dict[str, float | None]) -> None:
     print(f"\n{title}")
     for receiver, of in figures.items():
         if not of["finished"]:
-            print(f"  {receiver:9} DNF in all {of['runs']} runs")
+            print(f"  {receiver:9} {of['messages_per_s']:>9,.0f} msg/s, DNF in all {of['runs']} runs")
             continue
         latency = f"  p50 {of['p50_ms']:.2f} p99 {of['p99_ms']:.2f} ms" if of["p50_ms"] is not None else ""
         print(
