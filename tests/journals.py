@@ -9,7 +9,7 @@ from pathlib import Path
 from ibkr_adapter.events import JournalEvent
 from ibkr_adapter.journal.recover import recover
 from ibkr_adapter.journal.writer import JournalWriter
-from records import appends
+from tests.records import appends
 
 
 class Reports:

@@ -22,7 +22,7 @@ from ibkr_adapter.events import (
     Trade,
 )
 from ibkr_adapter.fanout import Fanout, Loss, Overflow, Subscription, stream_of
-from records import SPY, quote, status
+from tests.records import SPY, quote, status
 
 
 def trade(instrument: str, ts_recv_ns: int) -> Trade:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from core.world import place, settings
 from ibkr_adapter.clock import SystemClock
 from ibkr_adapter.core.engine import Engine
 from ibkr_adapter.core.trading.ledger import Ledger
@@ -44,6 +43,7 @@ from ibkr_adapter.requests import (
     SubscribeQuotes,
 )
 from ibkr_adapter.shell import Shell
+from tests.core.world import place, settings
 
 
 class Gateway:

@@ -4,10 +4,10 @@ from base64 import b64encode
 
 import httpx
 import pytest
-from tests.console.fake_service import FakePort
 
 from ibkr_adapter.config import Config, parse
 from ibkr_adapter.console import build
+from tests.console.fake_service import FakePort
 
 TOKEN = "correct-horse-battery-staple"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

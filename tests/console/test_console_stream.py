@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from importlib.resources import files
 
 import httpx
-from tests.console.fake_service import START_NS, FakePort, config, night
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.console import build
@@ -15,6 +14,7 @@ from ibkr_adapter.console.wire import plain
 from ibkr_adapter.events import LinkChanged, Quote
 from ibkr_adapter.fanout import Fanout, Overflow
 from ibkr_adapter.snapshot import Snapshot
+from tests.console.fake_service import START_NS, FakePort, config, night
 
 
 def parsed(chunk: bytes) -> list[tuple[str, dict[str, object]]]:

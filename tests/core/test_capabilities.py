@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from world import World
 
 from ibkr_adapter.config import Capability
 from ibkr_adapter.requests import (
@@ -14,6 +13,7 @@ from ibkr_adapter.requests import (
     SetDataType,
     SubscribeQuotes,
 )
+from tests.core.world import World
 
 ASKED_FOR: dict[Capability, set[type[Request]]] = {
     Capability.MARKET_DATA: {SetDataType, RequestContractDetails, SubscribeQuotes},

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from world import SPY, START_NS, World, echoed, execution, status
 
 from ibkr_adapter import events
 from ibkr_adapter.clock import SECOND
@@ -32,7 +31,8 @@ from ibkr_adapter.events import (
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.requests import RequestAccountSummary, RequestPositions, SendOrder
 from ibkr_adapter.snapshot import Snapshot
-from records import commission
+from tests.core.world import SPY, START_NS, World, echoed, execution, status
+from tests.records import commission
 
 
 def leaves(kind: type) -> list[type]:

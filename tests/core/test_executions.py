@@ -7,12 +7,12 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from world import World, echoed, execution
 
 from ibkr_adapter.core.trading.executions import Executions, base_id, revision
 from ibkr_adapter.events import CommissionReported, ExecutionReported, LossCause
 from ibkr_adapter.requests import RequestExecutions
-from records import commission
+from tests.core.world import World, echoed, execution
+from tests.records import commission
 
 
 @pytest.fixture

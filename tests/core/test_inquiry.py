@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from world import World, echoed, execution, status
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.engine import Durable
@@ -25,6 +24,7 @@ from ibkr_adapter.requests import (
     RequestExecutions,
     RequestPositions,
 )
+from tests.core.world import World, echoed, execution, status
 
 LISTS = (RequestAllOpenOrders, RequestCompletedOrders, RequestExecutions, RequestPositions)
 

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from world import START_NS, World, execution
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.link.gateways import Backoff
@@ -14,6 +13,7 @@ from ibkr_adapter.core.link.session import TRANSITIONS, LinkState, account_kind
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import FrameSent, LinkChanged, LossCause, ManagedAccounts, NextValidId
 from ibkr_adapter.requests import RequestAllOpenOrders, RequestCurrentTime, RequestIds, SubscribeQuotes
+from tests.core.world import START_NS, World, execution
 
 
 def states(world: World) -> list[str]:

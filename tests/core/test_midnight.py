@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from world import World, echoed, execution
 
 from ibkr_adapter.clock import MINUTE, SECOND, new_york_day
 from ibkr_adapter.events import CompletedOrderReported, Event, OrderLapsed
 from ibkr_adapter.requests import RequestCompletedOrders, SendOrder
+from tests.core.world import World, echoed, execution
 
 BEFORE_MIDNIGHT_NS = int(datetime(2026, 11, 24, 4, 59, tzinfo=UTC).timestamp()) * SECOND  # 23:59 in New York
 

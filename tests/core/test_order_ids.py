@@ -7,11 +7,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from world import World, echoed
 
 from ibkr_adapter.core.trading.order_ids import OrderIds
 from ibkr_adapter.events import NextValidId
 from ibkr_adapter.instruments import Instrument
+from tests.core.world import World, echoed
 
 
 def test_the_next_id_is_above_all_that_were_used_named_or_seen():

@@ -8,7 +8,6 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from world import SPY, World, echoed, execution, status
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.trading.ledger import Ledger
@@ -30,7 +29,8 @@ from ibkr_adapter.events import (
     SessionOpened,
 )
 from ibkr_adapter.notices import shipped
-from records import commission, intended
+from tests.core.world import SPY, World, echoed, execution, status
+from tests.records import commission, intended
 
 S = OrderState
 OPENED = SessionOpened(ts_recv_ns=1, epoch=1, gateway="a", client_id=1, server_version=203, connection_time="")

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from world import SPY
 
 from ibkr_adapter.clock import MILLISECOND, SECOND
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.effects import Outbox, Send
 from ibkr_adapter.requests import Request, RequestAllOpenOrders, RequestCurrentTime, SendCancel, SendOrder
+from tests.core.world import SPY
 
 
 def order(order_id: int) -> SendOrder:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from world import QQQ, World, codes, echoed, place
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import OrderType
@@ -17,6 +16,7 @@ from ibkr_adapter.core.records import Records
 from ibkr_adapter.events import GateChanged, OrderIntended
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.requests import RequestContractDetails, RequestExecutions, SendOrder
+from tests.core.world import QQQ, World, codes, echoed, place
 
 READ_ONLY = frozenset({Capability.MARKET_DATA, Capability.ACCOUNT})
 LIMITS = Limits(

@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from world import FIRST_ID, START_NS, World, codes, echoed, place
 
 from ibkr_adapter.clock import MILLISECOND, SECOND
 from ibkr_adapter.commands import TimeInForce
@@ -14,6 +13,7 @@ from ibkr_adapter.core.engine import Durable, JournalFailed, SendFailed
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import CancelIntended, FrameSent, NextValidId, OrderIntended, OrderRefused, Recorded
 from ibkr_adapter.requests import RequestAllOpenOrders, RequestCurrentTime, SendCancel, SendOrder
+from tests.core.world import FIRST_ID, START_NS, World, codes, echoed, place
 
 
 @pytest.fixture

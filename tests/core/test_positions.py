@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from world import QQQ, SPY, World
-
 from ibkr_adapter.events import Event, PositionReported
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.requests import RequestPositions
+from tests.core.world import QQQ, SPY, World
 
 
 def stated(instrument: Instrument, quantity: int) -> PositionReported:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from world import START_NS, World
 
 from ibkr_adapter.clock import MILLISECOND, SECOND
 from ibkr_adapter.events import Quote, Source, Trade
 from ibkr_adapter.requests import SetDataType, SubscribeQuotes
+from tests.core.world import START_NS, World
 
 LIVE = {1: "bid", 2: "ask", 4: "last", 6: "high", 7: "low", 9: "close", 14: "open"}
 DELAYED = {66: "bid", 67: "ask", 68: "last", 72: "high", 73: "low", 75: "close", 76: "open"}

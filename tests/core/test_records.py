@@ -5,7 +5,7 @@ from __future__ import annotations
 from ibkr_adapter.core.records import Records
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import Recorded
-from records import intended
+from tests.records import intended
 
 
 def test_numbers_go_on_where_the_last_life_ended():

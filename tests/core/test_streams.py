@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from world import QQQ, SPY, START_NS, World
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.engine import SendFailed, TicksDropped
 from ibkr_adapter.events import Gap, GapCause, QuotesProven
 from ibkr_adapter.requests import RequestAllOpenOrders, SubscribeQuotes
+from tests.core.world import QQQ, SPY, START_NS, World
 
 
 def gaps(world: World) -> list[tuple[str, GapCause, int, int]]:

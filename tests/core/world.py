@@ -58,7 +58,7 @@ from ibkr_adapter.requests import (
     SendOrder,
     SubscribeQuotes,
 )
-from records import SPY, echoed, execution, status
+from tests.records import SPY, echoed, execution, status
 
 START_NS = 1_000_000 * SECOND
 FIRST_ID = 11

@@ -14,8 +14,8 @@ from ibkr_adapter.events import FrameSent
 from ibkr_adapter.journal.reader import JournalReader, read
 from ibkr_adapter.journal.recover import recover
 from ibkr_adapter.journal.verify import main, verify
-from journals import write_journal
-from records import commission, echoed, execution, intended, status
+from tests.journals import write_journal
+from tests.records import commission, echoed, execution, intended, status
 
 EVENTS = [
     intended(),

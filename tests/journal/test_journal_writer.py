@@ -18,8 +18,8 @@ from ibkr_adapter.journal.reader import read
 from ibkr_adapter.journal.recover import recover
 from ibkr_adapter.journal.verify import verify
 from ibkr_adapter.journal.writer import JournalWriter
-from journals import Reports, write_journal
-from records import appends, execution, status
+from tests.journals import Reports, write_journal
+from tests.records import appends, execution, status
 
 WRITING = [sys.executable, str(Path(__file__).parent / "writing_process.py")]
 
@@ -105,12 +105,13 @@ def test_a_full_disk_fails_the_journal_and_leaves_a_valid_one(tmp_path: Path) ->
     """A write the file system refuses is a failure; what was durable before is all there at the next start."""
     script = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); import writing_process; writing_process.main()"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000));"
+        "from tests.journal import writing_process; writing_process.main()"
     )
     run = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path), "1000000"],
         cwd=Path(__file__).parent,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
         timeout=50,

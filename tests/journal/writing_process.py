@@ -11,12 +11,12 @@ import sys
 import threading
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from ibkr_adapter.effects import Append
 from ibkr_adapter.journal.recover import recover
 from ibkr_adapter.journal.writer import JournalWriter
-from records import execution
+from tests.records import execution
 
 
 def fail(why: str) -> None:

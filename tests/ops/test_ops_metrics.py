@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
-from tests.console.fake_service import START_NS, night, snapshot
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.ops.metrics import ALERTING_CODES, ALERTING_DROPS, ALERTING_ORDER_CODES, AdapterCollector, exposition
 from ibkr_adapter.snapshot import SinkView, Snapshot
+from tests.console.fake_service import START_NS, night, snapshot
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 

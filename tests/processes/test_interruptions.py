@@ -15,10 +15,10 @@ from typing import Any
 import httpx
 import pytest
 import redis
-from tests.processes.desk import Desk, tradable
 
 from ibkr_adapter.errors import ExitCode
-from redis_server import RedisServer
+from tests.processes.desk import Desk, tradable
+from tests.redis_server import RedisServer
 
 CLI = [sys.executable, "-m", "ibkr_adapter"]
 QUOTED = ("SPY", "QQQ", "IWM", "AAPL", "MSFT", "GOOGL", "AMZN", "NVDA", "META", "TSLA")

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.processes.desk import Desk, tradable
 
+from tests.processes.desk import Desk, tradable
 from tws_simulator.gateway import Gateway, running_gateway
 
 ORDER = {"symbol": "SPY", "action": "BUY", "quantity": 10, "order_type": "MKT", "idempotency_key": "the-only-one"}

@@ -10,12 +10,12 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from ibkr_adapter.events import Recorded
 from ibkr_adapter.sinks.projection import SqliteProjection
 from ibkr_adapter.sinks.sqlite import SqliteStore
-from records import status
+from tests.records import status
 
 
 async def main(store: str, journal: str, found_seq: int, last_seq: int) -> None:

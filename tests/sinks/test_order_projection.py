@@ -31,8 +31,8 @@ from ibkr_adapter.events import (
 )
 from ibkr_adapter.sinks.projection import SqliteProjection
 from ibkr_adapter.sinks.sqlite import SqliteStore
-from journals import write_journal
-from records import commission, echoed, execution, intended, status
+from tests.journals import write_journal
+from tests.records import commission, echoed, execution, intended, status
 
 TABLES = ("ib_orders", "ib_order_perm_ids", "ib_order_events", "ib_executions", "ib_commissions", "ib_connections")
 PROJECTING = [sys.executable, str(Path(__file__).parent / "projecting_process.py")]

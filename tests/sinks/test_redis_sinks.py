@@ -14,9 +14,9 @@ from ibkr_adapter.fanout import Fanout
 from ibkr_adapter.sinks.redis import RedisOrders, RedisSink, RedisStore
 from ibkr_adapter.sinks.sink import SinkRunner
 from ibkr_adapter.snapshot import SinkView
-from journals import write_journal
-from records import echoed, execution, intended, quote, status
-from redis_server import RedisServer
+from tests.journals import write_journal
+from tests.records import echoed, execution, intended, quote, status
+from tests.redis_server import RedisServer
 
 TIMEOUT_S = 5.0
 """Generous where Redis is meant to answer: a busy machine is no failure."""

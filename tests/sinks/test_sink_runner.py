@@ -10,7 +10,7 @@ from ibkr_adapter.fanout import Fanout
 from ibkr_adapter.sinks.sink import SinkRunner
 from ibkr_adapter.sinks.sqlite import SqliteSink, SqliteStore, connect
 from ibkr_adapter.snapshot import SinkView
-from records import quote
+from tests.records import quote
 
 
 class Watch:

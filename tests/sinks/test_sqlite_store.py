@@ -11,7 +11,7 @@ import pytest
 from ibkr_adapter.errors import ExitCode, StoreError
 from ibkr_adapter.events import AccountValue, Gap, GapCause, PositionReported, QuotesProven, Source
 from ibkr_adapter.sinks.sqlite import SqliteSink, SqliteStore, connect, last_quote_times, migrate, migrations
-from records import SPY, quote
+from tests.records import SPY, quote
 
 
 def rows(path: Path, sql: str) -> list[tuple]:

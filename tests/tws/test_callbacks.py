@@ -10,7 +10,7 @@ from ibkr_adapter.events import PriceTick, SizeTick, Tick, ValueTick
 from ibkr_adapter.tws.callbacks import Callbacks
 from ibkr_adapter.tws.decoding import FrameDecoder
 from ibkr_adapter.tws.progress import Counters
-from tws.scripted_gateway import VERSIONS, Wire
+from tests.tws.scripted_gateway import VERSIONS, Wire
 
 pytestmark = [pytest.mark.wire, pytest.mark.parametrize("version", VERSIONS)]
 

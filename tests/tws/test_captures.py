@@ -12,7 +12,7 @@ import pytest
 from ibkr_adapter import events
 from ibkr_adapter.events import BrokerEvent, BrokerTime, SessionLost, SessionOpened
 from ibkr_adapter.tws.official import PACKAGE
-from tws.scripted_gateway import Inbox, Peer, Wire, frame, gateway, session
+from tests.tws.scripted_gateway import Inbox, Peer, Wire, frame, gateway, session
 
 pytestmark = pytest.mark.wire
 

@@ -12,7 +12,7 @@ from ibkr_adapter.tws.callbacks import Callbacks
 from ibkr_adapter.tws.decoding import FrameDecoder
 from ibkr_adapter.tws.dialogue import fault
 from ibkr_adapter.tws.progress import Counters
-from tws.test_captures import CAPTURED
+from tests.tws.test_captures import CAPTURED
 
 pytestmark = pytest.mark.wire
 

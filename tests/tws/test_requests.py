@@ -12,7 +12,7 @@ from ibkr_adapter.errors import InvalidRequest, ReadOnlyClient
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.requests import ORDER_REQUESTS, Request
 from ibkr_adapter.tws.client import Client
-from tws.scripted_gateway import VERSIONS, frame
+from tests.tws.scripted_gateway import VERSIONS, frame
 
 pytestmark = pytest.mark.wire
 

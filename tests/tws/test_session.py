@@ -31,7 +31,7 @@ from ibkr_adapter.requests import RequestCurrentTime, SendCancel, SendOrder, Sub
 from ibkr_adapter.tws import transport
 from ibkr_adapter.tws.callbacks import Callbacks
 from ibkr_adapter.tws.official import PACKAGE
-from tws.scripted_gateway import (
+from tests.tws.scripted_gateway import (
     ANY_VERSION,
     PATIENCE_S,
     VERSIONS,

@@ -11,7 +11,7 @@ import pytest
 from ibkr_adapter import events, requests
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.tws.session import Session
-from tws.scripted_gateway import PATIENCE_S, VERSIONS, Inbox, session
+from tests.tws.scripted_gateway import PATIENCE_S, VERSIONS, Inbox, session
 from tws_simulator.gateway import Gateway, GatewayThread, running_gateway
 
 pytestmark = [pytest.mark.wire, pytest.mark.parametrize("version", VERSIONS)]

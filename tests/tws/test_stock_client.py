@@ -16,7 +16,7 @@ import pytest
 
 from ibkr_adapter.events import NextValidId, NoticeReceived, SessionLost, SessionOpened, TextTick
 from ibkr_adapter.tws.official import EClient, EWrapper
-from tws.scripted_gateway import PATIENCE_S, VERSIONS, Inbox, Peer, Script, gateway, session
+from tests.tws.scripted_gateway import PATIENCE_S, VERSIONS, Inbox, Peer, Script, gateway, session
 
 pytestmark = pytest.mark.wire
 

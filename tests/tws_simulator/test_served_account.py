@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from scripted_client import AAPL, SECOND, ScriptedClient, codes, gateway_core, names, of
+from tests.tws_simulator.scripted_client import AAPL, SECOND, ScriptedClient, codes, gateway_core, names, of
 
 TAGS = "NetLiquidation,BuyingPower,TotalCashValue"
 MARKET = {"action": "BUY", "totalQuantity": Decimal(5), "orderType": "MKT", "tif": "DAY", "transmit": True}

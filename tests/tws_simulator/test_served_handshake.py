@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from scripted_client import START_NS, gateway_core
 
+from tests.tws_simulator.scripted_client import START_NS, gateway_core
 from tws_simulator.handshake import Hello, NotTheApi, accept, negotiate, read_hello, refuse
 from tws_simulator.session import SessionState
 from tws_simulator.wire.codec import frame

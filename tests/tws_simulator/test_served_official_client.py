@@ -14,8 +14,8 @@ from decimal import Decimal
 import pytest
 from ibapi.execution import ExecutionFilter
 from ibapi.order_cancel import OrderCancel
-from official_client import NEWEST, connected, order, stock
 
+from tests.tws_simulator.official_client import NEWEST, connected, order, stock
 from tws_simulator import Gateway, GatewayThread, running_gateway
 from tws_simulator.handshake import NEWEST_SERVER_VERSION
 

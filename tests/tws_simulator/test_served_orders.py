@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from scripted_client import AAPL, START_NS, ScriptedClient, codes, gateway_core, names, of
+
+from tests.tws_simulator.scripted_client import AAPL, START_NS, ScriptedClient, codes, gateway_core, names, of
 
 PAIR = ["openOrder", "orderStatus"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from scripted_client import AAPL, ScriptedClient, codes, gateway_core, names, of
 
+from tests.tws_simulator.scripted_client import AAPL, ScriptedClient, codes, gateway_core, names, of
 from tws_simulator.wire.row import Message
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from scripted_client import AAPL, SECOND, ScriptedClient, codes, gateway_core, names, of
 
+from tests.tws_simulator.scripted_client import AAPL, SECOND, ScriptedClient, codes, gateway_core, names, of
 from tws_simulator import Interference
 from tws_simulator.session import Session, SessionState
 from tws_simulator.wire.codec import Codec, frame, join_fields

@@ -9,8 +9,8 @@ import struct
 import threading
 
 import pytest
-from scripted_client import AAPL
 
+from tests.tws_simulator.scripted_client import AAPL
 from tws_simulator import Gateway, Interference, NotLoopback, running_gateway
 from tws_simulator.session import Session
 from tws_simulator.wire.codec import Codec, frame

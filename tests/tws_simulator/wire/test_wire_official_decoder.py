@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from ibapi import decoder
-from official_client import NEWEST, OfficialClient
 
+from tests.tws_simulator.official_client import NEWEST, OfficialClient
 from tws_simulator.wire.codec import FIRST_SERVER_VERSION_WITH_BINARY_IDS, Codec
 from tws_simulator.wire.row import Message
 

@@ -21,8 +21,8 @@ from ibapi.order_condition import (
     VolumeCondition,
 )
 from ibapi.tag_value import TagValue
-from official_client import NEWEST, offline_client, order, stock
 
+from tests.tws_simulator.official_client import NEWEST, offline_client, order, stock
 from tws_simulator.wire.codec import ROWS_BY_NAME, Codec
 from tws_simulator.wire.row import REQUEST, Message, Row
 from tws_simulator.wire.types import TYPES
