@@ -207,3 +207,49 @@ def test_a_symbol_cannot_smuggle_fields(symbol: str) -> None:
     """Wire injection: NUL separates fields in text, and the protobuf encoders check nothing."""
     with pytest.raises(InvalidRequest):
         translate.contract(Instrument(symbol=symbol))
+
+
+CALL = Instrument(
+    symbol="SPX",
+    sec_type="OPT",
+    con_id=7,
+    expiry="20261218",
+    strike=Decimal("6012.5"),
+    right="C",
+    multiplier=Decimal(100),
+    trading_class="SPXW",
+)
+
+
+@pytest.mark.parametrize(
+    "instrument",
+    [
+        Instrument(symbol="SPY", primary_exchange="ARCA"),
+        CALL,
+        Instrument(symbol="ES", sec_type="FUT", exchange="CME", expiry="202612", multiplier=Decimal(50)),
+    ],
+)
+def test_a_contract_of_ours_comes_back_as_the_same_instrument(instrument: Instrument) -> None:
+    """Every term goes both ways; a stock has none of them."""
+    assert translate.instrument(translate.contract(instrument)) == instrument
+
+
+@pytest.mark.parametrize("strike", [0.0, UNSET_DOUBLE])
+def test_a_contract_without_a_strike_has_none(strike: float) -> None:
+    """Text writes 0, newer releases keep their sentinel; neither is a price at which anything can be exercised."""
+    stock = Contract()
+    stock.symbol, stock.strike, stock.right = "SPY", strike, "?"
+    seen = translate.instrument(stock)
+    assert (seen.strike, seen.right, seen.expiry, seen.multiplier) == (None, "", "", None)
+
+
+@pytest.mark.parametrize("expiry", ["20261218", "20261218 08:30:00 US/Central", "20261218-14:30:00"])
+def test_an_option_is_called_what_the_occ_calls_it(expiry: str) -> None:
+    """However the gateway writes right, multiplier and day."""
+    listed = Contract()
+    listed.symbol, listed.secType, listed.currency, listed.right = "SPX", "OPT", "USD", "CALL"
+    listed.lastTradeDateOrContractMonth, listed.strike = expiry, 6012.5
+    listed.multiplier, listed.tradingClass = "100.0", "SPXW"
+    seen = translate.instrument(listed)
+    assert seen.key == CALL.key == "SPXW261218C06012500"
+    assert str(seen.multiplier) == "100"

@@ -10,7 +10,7 @@ import calendar
 import math
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -155,6 +155,10 @@ def _zone(name: str | None) -> ZoneInfo | None:
 # --- Contracts ----------------------------------------------------------------------------------------------------
 
 
+_RIGHTS = {"C": "C", "CALL": "C", "P": "P", "PUT": "P"}
+"""Of others the gateway says ``?`` or ``0``."""
+
+
 def instrument(contract: Contract) -> Instrument:
     """What a contract trades. Positions name no route: then it is SMART."""
     return Instrument(
@@ -164,6 +168,11 @@ def instrument(contract: Contract) -> Instrument:
         exchange=contract.exchange or "SMART",
         currency=contract.currency,
         con_id=integer(contract.conId) or None,
+        expiry=_expiry(contract.lastTradeDateOrContractMonth),
+        strike=_strike(contract.strike),
+        right=_RIGHTS.get(contract.right, ""),
+        multiplier=_multiplier(contract.multiplier),
+        trading_class=contract.tradingClass,
     )
 
 
@@ -177,7 +186,35 @@ def contract(wanted: Instrument) -> Contract:
     built.currency = word("currency", wanted.currency)
     if wanted.con_id is not None:
         built.conId = wanted.con_id
+    built.lastTradeDateOrContractMonth = word("expiry", wanted.expiry)
+    if wanted.strike is not None:
+        built.strike = float(_positive("strike", wanted.strike))
+    built.right = word("right", wanted.right)
+    if wanted.multiplier is not None:
+        built.multiplier = f"{_positive('multiplier', wanted.multiplier):f}"
+    built.tradingClass = word("trading_class", wanted.trading_class)
     return built
+
+
+def _expiry(text: str) -> str:
+    """The day or month of ``20261218``, ``202612``, ``20261218 08:30:00 US/Central`` or ``20261218-08:30``."""
+    day = text[:8].strip()
+    return day if day.isdecimal() and len(day) in (6, 8) else ""
+
+
+def _multiplier(text: str) -> Decimal | None:
+    """``100``, and ``100.0`` where protobuf carried it as a float."""
+    try:
+        exact = Decimal(text)
+    except InvalidOperation:
+        return None
+    return _plain(exact.normalize()) if exact.is_finite() and exact > 0 else None
+
+
+def _strike(value: float | None) -> Decimal | None:
+    """A strike; stocks have 0, or the sentinel."""
+    exact = decimal(value)
+    return _plain(exact.normalize()) if exact else None
 
 
 def contract_described(req_id: int, details: ContractDetails, *, epoch: int, now_ns: int) -> events.ContractDescribed:

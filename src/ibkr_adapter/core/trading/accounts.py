@@ -17,8 +17,8 @@ class Accounts:
     def __init__(self) -> None:
         self._values: dict[str, dict[str, tuple[str, str]]] = {}
         self._as_of_ns: dict[str, int] = {}
-        self._positions: dict[tuple[str, str, int], PositionReported] = {}
-        self._unstated: set[tuple[str, str, int]] = set()
+        self._positions: dict[tuple[str, str], PositionReported] = {}
+        self._unstated: set[tuple[str, str]] = set()
 
     def value(self, event: AccountValue) -> bool:
         """True if it is new or changed: the paper account has been seen to send every row twice."""
@@ -70,6 +70,5 @@ class Accounts:
         return tuple(self._positions.values())
 
 
-def _identity(position: PositionReported) -> tuple[str, str, int]:
-    """The number tells apart what shares a key, as the options of one underlying do."""
-    return position.account, position.instrument.key, position.instrument.con_id or 0
+def _identity(position: PositionReported) -> tuple[str, str]:
+    return position.account, position.instrument.key
