@@ -55,6 +55,7 @@ class Gateway:
         self.clock = SystemClock()
         self.epoch = 0
         self.disk_works = True
+        self.out_of_descriptors = False
         self.unencodable: type[Request] | None = None
         self.shell: Shell
 
@@ -62,6 +63,9 @@ class Gateway:
 
     def opened(self, opening: Open) -> Gateway:
         self.epoch = opening.epoch
+        if self.out_of_descriptors:
+            self.out_of_descriptors = False
+            raise OSError(24, "Too many open files")
         self.story.append("open")
         return self
 
@@ -138,14 +142,14 @@ DETAILS = {
 
 async def turns_until(condition: Callable[[], bool]) -> None:
     """Let the loop turn, as often as it takes; no time passes."""
-    while not condition():
+    while not condition():  # noqa: ASYNC110 - a turn of the loop is what is waited for
         await asyncio.sleep(0)
 
 
 @asynccontextmanager
-async def served(gateway: Gateway) -> AsyncIterator[Shell]:
+async def served(gateway: Gateway, **changes: Any) -> AsyncIterator[Shell]:
     """A shell that runs against the gateway, once an order may be placed."""
-    choices = settings(instruments=(Instrument(symbol="SPY", primary_exchange="ARCA"),))
+    choices = settings(instruments=(Instrument(symbol="SPY", primary_exchange="ARCA"),), **changes)
     engine = Engine(
         choices,
         notices=shipped(),
@@ -163,6 +167,7 @@ async def served(gateway: Gateway) -> AsyncIterator[Shell]:
         runners=(),
         notices=shipped(),
         clock=gateway.clock,
+        client_id=1,
     )
     started = Started(
         ts_recv_ns=gateway.clock.now_ns(),
@@ -211,6 +216,16 @@ async def test_a_failed_disk_refuses_the_order_and_closes_the_gate() -> None:
     assert not outcome.accepted
     assert [reason.code for reason in gate.reasons] == ["journal"]
     assert "SendOrder" not in gateway.story
+
+
+async def test_a_machine_without_descriptors_is_a_refused_connection_and_not_the_end() -> None:
+    """The session that could not even be opened is lost like any other, and tried again."""
+    gateway = Gateway()
+    gateway.out_of_descriptors = True
+    async with served(gateway, backoff_first_ns=1):
+        pass
+    assert gateway.story.count("append SessionLost") == 2
+    assert gateway.story.count("append SessionOpened") == 1
 
 
 async def test_leaving_closes_the_session_and_records_it() -> None:

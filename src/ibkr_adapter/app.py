@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import random
+import resource
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,7 +23,7 @@ from ibkr_adapter.core.engine import Engine
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.effects import Open
-from ibkr_adapter.errors import AddressInUse, ConfigurationError
+from ibkr_adapter.errors import AddressInUse, ConfigurationError, JournalError
 from ibkr_adapter.events import Started
 from ibkr_adapter.fanout import Fanout, Subscription
 from ibkr_adapter.ids import new_key
@@ -41,6 +42,7 @@ from ibkr_adapter.tws.mailbox import Mailbox
 from ibkr_adapter.tws.session import Endpoint, Session
 
 LEAVE_S = 3.0
+DESCRIPTORS_WANTED = 65_536
 JOURNAL_CLOSE_S = 5.0
 
 _log = structlog.get_logger()
@@ -56,6 +58,7 @@ async def serve(
     """
     clock = clock or SystemClock()
     check_package(config)
+    _raise_descriptor_limit()
     config.data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.ExitStack() as held:
         listener = held.enter_context(contextlib.closing(_listen(config)))
@@ -128,6 +131,7 @@ async def _running(
         runners=runners,
         notices=notices,
         clock=clock,
+        client_id=config.client_id,
     )
     leaving = asyncio.Event()
     console = _Console(build_console(shell, service.token, config, stopping=leaving, clock=clock), listener)
@@ -160,6 +164,8 @@ async def _running(
     finally:
         writer.close(JOURNAL_CLOSE_S)
         store.close()
+    if writer.failure:
+        raise JournalError(writer.failure, remedy="mend the disk; what is in the journal is found at the next start")
 
 
 def settings_of(config: Config) -> Settings:
@@ -233,6 +239,14 @@ class _Console(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         await super().serve(sockets or [self._listener])
+
+
+def _raise_descriptor_limit() -> None:
+    """As many descriptors as the system allows us, so that idle browsers cannot keep a session from being opened."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_WANTED)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listen(config: Config) -> socket.socket:

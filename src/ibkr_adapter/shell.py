@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -25,9 +26,11 @@ from ibkr_adapter.events import (
     Event,
     Gap,
     LinkChanged,
+    LossCause,
     NoticeReceived,
     PositionReported,
     Quote,
+    QuotesProven,
     Recorded,
     SessionLost,
     SessionOpened,
@@ -47,7 +50,16 @@ BULK_SLICE = 2_000
 COMMANDS_MAX = 1_000
 """Commands that may wait for an answer; one more is refused at the border."""
 
-CONSOLE_KINDS: tuple[type[Event], ...] = (Quote, Trade, AccountValue, PositionReported, Gap, LinkChanged, Recorded)
+CONSOLE_KINDS: tuple[type[Event], ...] = (
+    Quote,
+    QuotesProven,
+    Trade,
+    AccountValue,
+    PositionReported,
+    Gap,
+    LinkChanged,
+    Recorded,
+)
 
 _log = structlog.get_logger()
 
@@ -88,8 +100,10 @@ class Shell:
         runners: Sequence[SinkRunner],
         notices: NoticeTable,
         clock: Clock,
+        client_id: int,
     ) -> None:
         self._engine = engine
+        self._client_id = client_id
         self._letters = letters
         self._writer = writer
         self._open_session = open_session
@@ -99,7 +113,7 @@ class Shell:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
-        self._inbox: list[Happening] = []
+        self._inbox: deque[Happening] = deque()
         self._answers: dict[str, asyncio.Future[CommandOutcome]] = {}
         self._sessions: dict[int, Conversation] = {}
         self._alarm: asyncio.TimerHandle | None = None
@@ -119,7 +133,7 @@ class Shell:
         self._tell(JournalFailed(detail=detail))
 
     def _tell(self, happening: Happening) -> None:
-        self._inbox.append(happening)  # list.append is atomic; the loop swaps the list as a whole
+        self._inbox.append(happening)  # a deque takes from both ends at once; nothing appended is ever missed
         self.rouse()
 
     # What the console calls, on the loop.
@@ -164,7 +178,7 @@ class Shell:
             self._end(started.boot_id)
 
     def _turn(self) -> None:
-        happenings, self._inbox = self._inbox, []
+        happenings = self._taken()
         letters = self._letters.drain(BULK_SLICE)
         dropped = self._letters.take_dropped()
         # What was dropped lies before what is left: the gap begins at the last tick that was taken earlier.
@@ -175,6 +189,13 @@ class Shell:
         self._perform(out)
         for event in letters:
             self._report(event)
+        for happening in happenings:
+            if isinstance(happening, JournalFailed):
+                _log.error("journal_failed", detail=happening.detail, gate="closed until a restart")
+
+    def _taken(self) -> list[Happening]:
+        """What other threads and the console left, in their order."""
+        return [self._inbox.popleft() for _ in range(len(self._inbox))]
 
     def _perform(self, out: Outbox) -> None:
         for close in out.closes:
@@ -183,8 +204,7 @@ class Shell:
         if out.appends:
             self._writer.append(out.appends)
         for opening in out.opens:
-            session = self._sessions[opening.epoch] = self._open_session(opening)
-            session.start()
+            self._start(opening)
         for send in out.sends:
             if session := self._sessions.get(send.epoch):
                 self._send(session, send.request)
@@ -194,6 +214,24 @@ class Shell:
                 answer.set_result(reply)
         self._fanout.publish(out.publishes)
         self._set_alarm(out.wake_at_ns)
+
+    def _start(self, opening: Open) -> None:
+        try:
+            session = self._open_session(opening)
+            session.start()
+        except OSError as error:  # no descriptor left, no thread: as good as refused, and tried again
+            self._tell(
+                SessionLost(
+                    ts_recv_ns=self._clock.now_ns(),
+                    epoch=opening.epoch,
+                    gateway=opening.gateway,
+                    client_id=self._client_id,
+                    cause=LossCause.REFUSED,
+                    detail=f"this machine cannot open a connection: {error.strerror or error}",
+                )
+            )
+        else:
+            self._sessions[opening.epoch] = session
 
     def _send(self, session: Conversation, request: Request) -> None:
         try:
@@ -252,7 +290,7 @@ class Shell:
         out = Outbox()
         now_ns = self._clock.now_ns()
         letters = self._letters.drain(BULK_SLICE)
-        self._engine.receive([*self._inbox, *letters], now_ns, out)
+        self._engine.receive([*self._taken(), *letters], now_ns, out)
         self._engine.end(Stopped(ts_recv_ns=now_ns, boot_id=boot_id), out)
         self._writer.append(out.appends)
         for event in letters:

@@ -12,6 +12,7 @@ from typing import Any
 from ibkr_adapter import events
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.tws import translate
+from ibkr_adapter.tws.mailbox import Bulk
 from ibkr_adapter.tws.official import (
     UNSET_DECIMAL,
     UNSET_DOUBLE,
@@ -36,7 +37,7 @@ class Callbacks(EWrapper):
     def __init__(self, epoch: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # partly typed upstream
         self.control: list[events.BrokerEvent] = []
-        self.bulk: list[events.Tick] = []
+        self.bulk: list[Bulk] = []
         self.now_ns = 0
         self._epoch = epoch
         self._put = self.control.append
@@ -114,7 +115,8 @@ class Callbacks(EWrapper):
         )
 
     def marketDataType(self, reqId: int, marketDataType: int) -> None:
-        self._put(
+        # Among the ticks, because it says what kind of data those behind it are and those before it were.
+        self.bulk.append(
             events.DataTypeReported(epoch=self._epoch, ts_recv_ns=self.now_ns, req_id=reqId, data_type=marketDataType)
         )
 

@@ -11,7 +11,10 @@ import contextlib
 import threading
 from collections.abc import Callable, Sequence
 
-from ibkr_adapter.events import BrokerEvent, Tick
+from ibkr_adapter.events import BrokerEvent, DataTypeReported, Tick
+
+Bulk = Tick | DataTypeReported
+"""What stands in the bulk list: ticks, and what kind of data they are, in one order."""
 
 CONTROL_MAX = 100_000
 """An account's whole evening (open and completed orders, executions, contracts) is some thousands."""
@@ -35,7 +38,7 @@ class Mailbox:
         self._bulk_max = bulk_max
         self._lock = threading.Lock()
         self._control: list[BrokerEvent] = []
-        self._bulk: list[Tick] = []
+        self._bulk: list[Bulk] = []
         self._dropped: dict[int, int] = {}
         self._signalled = False
 
@@ -47,7 +50,7 @@ class Mailbox:
         """Ticks that wait: the gauge of a loop that is falling behind."""
         return len(self._bulk)
 
-    def put(self, control: Sequence[BrokerEvent], bulk: Sequence[Tick]) -> bool:
+    def put(self, control: Sequence[BrokerEvent], bulk: Sequence[Bulk]) -> bool:
         """Take one batch. ``False``: control is full and its part of the batch was not taken; the session must end."""
         with self._lock:
             fits = len(self._control) + len(control) <= self._control_max
@@ -106,10 +109,10 @@ class Mailbox:
 
     def _compact(self) -> None:
         seen: set[tuple[int, int, int]] = set()
-        kept: list[Tick] = []
+        kept: list[Bulk] = []
         room = self._bulk_max // 2  # so that the next compaction is far away
         for tick in reversed(self._bulk):
-            key = (tick.epoch, tick.req_id, tick.field)
+            key = (tick.epoch, tick.req_id, tick.field if isinstance(tick, Tick) else -1)
             if key in seen or len(kept) == room:
                 self._dropped[tick.req_id] = self._dropped.get(tick.req_id, 0) + 1
             else:
