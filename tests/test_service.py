@@ -89,3 +89,13 @@ async def test_a_risk_manager_asks_for_its_account_and_nothing_else(tmp_path: Pa
     assert "capability" in [reason["code"] for reason in picture["gate"]["reasons"]]
     assert requests["reqAccountSummary"] == requests["reqPositions"] == 1
     assert not {"reqMktData", "reqContractDetails", "reqMarketDataType", "reqContractData"} & set(requests)
+
+
+async def test_a_stop_cancels_every_subscription_before_the_session_is_closed(tmp_path: Path) -> None:
+    """Lines are counted over all clients of a login: what nobody cancels may block the next one."""
+    with running_gateway(Gateway(seed=7)) as simulator:
+        async with served(configured(simulator, tmp_path)) as desk:
+            await desk.until(lambda seen: len(seen["quotes"]) == len(seen["streams"]) == 10)
+        requests = asked(simulator)
+    assert requests["cancelMktData"] == requests["reqMktData"] == 10
+    assert requests["cancelAccountSummary"] == requests["cancelPositions"] == 1

@@ -61,6 +61,9 @@ CONSOLE_KINDS: tuple[type[Event], ...] = (
     Recorded,
 )
 
+LEAVE_S_MAX = 2.5
+"""How long a stop may take to cancel every subscription: 100 lines and the account in the pacing of three seconds."""
+
 _log = structlog.get_logger()
 
 
@@ -164,7 +167,7 @@ class Shell:
     # The life of the service.
 
     async def run(self, started: Started) -> None:
-        """Until cancelled; then every session is closed and the last record written."""
+        """Until cancelled; then subscriptions are cancelled, every session closed, and the last record written."""
         out = Outbox()
         self._engine.begin(started, out)
         self._perform(out)
@@ -174,8 +177,23 @@ class Shell:
                 self._wake.clear()
                 self._turn()
                 await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            await self._leave()
+            raise
         finally:
             self._end(started.boot_id)
+
+    async def _leave(self) -> None:
+        """What stands at the gateway is cancelled before its session is closed: lines are counted over all clients."""
+        out = Outbox()
+        self._engine.leave(self._clock.now_ns(), out)
+        self._perform(out)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_S_MAX):
+                while not self._engine.left:
+                    await self._wake.wait()
+                    self._wake.clear()
+                    self._turn()
 
     def _turn(self) -> None:
         happenings = self._taken()

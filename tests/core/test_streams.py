@@ -6,8 +6,16 @@ import pytest
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.engine import SendFailed, TicksDropped
+from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import Gap, GapCause, QuotesProven
-from ibkr_adapter.requests import RequestAllOpenOrders, SubscribeQuotes
+from ibkr_adapter.instruments import Instrument
+from ibkr_adapter.requests import (
+    CancelAccountSummary,
+    CancelPositions,
+    CancelQuotes,
+    RequestAllOpenOrders,
+    SubscribeQuotes,
+)
 from tests.core.world import QQQ, SPY, START_NS, World
 
 
@@ -320,3 +328,94 @@ def test_a_farm_that_nobody_uses_does_not_silence_the_others():
     world.wait(10 * SECOND)
 
     assert world.told(QuotesProven)[-1].instruments == ("SPY",)
+
+
+def test_what_is_not_wanted_any_more_is_cancelled_by_its_number():
+    """Its line is free for another, its quote is gone, and the others flow on."""
+    world = World(instruments=(SPY, QQQ)).ready()
+    world.quote(key="QQQ")
+    unwanted = world.stream_id("QQQ")
+
+    world.engine.market.unwant(QQQ)
+    world.engine.market.reconcile(world.engine._ask)
+    world.tell()
+
+    assert [request.req_id for request in world.requests(CancelQuotes)] == [unwanted]
+    assert [view.instrument for view in world.engine.snapshot(world.now_ns).streams] == ["SPY"]
+    assert set(world.engine.snapshot(world.now_ns).quotes) == {"SPY"}
+
+
+def test_ticks_after_a_cancel_are_late_and_make_no_gap():
+    """The gateway goes on for a moment: counted, not folded; and wanted again it is a new subscription, not a gap."""
+    world = World(instruments=(SPY, QQQ)).ready()
+    world.quote(key="QQQ")
+    late = world.price(1, 400.0, "QQQ")
+    world.engine.market.unwant(QQQ)
+    world.tell(late)
+    world.engine.market.reconcile(world.engine._ask)
+    world.tell(late)
+
+    world.engine.market.want(QQQ)
+    world.engine.market.reconcile(world.engine._ask)
+    world.tell()
+    world.quote(key="QQQ")
+
+    assert world.engine.snapshot(world.now_ns).counters["late_ticks"] == 2
+    assert world.told(Gap) == []
+    assert subscribed(world) == 3
+    assert world.stream_id("QQQ") != late.req_id
+
+
+def test_unwanted_and_wanted_again_before_anything_was_sent_changes_nothing():
+    """Only the difference between wanted and asked goes to the wire."""
+    world = World(instruments=(SPY, QQQ)).ready()
+
+    world.engine.market.unwant(QQQ)
+    world.engine.market.want(QQQ)
+    world.engine.market.reconcile(world.engine._ask)
+    world.tell()
+
+    assert world.requests(CancelQuotes) == []
+    assert subscribed(world) == 2
+
+
+def test_a_session_that_ends_takes_what_was_to_be_cancelled_with_it():
+    """The wire side dies with its session: the next one is asked for what is wanted, and told of nothing else."""
+    world = World(instruments=(SPY, QQQ)).ready()
+    world.engine.market.unwant(QQQ)
+    world.reconnect()
+
+    assert world.requests(CancelQuotes) == []
+    assert [request.instrument.key for request in world.requests(SubscribeQuotes)] == ["SPY", "QQQ", "SPY"]
+
+
+def test_leaving_cancels_every_subscription_within_the_message_budget():
+    """Quotes, account summary and positions; what the second does not hold follows in the next."""
+    instruments = tuple(Instrument(symbol=f"S{number}") for number in range(60))
+    world = World(instruments=instruments)
+    world.connect()
+    world.wait(12 * SECOND)
+
+    out = Outbox()
+    world.engine.leave(world.now_ns, out)
+    world._perform(out)
+    assert len(out.sends) == world.settings.messages_max
+    assert not world.engine.left
+    world.wait(SECOND)
+
+    assert world.engine.left
+    assert {request.req_id for request in world.requests(CancelQuotes)} == {
+        request.req_id for request in world.requests(SubscribeQuotes)
+    }
+    assert len(world.requests(CancelAccountSummary)) == len(world.requests(CancelPositions)) == 1
+
+
+def test_leaving_without_a_session_asks_for_nothing():
+    """There is nobody to tell."""
+    world = World().ready()
+    world.lose()
+    out = Outbox()
+
+    world.engine.leave(world.now_ns, out)
+
+    assert (out.sends, world.engine.left) == ([], True)

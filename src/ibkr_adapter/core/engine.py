@@ -161,7 +161,19 @@ class Engine:
         self.trading.begin(started.ts_recv_ns, out)
         self.receive((), started.ts_recv_ns, out)
 
+    def leave(self, now_ns: int, out: Outbox) -> None:
+        """Cancel what stands at the gateway, as fast as pacing allows; ``left`` when all of it is on its way."""
+        if self.link.socket_open:
+            self.market.leave(self._ask)
+            self.trading.leave(self._ask)
+        self.receive((), now_ns, out)
+
+    @property
+    def left(self) -> bool:
+        return not self.pacing.waiting
+
     def end(self, stopped: Stopped, out: Outbox) -> None:
+        """The last record of this life."""
         self.ledger.record(stopped, out)
 
     def receive(self, happenings: Sequence[Happening], now_ns: int, out: Outbox) -> None:

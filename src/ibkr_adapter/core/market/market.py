@@ -25,8 +25,9 @@ from ibkr_adapter.events import (
     Tick,
     ValueTick,
 )
+from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.notices import Effect, Notice
-from ibkr_adapter.requests import Request, RequestContractDetails, SetDataType, SubscribeQuotes
+from ibkr_adapter.requests import CancelQuotes, Request, RequestContractDetails, SetDataType, SubscribeQuotes
 
 Ask = Callable[[Request], None]
 
@@ -43,37 +44,62 @@ class Market:
         self._settings = settings
         self._request_ids = request_ids
         self.contracts = Contracts()
-        self._wanted = settings.instruments if settings.market_data else ()
-        self.subscriptions = Subscriptions(self._wanted)
-        self.subscriptions.resume_from(last_recv_ns)
-        self._books = {i.key: QuoteBook(i.key) for i in self._wanted}
+        self.subscriptions = Subscriptions()
+        self._books: dict[str, QuoteBook] = {}
         self._changed: dict[str, QuoteBook] = {}
         self._proof_ns = 0
         self.gaps: deque[Gap] = deque(maxlen=self.GAPS_KEPT)
         self.late_ticks = 0
         self.dropped_ticks = 0
+        for instrument in settings.instruments if settings.market_data else ():
+            self.want(instrument)
+        self.subscriptions.resume_from(last_recv_ns)
+
+    # What is wanted; ``reconcile`` makes it so.
+
+    def want(self, instrument: Instrument) -> None:
+        self.subscriptions.want(instrument)
+        self._books.setdefault(instrument.key, QuoteBook(instrument.key))
+
+    def unwant(self, instrument: Instrument) -> None:
+        """Its last quote goes with it: nobody would keep it current."""
+        self.subscriptions.unwant(instrument)
+        self._books.pop(instrument.key, None)
+        self._changed.pop(instrument.key, None)
+
+    def reconcile(self, ask: Ask) -> None:
+        """Close the difference between what is wanted and what this session was asked: first what frees a line."""
+        for stream in self.subscriptions.surplus():
+            if stream.req_id is not None:
+                ask(CancelQuotes(req_id=stream.req_id))
+            self.subscriptions.cancelled(stream)
+        for stream in self.subscriptions.missing():
+            req_id = self._request_ids.take()
+            self.subscriptions.asked(stream, req_id)
+            self._books[stream.key].begin_anew()
+            ask(
+                SubscribeQuotes(req_id=req_id, instrument=stream.instrument, generic_ticks=self._settings.generic_ticks)
+            )
+
+    def leave(self, ask: Ask) -> None:
+        """Nothing is wanted any more; the last quotes stay to be looked at."""
+        for instrument in self.subscriptions.wanted:
+            self.subscriptions.unwant(instrument)
+        self.reconcile(ask)
 
     # The session.
 
     def session_ready(self, ask: Ask) -> None:
         """Ask for what this session was not asked yet: the kind of data, then details, then streams."""
-        if not self._wanted:
+        wanted = self.subscriptions.wanted
+        if not wanted:
             return
         ask(SetDataType(data_type=self._settings.data_type))
-        for instrument in self.contracts.missing(self._wanted):
+        for instrument in self.contracts.missing(wanted):
             req_id = self._request_ids.take()
             self.contracts.asked(req_id, instrument)
             ask(RequestContractDetails(req_id=req_id, instrument=instrument))
-        self.subscribe_missing(ask)
-
-    def subscribe_missing(self, ask: Ask) -> None:
-        for stream in self.subscriptions.missing():
-            req_id = self._request_ids.take()
-            self.subscriptions.asked(stream, req_id)
-            self._books[stream.instrument.key].begin_anew()
-            ask(
-                SubscribeQuotes(req_id=req_id, instrument=stream.instrument, generic_ticks=self._settings.generic_ticks)
-            )
+        self.reconcile(ask)
 
     def session_lost(self) -> None:
         self.subscriptions.wire_lost(GapCause.SESSION_LOST)
@@ -86,7 +112,7 @@ class Market:
         elif effect is Effect.UPSTREAM_RESTORED_STREAMS_LOST:
             self.subscriptions.wire_lost(GapCause.UPSTREAM_LOST)
             if ready:
-                self.subscribe_missing(ask)
+                self.reconcile(ask)
         else:
             self.subscriptions.upstream_restored()
 
@@ -110,7 +136,7 @@ class Market:
     def data_type(self, event: DataTypeReported, out: Outbox) -> None:
         stream = self.subscriptions.of(event.req_id)
         if stream is not None:
-            book = self._books[stream.instrument.key]
+            book = self._books[stream.key]
             book.data_type(event)
             self._changed[book.instrument] = book
 
@@ -126,11 +152,11 @@ class Market:
         if notice.effect is Effect.STREAM_SILENT:
             stream = self.subscriptions.silenced(req_id, f"{notice.code}: {text}")
         if notice.effect is not Effect.FAIL_REQUEST:
-            return stream.instrument.key if stream is not None else ""
+            return stream.key if stream is not None else ""
         if (instrument := self.contracts.failed(req_id, text)) is not None:
             return instrument.key
         refused = self.subscriptions.refused(req_id, f"{notice.code}: {text}")
-        return refused.instrument.key if refused is not None else ""
+        return refused.key if refused is not None else ""
 
     def refused(self, req_id: int, detail: str) -> None:
         """The request could not even be encoded: a setting of ours is wrong."""
@@ -172,14 +198,14 @@ class Market:
             return
         if now_ns - self._proof_ns >= self._settings.proof_every_ns:
             self._proof_ns = now_ns
-            live = tuple(s.instrument.key for s in self.subscriptions if _flows(s, farm_broken_ns))
+            live = tuple(s.key for s in self.subscriptions if _flows(s, farm_broken_ns))
             if live:
                 out.publishes.append(QuotesProven(ts_recv_ns=now_ns, instruments=live))
         out.wake_at(self._proof_ns + self._settings.proof_every_ns)
 
     def flows(self, key: str, farm_broken_ns: int | None = None) -> bool:
         """True if this instrument's stream is live, not interrupted, and not perhaps of the farm that broke."""
-        return any(_flows(s, farm_broken_ns) for s in self.subscriptions if s.instrument.key == key)
+        return any(_flows(s, farm_broken_ns) for s in self.subscriptions if s.key == key)
 
     def farm_restored(self, broken_ns: int) -> None:
         """A market farm is back: what has not ticked since it broke may have missed something until it ticks again."""
@@ -202,7 +228,7 @@ class Market:
         gap = self.subscriptions.received(stream, ts_recv_ns)
         if gap is not None:
             self._account_for(gap, out)
-        return self._books[stream.instrument.key]
+        return self._books[stream.key]
 
     def _account_for(self, gap: Gap, out: Outbox) -> None:
         self.gaps.append(gap)

@@ -2,7 +2,7 @@
 
 A registry that answers "already subscribed" from memory is how data dies after a reconnect: the memory survives, the
 subscription does not. So what is wanted is kept apart from what this session was asked, the wire side dies with its
-session, and ``missing`` is computed, never remembered.
+session, and the differences, ``missing`` and ``surplus``, are computed, never remembered.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from ibkr_adapter.events import Gap, GapCause
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.snapshot import StreamView
 
+QUOTE = "quote"
+
 
 class StreamState(StrEnum):
     WAITING = "waiting"
@@ -25,10 +27,12 @@ class StreamState(StrEnum):
 
 @dataclass(slots=True)
 class Stream:
-    """One desired stream. ``interrupted_ns`` is where its present gap began, None while it flows."""
+    """One stream, wanted or still to be cancelled. ``interrupted_ns``: where its present gap began, None if it flows."""
 
-    name: str
+    kind: str
+    key: str
     instrument: Instrument
+    wanted: bool = True
     state: StreamState = StreamState.WAITING
     detail: str = ""
     req_id: int | None = None
@@ -38,21 +42,59 @@ class Stream:
     events: int = 0
     gaps: int = 0
 
+    @property
+    def name(self) -> str:
+        return f"{self.kind}:{self.key}"
+
+    @property
+    def on_wire(self) -> bool:
+        return self.state in (StreamState.ASKED, StreamState.LIVE)
+
 
 class Subscriptions:
-    """The streams we want, and which of them this session was asked for."""
+    """The streams we want, by kind and instrument, and which of them this session was asked for."""
 
-    def __init__(self, instruments: tuple[Instrument, ...]) -> None:
-        self._streams = {i.key: Stream(name=f"quote:{i.key}", instrument=i) for i in instruments}
+    def __init__(self) -> None:
+        self._streams: dict[tuple[str, str], Stream] = {}
         self._by_req_id: dict[int, Stream] = {}
         self._upstream_lost = False
 
     def __iter__(self) -> Iterator[Stream]:
         return iter(self._streams.values())
 
+    def want(self, instrument: Instrument, kind: str = QUOTE) -> Stream:
+        stream = self._streams.get((kind, instrument.key))
+        if stream is None:
+            stream = Stream(kind=kind, key=instrument.key, instrument=instrument)
+            self._streams[kind, stream.key] = stream
+        stream.wanted = True
+        return stream
+
+    def unwant(self, instrument: Instrument, kind: str = QUOTE) -> None:
+        """What is on the wire stays until it is cancelled there; what is not is gone at once, and leaves no gap."""
+        stream = self._streams.get((kind, instrument.key))
+        if stream is not None:
+            stream.wanted = False
+            if not stream.on_wire:
+                self.cancelled(stream)
+
+    @property
+    def wanted(self) -> tuple[Instrument, ...]:
+        return tuple(stream.instrument for stream in self._streams.values() if stream.wanted)
+
     def missing(self) -> tuple[Stream, ...]:
         """Wanted, and not asked of this session."""
-        return tuple(stream for stream in self._streams.values() if stream.state is StreamState.WAITING)
+        return tuple(s for s in self._streams.values() if s.wanted and s.state is StreamState.WAITING)
+
+    def surplus(self) -> tuple[Stream, ...]:
+        """Asked of this session, and not wanted any more."""
+        return tuple(s for s in self._streams.values() if s.on_wire and not s.wanted)
+
+    def cancelled(self, stream: Stream) -> None:
+        """What still comes under its number is nobody's."""
+        self._streams.pop((stream.kind, stream.key), None)
+        if stream.req_id is not None:
+            self._by_req_id.pop(stream.req_id, None)
 
     def asked(self, stream: Stream, req_id: int) -> None:
         stream.state = StreamState.ASKED
@@ -61,7 +103,8 @@ class Subscriptions:
         self._by_req_id[req_id] = stream
 
     def of(self, req_id: int) -> Stream | None:
-        return self._by_req_id.get(req_id)
+        stream = self._by_req_id.get(req_id)
+        return stream if stream is not None and stream.wanted else None
 
     def received(self, stream: Stream, ts_recv_ns: int) -> Gap | None:
         """Something came; the gap that it ends, if there was one.
@@ -118,8 +161,10 @@ class Subscriptions:
         """The wire side dies with its session, or by the gateway's word; what flowed is interrupted."""
         self._upstream_lost = False
         self._by_req_id.clear()
-        for stream in self._streams.values():
+        for stream in tuple(self._streams.values()):
             self.interrupt(stream, cause)
+            if not stream.wanted:
+                self.cancelled(stream)
             stream.state = StreamState.WAITING
             stream.req_id = None
 
@@ -137,14 +182,14 @@ class Subscriptions:
     def resume_from(self, last_recv_ns: dict[str, int]) -> None:
         """Since when each stream is missing in the store: the time this service was down is a gap too."""
         for key, since_ns in last_recv_ns.items():
-            if stream := self._streams.get(key):
+            if stream := self._streams.get((QUOTE, key)):
                 self.interrupt(stream, GapCause.ADAPTER_DOWN, since_ns=since_ns)
 
     def views(self) -> tuple[StreamView, ...]:
         return tuple(
             StreamView(
                 stream=s.name,
-                instrument=s.instrument.key,
+                instrument=s.key,
                 req_id=s.req_id,
                 state=s.state.value,
                 detail=s.detail,

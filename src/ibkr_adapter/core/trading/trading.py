@@ -39,7 +39,7 @@ from ibkr_adapter.events import (
     PositionReported,
     PositionsEnd,
 )
-from ibkr_adapter.requests import Request, RequestAccountSummary
+from ibkr_adapter.requests import CancelAccountSummary, CancelPositions, Request, RequestAccountSummary
 
 Ask = Callable[[Request], None]
 
@@ -90,6 +90,12 @@ class Trading:
     def session_ready(self) -> None:
         if self._settings.orders:
             self.placements.cancel_again()
+
+    def leave(self, ask: Ask) -> None:
+        """Cancel the two standing subscriptions of the account, if this session was asked for them."""
+        if self.inquiry.downloads.answer(Download.POSITIONS) is not None:
+            ask(CancelAccountSummary(req_id=self._summary_id))
+            ask(CancelPositions())
 
     def session_lost(self, now_ns: int, out: Outbox) -> None:
         self.inquiry.session_lost()
