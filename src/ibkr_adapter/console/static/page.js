@@ -16,6 +16,7 @@ const quotes = new Map();     // instrument -> quote
 const proven = new Map();     // instrument -> ms, the last proof that its line is alive
 const sparks = new Map();     // instrument -> { points, at }
 const rows = new Map();       // instrument -> cells of its row
+let held = [];                // positions shown, each { key, row }
 let clockSkew = null;         // browser minus service, ms
 let heardAt = performance.now();
 let lostAt = null;
@@ -57,11 +58,10 @@ function age(ms) {
 }
 const serviceNow = () => Date.now() - (clockSkew ?? 0);
 const since = (ns) => (ns === null || ns === undefined ? null : serviceNow() - ns / MS);
-const timeOfDay = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const newYork = new Intl.DateTimeFormat("en-GB", {
   hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: "America/New_York",
 });
-const clock = (ns) => (ns ? timeOfDay.format(new Date(ns / MS)) : DASH);
+const clock = (ns) => (ns ? newYork.format(new Date(ns / MS)) : DASH);
 const direction = (value) => (value > 0 ? "up" : value < 0 ? "down" : "");
 
 // --- writing to the document -----------------------------------------------------------------------------------
@@ -209,15 +209,19 @@ function showAges() {
   const cut = !state || state.link.state !== "ready" || state.upstream === "lost";
   const silent = new Set((state?.streams ?? []).filter((s) => /^quote/.test(s.stream) && s.state !== "live").map((s) => s.instrument));
   let stale = 0;
+  const fresh = new Set();
   for (const [instrument, cells] of rows) {
     const quote = quotes.get(instrument);
     const sinceTick = quote ? since(quote.ts_recv_ns) : null;
     const sinceProof = quote ? serviceNow() - Math.max(quote.ts_recv_ns / MS, proven.get(instrument) ?? 0) : Infinity;
     const old = cut || silent.has(instrument) || !(sinceProof <= STALE_MS);
     stale += old ? 1 : 0;
+    if (!old) fresh.add(instrument);
     write(cells.age, sinceTick !== null && sinceTick < 1000 ? "now" : age(sinceTick));
     cells.row.classList.toggle("stale", old);
   }
+  for (const { key, row } of held) row.classList.toggle("stale", !fresh.has(key)); // as old as the quote it is drawn from
+  $("position-total").classList.toggle("stale", held.some(({ key }) => !fresh.has(key)));
   write($("quotes-note"), rows.size === 0 ? "" : stale ? `${stale} of ${rows.size} stale` : `${rows.size} current`);
 }
 
@@ -288,26 +292,29 @@ function showAccount(s) {
 }
 
 function showPositions(s) {
-  const held = s.positions.filter((p) => p.quantity !== 0);
+  const open = s.positions.filter((p) => p.quantity !== 0);
   const body = $("position-rows");
-  write($("positions-note"), held.length ? plural(held.length, "instrument") : "");
+  write($("positions-note"), open.length ? plural(open.length, "instrument") : "");
   $("position-total").replaceChildren();
-  if (!held.length) return emptyRow(body, 7, "No positions.");
-  let today = 0, open = 0, value = 0, complete = true;
-  body.replaceChildren(...held.map((p) => {
+  held = [];
+  if (!open.length) return emptyRow(body, 7, "No positions.");
+  let today = 0, total = 0, value = 0, complete = true;
+  held = open.map((p) => {
     const key = keyOf(p.instrument);
     const quote = quotes.get(key);
     const now = current(quote);
     const pnl = now === null ? null : p.quantity * (now - p.average_cost);
     const day = now === null || !quote.close ? null : p.quantity * (now - quote.close);
     complete &&= pnl !== null && day !== null;
-    open += pnl ?? 0; today += day ?? 0; value += now === null ? 0 : p.quantity * now;
-    return make("tr", {}, name(key, s.accounts.length > 1 ? p.account : ""), cell(quantity(p.quantity)), cell(price(p.average_cost), "n wide"),
-      cell(price(now)), cell(now === null ? DASH : money(p.quantity * now), "n wide"),
-      cell(money(day, true), `n ${direction(day)}`), cell(money(pnl, true), `n ${direction(pnl)}`));
-  }));
+    total += pnl ?? 0; today += day ?? 0; value += now === null ? 0 : p.quantity * now;
+    const row = make("tr", {}, name(key, s.accounts.length > 1 ? p.account : ""), cell(quantity(p.quantity)), cell(price(p.average_cost), "n wide"),
+      cell(price(now), "n market"), cell(now === null ? DASH : money(p.quantity * now), "n wide market"),
+      cell(money(day, true), `n market ${direction(day)}`), cell(money(pnl, true), `n market ${direction(pnl)}`));
+    return { key, row };
+  });
+  body.replaceChildren(...held.map(({ row }) => row));
   $("position-total").replaceChildren(make("tr", {}, make("td", { text: complete ? "Total" : "Total of what has a price" }), cell(""), cell("", "n wide"), cell(""),
-    cell(money(value), "n wide"), cell(money(today, true), `n ${direction(today)}`), cell(money(open, true), `n ${direction(open)}`)));
+    cell(money(value), "n wide market"), cell(money(today, true), `n market ${direction(today)}`), cell(money(total, true), `n market ${direction(total)}`)));
 }
 const keyOf = (instrument) => (instrument.sec_type === "STK" && instrument.currency === "USD"
   ? instrument.symbol : `${instrument.symbol}.${instrument.exchange}.${instrument.currency}`);
