@@ -18,6 +18,17 @@ from tests.console.fake_service import FakePort, config
 
 
 class _Server(uvicorn.Server):
+    """Ends its streams before it waits for them."""
+
+    def __init__(self, config: uvicorn.Config, port: FakePort) -> None:
+        super().__init__(config)
+        self._port = port
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for subscription in self._port.subscriptions:
+            subscription.close()
+        await super().shutdown(sockets)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -27,7 +38,8 @@ class _Server(uvicorn.Server):
 def served(port: FakePort, directory: Path, token: str = "token-of-the-test") -> Iterator[RunningService]:
     """Answers until the block ends; its state file is in ``directory``."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = _Server(uvicorn.Config(build(port, token, config()), log_config=None, access_log=False, lifespan="off"))
+    settings = uvicorn.Config(build(port, token, config()), log_config=None, access_log=False, lifespan="off")
+    server = _Server(settings, port)
     thread = threading.Thread(target=server.run, args=([listener],), name="console")
     file = directory / "service.json"
     service = RunningService(

@@ -45,6 +45,8 @@ def instrument(symbol: str) -> Instrument:
 
 
 def quote(symbol: str, price: float, now_ns: int, source: Source = Source.LIVE, spread: float = 0.02) -> Quote:
+    """Equal arguments give equal quotes."""
+    chance = random.Random(f"{symbol} {now_ns}")
     return Quote(
         ts_recv_ns=now_ns,
         ts_event_ns=now_ns - 30_000_000,
@@ -52,9 +54,9 @@ def quote(symbol: str, price: float, now_ns: int, source: Source = Source.LIVE, 
         bid=round(price - spread / 2, 2),
         ask=round(price + spread / 2, 2),
         last=round(price, 2),
-        bid_size=Decimal(random.randrange(1, 24) * 100),
-        ask_size=Decimal(random.randrange(1, 24) * 100),
-        last_size=Decimal(random.choice((1, 5, 20, 100, 100, 300))),
+        bid_size=Decimal(chance.randrange(1, 24) * 100),
+        ask_size=Decimal(chance.randrange(1, 24) * 100),
+        last_size=Decimal(chance.choice((1, 5, 20, 100, 100, 300))),
         close=PRICES[symbol],
         source=source,
     )
@@ -350,12 +352,12 @@ def config() -> Config:
 
 async def play(port: FakePort, scene: str) -> None:
     """A market that moves, until cancelled."""
-    prices = dict(PRICES)
+    prices, chance = dict(PRICES), random.Random(7)
     while True:
         now_ns = time.time_ns()
-        moved = random.sample(list(DEFAULT_SYMBOLS[:-1]), 4)
+        moved = chance.sample(list(DEFAULT_SYMBOLS[:-1]), 4)
         for symbol in moved:
-            prices[symbol] *= 1 + random.gauss(0, 0.00009)
+            prices[symbol] *= 1 + chance.gauss(0, 0.00009)
         day = night(now_ns, prices) if scene == "night" else snapshot(now_ns, prices)
         if scene == "simulated":
             day = replace(day, environment="simulated")

@@ -2,19 +2,43 @@ from __future__ import annotations
 
 import asyncio
 import json
+import selectors
 from collections.abc import AsyncIterator
 from importlib.resources import files
 
 import httpx
+import pytest
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.console import build
-from ibkr_adapter.console.stream import PICTURE_EVERY_S, STREAMS_MAX, EventStreams
+from ibkr_adapter.console.stream import CHANGED_PICTURE_EVERY_S, PICTURE_EVERY_S, STREAMS_MAX, EventStreams
 from ibkr_adapter.console.wire import plain
 from ibkr_adapter.events import LinkChanged, Quote
 from ibkr_adapter.fanout import Fanout, Overflow
 from ibkr_adapter.snapshot import Snapshot
 from tests.console.fake_service import START_NS, FakePort, config, night
+
+
+class _Jumps(selectors.DefaultSelector):
+    now_s = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        assert timeout is not None, "everybody waits and nobody has set a time"
+        ready = super().select(0)
+        if not ready:
+            self.now_s += timeout
+        return ready
+
+
+class UnhurriedLoop(asyncio.SelectorEventLoop):
+    """Its time stands still while anybody has something to do, and then jumps to the next moment someone waits for."""
+
+    def __init__(self) -> None:
+        self._jumps = _Jumps()
+        super().__init__(self._jumps)
+
+    def time(self) -> float:
+        return self._jumps.now_s
 
 
 def parsed(chunk: bytes) -> list[tuple[str, dict[str, object]]]:
@@ -58,18 +82,22 @@ async def test_each_event_is_named_by_its_tag_with_every_field() -> None:
     await stream.aclose()
 
 
-async def test_a_change_of_state_brings_the_picture_soon() -> None:
+def test_a_change_of_state_brings_the_picture_soon() -> None:
     """What only the core can fold (orders, gate, link) does not wait for the next second."""
-    port = FakePort()
-    stream = streams(port).stream(0)
-    await anext(stream)
-    began_s = asyncio.get_running_loop().time()
-    port.picture = night(START_NS)
-    port.publish(LinkChanged(ts_recv_ns=START_NS, state="down", gateway="primary", epoch=3))
-    picture = await until(stream, "snapshot")
-    assert picture["gate"] == plain(port.picture.gate)
-    assert asyncio.get_running_loop().time() - began_s < 0.9
-    await stream.aclose()
+
+    async def told_after_s() -> float:
+        port = FakePort()
+        stream = streams(port).stream(0)
+        await anext(stream)
+        port.picture = night(START_NS)
+        port.publish(LinkChanged(ts_recv_ns=START_NS, state="down", gateway="primary", epoch=3))
+        picture = await until(stream, "snapshot")
+        assert picture["gate"] == plain(port.picture.gate)
+        await stream.aclose()
+        return asyncio.get_running_loop().time()
+
+    with asyncio.Runner(loop_factory=UnhurriedLoop) as runner:
+        assert runner.run(told_after_s()) == pytest.approx(CHANGED_PICTURE_EVERY_S)
 
 
 async def test_many_browsers_share_one_picture() -> None:
@@ -89,15 +117,20 @@ async def test_many_browsers_share_one_picture() -> None:
         await stream.aclose()
 
 
-async def test_silence_is_broken_every_second() -> None:
+def test_silence_is_broken_every_second() -> None:
     """Without any event the picture comes again, so a page can tell quiet from dead."""
-    stream = streams(FakePort()).stream()
-    loop = asyncio.get_running_loop()
-    await anext(stream)
-    began_s = loop.time()
-    await until(stream, "snapshot")
-    assert 0.9 <= loop.time() - began_s < 3
-    await stream.aclose()
+
+    async def told_at_s() -> list[float]:
+        stream = streams(FakePort()).stream()
+        times_s = []
+        for _ in range(4):
+            await until(stream, "snapshot")
+            times_s.append(asyncio.get_running_loop().time())
+        await stream.aclose()
+        return times_s
+
+    with asyncio.Runner(loop_factory=UnhurriedLoop) as runner:
+        assert runner.run(told_at_s()) == pytest.approx([0, PICTURE_EVERY_S, 2 * PICTURE_EVERY_S, 3 * PICTURE_EVERY_S])
 
 
 async def test_a_slow_reader_gets_the_newest_value_only() -> None:
