@@ -153,7 +153,7 @@ def test_an_opening_commission_has_no_profit() -> None:
 @pytest.mark.skipif(PACKAGE.server_version_max < 213, reason="this release is never offered protobuf")
 def test_an_opening_commission_in_protobuf_has_no_profit_either() -> None:
     """The official decoder makes 0.0 of the absent field; breaking even is something else."""
-    from tws.scripted_gateway import protobuf
+    from tests.tws.scripted_gateway import protobuf
 
     opening = protobuf(59, (1, "0001.01"), (2, 1.0003), (3, "USD"))
     closing = protobuf(59, (1, "0002.01"), (2, 1.0), (3, "USD"), (4, 0.0))
