@@ -41,10 +41,11 @@ def test_a_service_with_its_data_elsewhere_is_found(tmp_path: Path, home: Path) 
 
 
 def test_a_service_in_the_usual_place_is_found_once(home: Path) -> None:
-    """Data directory and link mean the same service."""
+    """Its data directory is enough; nothing more is written, nothing stays."""
     desk = service(home / "development")
     with written(desk), registered(desk, home):
         assert found(home) == [desk]
+        assert not (home / REGISTER).exists()
 
 
 def test_what_a_killed_service_left_is_swept_by_the_next(tmp_path: Path, home: Path, dead_pid: int) -> None:

@@ -60,6 +60,9 @@ def written(service: RunningService) -> Iterator[None]:
 def registered(service: RunningService, home: Path) -> Iterator[None]:
     """A link under ``home`` while the block runs. Where none can be made the service works all the same."""
     link = home / REGISTER / f"{service.pid}.json"
+    if Path(service.state_file).absolute().parent.parent == home:
+        yield  # found there without
+        return
     with contextlib.suppress(OSError):
         link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _sweep(link.parent)
