@@ -34,6 +34,22 @@ class Command(Struct, frozen=True, kw_only=True, tag_field="type"):
     ts_recv_ns: int
 
 
+class OrderTerms(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an order is, apart from who asked and when.
+
+    Words rather than enums: an order of somebody else may be of any kind that IB knows.
+    """
+
+    instrument: Instrument
+    action: str
+    order_type: str
+    quantity: Decimal
+    limit_price: Decimal | None = None
+    tif: str = TimeInForce.DAY.value
+    outside_rth: bool = False
+    account: str = ""
+
+
 class PlaceOrder(Command, frozen=True, kw_only=True, tag="place_order"):
     """Place one order.
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from ibkr_adapter.commands import Reason
+from ibkr_adapter.commands import OrderTerms, Reason
 from ibkr_adapter.instruments import Instrument
 
 
@@ -379,6 +379,32 @@ class OrderLapsed(Event, frozen=True, kw_only=True, tag="order_lapsed"):
     evidence: str
 
 
+class OrderChanged(Event, frozen=True, kw_only=True, tag="order_changed"):
+    """What an order is now, in full: derived from the records before it, and told only when it differs from the last.
+
+    The fold over the other records is the truth; this is its result, for those who follow without folding.
+    ``average_price`` of its fills, ``None`` without one; ``foreign`` is an order we merely see.
+    """
+
+    order_key: str
+    order_id: int
+    client_id: int
+    gateway: str
+    terms: OrderTerms
+    state: str
+    filled: Decimal
+    remaining: Decimal
+    average_price: float | None
+    commission: Decimal | None
+    perm_ids: tuple[int, ...]
+    detail: str
+    created_ns: int
+    idempotency_key: str = ""
+    actor: str = ""
+    cancel_asked: bool = False
+    foreign: bool = False
+
+
 class GateChanged(Event, frozen=True, kw_only=True, tag="gate"):
     """The standing answer to "may new orders be sent now"."""
 
@@ -486,6 +512,7 @@ JournalEvent = (
     | OrderDoubted
     | OrderNotFound
     | OrderLapsed
+    | OrderChanged
     | CancelIntended
     | FrameSent
     | OpenOrderReported

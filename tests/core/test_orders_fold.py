@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
@@ -15,49 +14,19 @@ from ibkr_adapter.core.trading.orders import STATUS_STATES, TERMINAL, TRANSITION
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import (
     CancelIntended,
-    CommissionReported,
     CompletedOrderReported,
-    DoubtCause,
     Event,
-    ExecutionReported,
-    FrameSent,
-    NoticeReceived,
     OpenOrderReported,
-    OrderDoubted,
+    OrderChanged,
     OrderNotFound,
     OrderStatusReported,
-    SessionOpened,
 )
 from ibkr_adapter.notices import shipped
 from tests.core.world import SPY, World, echoed, execution, status
-from tests.records import commission, intended
+from tests.records import intended
+from tests.stories import CANCELLED, FILLED, IN_DOUBT_FILLED, OPENED, REJECTED, code, doubted, frame, heard
 
 S = OrderState
-OPENED = SessionOpened(ts_recv_ns=1, epoch=1, gateway="a", client_id=1, server_version=203, connection_time="")
-
-
-def frame(order_id: int = 11, *, cancel: bool = False) -> FrameSent:
-    return FrameSent(ts_recv_ns=2, epoch=1, order_id=order_id, cancel=cancel, frame=b"")
-
-
-def code(number: int, req_id: int = 11, text: str = "why") -> NoticeReceived:
-    return NoticeReceived(ts_recv_ns=3, epoch=1, req_id=req_id, code=number, text=text)
-
-
-def doubted() -> OrderDoubted:
-    return OrderDoubted(ts_recv_ns=4, order_key="k1", cause=DoubtCause.NO_ANSWER)
-
-
-def heard(ledger: Ledger, event: Event) -> None:
-    """As the engine takes it: what is no news is not written."""
-    out = Outbox()
-    if isinstance(event, OpenOrderReported | OrderStatusReported) and not ledger.orders.is_news(event):
-        return
-    if isinstance(event, ExecutionReported) and not ledger.executions.is_news(event):
-        return
-    if isinstance(event, CommissionReported) and not ledger.executions.is_news_of_commission(event):
-        return
-    ledger.record(event, out)
 
 
 def after(*events: Event, intent: bool = True) -> Ledger:
@@ -275,34 +244,6 @@ def test_an_id_used_twice_is_our_defect():
 
 # --- Confluence ---------------------------------------------------------------------------------------------------
 
-FILLED = [
-    frame(),
-    echoed(status="PreSubmitted"),
-    status(status="PreSubmitted"),
-    echoed(status="Submitted"),
-    status(status="Submitted"),
-    execution("0000e0d5.1.01.01", quantity=60, cumulative_quantity=Decimal(60)),
-    execution("0000e0d5.2.01.01", quantity=30),
-    execution("0000e0d5.2.01.02", quantity=40),
-    status(status="Filled", filled=Decimal(100), remaining=Decimal(0)),
-    commission("0000e0d5.1.01.01"),
-    commission("0000e0d5.2.01.02"),
-]
-CANCELLED = [
-    frame(),
-    echoed(status="PreSubmitted"),
-    echoed(status="Submitted"),
-    execution("0000e0d5.1.01.01", quantity=60),
-    CancelIntended(ts_recv_ns=3, order_key="k1", order_id=11, actor="desk"),
-    frame(cancel=True),
-    status(status="PendingCancel"),
-    status(status="Cancelled"),
-    code(202),
-    commission("0000e0d5.1.01.01"),
-]
-REJECTED = [frame(), echoed(status="Inactive"), status(status="Inactive"), code(201), status(status="Cancelled")]
-IN_DOUBT_FILLED = [frame(), doubted(), execution("0000e0d5.1.01.01", quantity=100), commission("0000e0d5.1.01.01")]
-
 
 @pytest.mark.parametrize(
     ("story", "state", "filled"),
@@ -341,13 +282,7 @@ def test_the_fold_over_the_journal_is_what_was_known_live(story: list[Event]):
     out = Outbox()
     live = Ledger(shipped(), 1)
     for event in (OPENED, intended(), *story):
-        before = len(out.appends)
-        if isinstance(event, OpenOrderReported | OrderStatusReported) and not live.orders.is_news(event):
-            continue
-        if isinstance(event, ExecutionReported) and not live.executions.is_news(event):
-            continue
-        live.record(event, out)
-        assert len(out.appends) == before + 1
+        heard(live, event, out)
 
     again = Ledger(shipped(), 1)
     for append in out.appends:
@@ -357,6 +292,10 @@ def test_the_fold_over_the_journal_is_what_was_known_live(story: list[Event]):
     assert again.executions.views() == live.executions.views()
     assert again.order_ids.last == live.order_ids.last
     assert again.records.last_seq == live.records.last_seq
+
+    more = Outbox()
+    again.tell_untold(9, more)
+    assert more.appends == []  # what was told is not told again
 
 
 @settings(max_examples=200, deadline=None)
@@ -373,6 +312,71 @@ def test_terminal_stays_terminal_whatever_is_said(story: list[Event]):
             assert order.state in TERMINAL
         if before is S.FILLED:
             assert order.state is S.FILLED
+
+
+# --- What is told --------------------------------------------------------------------------------------------------
+
+
+def statements(out: Outbox) -> list[OrderChanged]:
+    return [append.event for append in out.appends if isinstance(append.event, OrderChanged)]
+
+
+def test_a_change_of_an_order_is_told_behind_the_record_that_made_it():
+    """In full, with the record's own time, under the next number."""
+    out = Outbox()
+    ledger = after(frame())
+
+    seq = ledger.record(execution(quantity=40, ts_recv_ns=77), out)
+
+    assert [append.seq for append in out.appends] == [seq, seq + 1]
+    (told,) = statements(out)
+    assert (told.ts_recv_ns, told.order_key, told.state, told.filled, told.remaining) == (77, "k1", "working", 40, 60)
+    assert (told.terms.instrument, told.average_price, told.perm_ids, told.actor) == (SPY, 500.1, (7001,), "desk")
+
+
+def test_what_changes_nothing_is_not_told():
+    """A cancel's frame is a fact, and the order is what it was."""
+    out = Outbox()
+    ledger = after(frame(), echoed())
+
+    ledger.record(frame(cancel=True), out)
+
+    assert statements(out) == []
+
+
+def test_every_restart_tells_what_the_last_life_could_not():
+    """A crash between a fact and its statement: the next start tells it, once."""
+    out = Outbox()
+    live = Ledger(shipped(), 1)
+    for event in (OPENED, intended(), *FILLED):
+        heard(live, event, out)
+    for length in range(len(out.appends) + 1):
+        again = Ledger(shipped(), 1)
+        for append in out.appends[:length]:
+            again.recover(append.seq, append.event)
+        cut = length > 0 and length < len(out.appends) and isinstance(out.appends[length].event, OrderChanged)
+        for times in (1, 0):
+            more = Outbox()
+            again.tell_untold(9, more)
+            assert len(more.appends) == (times if cut else 0)
+
+
+def test_an_orderref_of_others_names_no_order():
+    """People give one to a whole strategy: two of their orders are two orders all the same."""
+    ledger = after(
+        echoed("strategy", order_id=400, client_id=7, perm_id=98),
+        echoed("strategy", order_id=401, client_id=7, perm_id=99),
+        intent=False,
+    )
+
+    assert [view.order_key for view in ledger.orders.views()] == ["perm:99", "perm:98"]
+
+
+def test_a_status_that_names_nothing_but_its_perm_id_is_our_orders():
+    """A gateway that was restarted has been seen to forget client and order id; the account's number stays."""
+    order = order_after(frame(), echoed(perm_id=7001), status(0, client_id=0, perm_id=7001, status="Cancelled"))
+
+    assert order.state is S.CANCELLED
 
 
 def test_views_show_every_order_at_risk_however_old():

@@ -61,7 +61,7 @@ def test_every_order_on_the_wire_has_its_intent_on_disk(world: World):
 def test_a_durable_record_before_the_intent_releases_nothing(slow_disk: World):
     """Each intent waits for its own number."""
     slow_disk.place()
-    slow_disk.tell(Durable(seq=len(slow_disk.journal) - 1))
+    slow_disk.tell(Durable(seq=len(slow_disk.journal) - 2))  # behind the intent stands what it made
     assert slow_disk.requests(SendOrder) == []
     slow_disk.tell(Durable(seq=len(slow_disk.journal)))
     assert len(slow_disk.requests(SendOrder)) == 1

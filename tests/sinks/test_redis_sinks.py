@@ -16,6 +16,7 @@ from ibkr_adapter.sinks.sink import SinkRunner
 from ibkr_adapter.snapshot import SinkView
 from tests.journals import write_journal
 from tests.records import echoed, execution, intended, quote, status
+from tests.stories import OPENED, told
 from tests.redis_server import RedisServer
 
 TIMEOUT_S = 5.0
@@ -246,6 +247,17 @@ async def test_order_records_stand_under_their_journal_number(redis_server: Redi
     assert order_ids(redis_server) == ["1-0", "2-0", "4-0", "5-0"]
     types = [entry["type"] for entry in entries(redis_server, "ib:orders:evt")]
     assert types == ["order_intended", "open_order", "execution", "order_status"]
+
+
+async def test_what_an_order_is_stands_behind_what_made_it_so(redis_server: RedisServer, tmp_path: Path) -> None:
+    """Who follows the stream need not fold: the statement comes under the number after the record's."""
+    last_seq = write_journal(tmp_path / "journal", told(OPENED, intended(), execution()))
+    orders = RedisOrders(store(redis_server), tmp_path / "journal", durable_seq=last_seq)
+    await orders.open()
+    await orders.close()
+    seen = entries(redis_server, "ib:orders:evt")
+    assert [entry["type"] for entry in seen] == ["order_intended", "order_changed", "execution", "order_changed"]
+    assert (seen[3]["state"], seen[3]["filled"], seen[3]["order_key"]) == ("filled", "100", "k1")
 
 
 async def test_a_repeat_is_refused_by_redis_and_does_no_harm(redis_server: RedisServer, tmp_path: Path) -> None:

@@ -158,6 +158,7 @@ class Engine:
     def begin(self, started: Started, out: Outbox) -> None:
         """The first record of this life; then what the last life left open."""
         self.ledger.record(started, out)
+        self.ledger.tell_untold(started.ts_recv_ns, out)
         self.trading.begin(started.ts_recv_ns, out)
         self.receive((), started.ts_recv_ns, out)
 

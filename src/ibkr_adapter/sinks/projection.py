@@ -4,6 +4,9 @@ Pull-based. A published record only says "there is more"; what is written is rea
 stands in the store itself. Rows and cursor commit together, so a crash at any moment, a full disk, or a store that was
 away for a day neither loses a record nor counts one twice. Only durable records are read: a record that a power cut
 takes back must not survive it here.
+
+What an order is the core has folded and states in the journal (``OrderChanged``); here it is only written down. A
+record that the store refuses for good goes to a quarantine table with the reason, and the projection goes on.
 """
 
 from __future__ import annotations
@@ -19,13 +22,14 @@ from ibkr_adapter.errors import StoreError
 from ibkr_adapter.events import (
     CancelIntended,
     CommissionReported,
-    CompletedOrderReported,
     Event,
     ExecutionReported,
     FeedEvent,
     FrameSent,
+    JournalEvent,
     NoticeReceived,
     OpenOrderReported,
+    OrderChanged,
     OrderDoubted,
     OrderIntended,
     OrderLapsed,
@@ -39,11 +43,18 @@ from ibkr_adapter.events import (
 from ibkr_adapter.fanout import Overflow
 from ibkr_adapter.journal.reader import JournalReader
 from ibkr_adapter.journal.record import Record
+from ibkr_adapter.naming import NamesAnOrder, base_id, foreign_key, revision, whose
 from ibkr_adapter.sinks.sqlite import TRANSACTION_ROWS, SqliteStore, transaction
 
-_FINALITY = {"refused": 1, "cancelled": 1, "rejected": 2, "filled": 3}
-"""Final states give way only to what says more: the broker repeats "Cancelled" after a rejection, and a fill can cross
-a cancel."""
+_REFUSALS = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    ValueError,
+    OverflowError,
+)
+"""What SQLite says of a row it will never take; a full disk, a lock and a broken file are other errors."""
 
 
 class JournalSource:
@@ -96,6 +107,15 @@ class SqliteProjection:
         self._store = store
         self._source = JournalSource(directory, durable_seq)
         self._connection: sqlite3.Connection | None = None
+        self._refused: tuple[int, int, str] | None = None
+
+    @property
+    def concern(self) -> str:
+        """What an operator should know of a store that works: records it would not take."""
+        if self._refused is None:
+            return ""
+        count, seq, error = self._refused
+        return f"{count} refused and in ib_quarantine, the last is record {seq}: {error}"
 
     async def open(self) -> None:
         """Open and catch up. ``StoreError`` when the store and the journal do not belong together."""
@@ -104,6 +124,7 @@ class SqliteProjection:
         def check() -> None:
             seq, hash_seen = connection.execute("SELECT seq, hash FROM ib_journal_cursor").fetchone()
             self._source.check(str(self._store.path), seq, hash_seen)
+            self._refused = _refused(connection)
 
         await self._store.call(check)
         await self._catch_up(connection)
@@ -125,20 +146,57 @@ class SqliteProjection:
 
     def _step(self, connection: sqlite3.Connection) -> bool:
         """Project the next records in one transaction; False when there were none."""
+        refused = False
         with transaction(connection):
             (seq,) = connection.execute("SELECT seq FROM ib_journal_cursor").fetchone()
             records = self._source.after(seq, TRANSACTION_ROWS)
             for record in records:
-                _Fold(connection, record).apply()
+                refused |= not _project(connection, record)
             if records:
                 connection.execute(
                     "UPDATE ib_journal_cursor SET seq = ?, hash = ?", (records[-1].seq, records[-1].hash)
                 )
+        if refused:
+            self._refused = _refused(connection)
         return bool(records)
 
 
-class _Fold:
-    """What one record changes in the tables."""
+def _refused(connection: sqlite3.Connection) -> tuple[int, int, str] | None:
+    """How many records are in quarantine; number and error of the last."""
+    found = connection.execute(
+        "SELECT count(*) OVER (), seq, error FROM ib_quarantine ORDER BY seq DESC LIMIT 1"
+    ).fetchone()
+    return tuple(found) if found is not None else None
+
+
+def _project(connection: sqlite3.Connection, record: Record) -> bool:
+    """Write what one record says, all of it; False if the store refuses it, which it then says in quarantine."""
+    connection.execute("SAVEPOINT record")
+    try:
+        _Rows(connection, record).write()
+    except _REFUSALS as error:
+        connection.execute("ROLLBACK TO record")
+        connection.execute(
+            "INSERT OR REPLACE INTO ib_quarantine VALUES (?, ?, ?, ?)",
+            (record.seq, _writable(record.event.ts_recv_ns), _kind(record.event), ascii(error)),
+        )
+        return False
+    finally:
+        if connection.in_transaction:  # a full disk may have rolled all of it back
+            connection.execute("RELEASE record")
+    return True
+
+
+def _writable(number: int) -> int:
+    return number if abs(number) < 1 << 63 else 0
+
+
+def _kind(event: JournalEvent) -> str:
+    return str(event.__struct_config__.tag)
+
+
+class _Rows:
+    """The rows of one record."""
 
     def __init__(self, connection: sqlite3.Connection, record: Record) -> None:
         self._sql = connection.execute
@@ -147,133 +205,86 @@ class _Fold:
         self._event = record.event
         self._ts_ns = record.event.ts_recv_ns
 
-    def apply(self) -> None:
+    def write(self) -> None:
         match self._event:
-            case OrderIntended() as event:
-                self._intended(event)
-            case OrderRefused() as event:
-                if event.order_id is not None:
-                    self._state(event.order_key, "refused", "; ".join(reason.text for reason in event.reasons))
+            case OrderChanged() as event:
+                self._changed(event)
+            case OrderIntended() | OrderRefused() | CancelIntended() | OrderDoubted() as event:
                 self._order_event(event.order_key)
-            case CancelIntended() as event:
-                self._sql(
-                    "UPDATE ib_orders SET cancel_asked_ns = ? WHERE order_key = ?", (self._ts_ns, event.order_key)
-                )
-                self._order_event(event.order_key)
-            case OrderDoubted() as event:
-                self._state(event.order_key, "in_doubt", event.cause)
-                self._order_event(event.order_key)
-            case OrderNotFound() as event:
-                self._state(event.order_key, "not_found", event.evidence)
-                self._order_event(event.order_key)
-            case OrderLapsed() as event:
-                self._state(event.order_key, "lapsed", event.evidence)
+            case OrderNotFound() | OrderLapsed() as event:
                 self._order_event(event.order_key)
             case FrameSent() as event:
-                self._sent(event)
+                self._order_event(self._numbered(*self._session(), event.order_id))
             case OpenOrderReported() as event:  # and CompletedOrderReported
-                self._echoed(event)
+                self._order_event(self._whose(event) or foreign_key(event, self._session()[0]))
             case OrderStatusReported() as event:
-                self._status(event)
+                self._order_event(self._whose(event))
             case ExecutionReported() as event:
                 self._executed(event)
             case CommissionReported() as event:
                 self._commission(event)
             case NoticeReceived() as event:
-                self._order_event(self._own(None, event.req_id))
+                if key := self._numbered(*self._session(), event.req_id):
+                    self._order_event(key)
             case SessionOpened() as event:
-                self._connected(event.epoch, event.gateway, event.client_id, "opened", event.server_version)
+                self._connected(event, "opened", event.server_version)
             case SessionLost() as event:
-                self._connected(event.epoch, event.gateway, event.client_id, "lost", None, event.cause, event.detail)
+                self._connected(event, "lost", None, event.cause, event.detail)
             case _:
                 pass  # starts, stops and the gate are not about one order or one connection
 
-    def _intended(self, event: OrderIntended) -> None:
+    def _changed(self, event: OrderChanged) -> None:
+        terms = event.terms
+        row = {
+            "order_key": event.order_key,
+            "ours": not event.foreign,
+            "client_id": event.client_id,
+            "order_id": event.order_id,
+            "gateway": event.gateway,
+            "idempotency_key": event.idempotency_key,
+            "actor": event.actor,
+            "account": terms.account,
+            "instrument": terms.instrument.key,
+            "con_id": terms.instrument.con_id,
+            "action": terms.action,
+            "order_type": terms.order_type,
+            "quantity": str(terms.quantity),
+            "limit_price": _text(terms.limit_price),
+            "tif": terms.tif,
+            "outside_rth": terms.outside_rth,
+            "state": event.state,
+            "detail": event.detail,
+            "filled": str(event.filled),
+            "remaining": str(event.remaining),
+            "average_price": event.average_price,
+            "commission": _text(event.commission),
+            "cancel_asked": event.cancel_asked,
+            "created_ns": event.created_ns,
+            "updated_ns": self._ts_ns,
+            "seq": self._seq,
+        }
         self._sql(
-            "INSERT OR IGNORE INTO ib_orders (order_key, ours, client_id, order_id, gateway, idempotency_key, actor,"
-            " account, instrument, action, order_type, quantity, limit_price, tif, state, created_ns, updated_ns, seq)"
-            " VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'intended', ?, ?, ?)",
-            (
-                event.order_key,
-                event.client_id,
-                event.order_id,
-                event.gateway,
-                event.idempotency_key,
-                event.actor,
-                event.account,
-                event.instrument.key,
-                event.action,
-                event.order_type,
-                str(event.quantity),
-                None if event.limit_price is None else str(event.limit_price),
-                event.tif,
-                self._ts_ns,
-                self._ts_ns,
-                self._seq,
-            ),
+            "INSERT OR REPLACE INTO ib_orders VALUES (:order_key, :ours, :client_id, :order_id, :gateway,"
+            " :idempotency_key, :actor, :account, :instrument, :con_id, :action, :order_type, :quantity, :limit_price,"
+            " :tif, :outside_rth, :state, :detail, :filled, :remaining, :average_price, :commission, :cancel_asked,"
+            " :created_ns, :updated_ns, :seq)",
+            row,
         )
+        for perm_id in event.perm_ids:
+            self._sql("INSERT OR IGNORE INTO ib_order_perm_ids VALUES (?, ?)", (perm_id, event.order_key))
         self._order_event(event.order_key)
 
-    def _sent(self, event: FrameSent) -> None:
-        key = self._own(None, event.order_id)
-        if key is not None and not event.cancel:
-            self._sql(
-                "UPDATE ib_orders SET state = 'sent', updated_ns = ?, seq = ?"
-                " WHERE order_key = ? AND state = 'intended'",
-                (self._ts_ns, self._seq, key),
-            )
-        self._order_event(key)
-
-    def _echoed(self, event: OpenOrderReported) -> None:
-        key = self._find(event.order_ref, event.perm_id, event.client_id, event.order_id)
-        if key is None:
-            key = f"perm:{event.perm_id}" if event.perm_id else f"client:{event.client_id}:{event.order_id}"
-            self._sql(
-                "INSERT OR IGNORE INTO ib_orders (order_key, ours, client_id, order_id, account, instrument, action,"
-                " order_type, quantity, limit_price, tif, state, created_ns, updated_ns, seq)"
-                " VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?)",
-                (
-                    key,
-                    event.client_id,
-                    event.order_id,
-                    event.account,
-                    event.instrument.key,
-                    event.action,
-                    event.order_type,
-                    str(event.quantity),
-                    None if event.limit_price is None else str(event.limit_price),
-                    event.tif,
-                    self._ts_ns,
-                    self._ts_ns,
-                    self._seq,
-                ),
-            )
-        self._knows(event.perm_id, key)
-        rejected = isinstance(event, CompletedOrderReported) and event.completed_status.startswith("Rejected")
-        self._state(key, "rejected" if rejected else _state_word(event.status), event.completed_status)
-        self._filled(key)
-        self._order_event(key)
-
-    def _status(self, event: OrderStatusReported) -> None:
-        key = self._find("", event.perm_id, event.client_id, event.order_id)
-        if key is not None:
-            self._knows(event.perm_id, key)
-            self._state(key, _state_word(event.status), event.why_held)
-        self._order_event(key)
-
     def _executed(self, event: ExecutionReported) -> None:
-        key = self._find(event.order_ref, event.perm_id, event.client_id, event.order_id)
-        if key is None and event.perm_id:
-            key = f"perm:{event.perm_id}"
-        base_id, revision = _revision(event.exec_id)
+        base, number = base_id(event.exec_id), revision(event.exec_id)
+        key = self._whose(event) or self._foreign(event)
         (newest,) = self._sql(
-            "SELECT max(revision) FROM ib_executions WHERE account = ? AND base_id = ?", (event.account, base_id)
+            "SELECT max(revision) FROM ib_executions WHERE account = ? AND base_id = ?", (event.account, base)
         ).fetchone()
         superseded_by = None
-        if newest is not None and newest > revision:
+        if newest is not None and newest > number:
             (superseded_by,) = self._sql(
                 "SELECT exec_id FROM ib_executions WHERE account = ? AND base_id = ? AND revision = ?",
-                (event.account, base_id, newest),
+                (event.account, base, newest),
             ).fetchone()
         self._sql(
             "INSERT OR IGNORE INTO ib_executions (account, exec_id, base_id, revision, superseded_by, order_key,"
@@ -283,8 +294,8 @@ class _Fold:
             (
                 event.account,
                 event.exec_id,
-                base_id,
-                revision,
+                base,
+                number,
                 superseded_by,
                 key,
                 event.client_id,
@@ -307,12 +318,9 @@ class _Fold:
         self._sql(
             "UPDATE ib_executions SET superseded_by = ? WHERE account = ? AND base_id = ? AND revision < ?"
             " AND (superseded_by IS NULL OR ? > ?)",
-            (event.exec_id, event.account, base_id, revision, revision, -1 if newest is None else newest),
+            (event.exec_id, event.account, base, number, number, -1 if newest is None else newest),
         )
         self._join_commission(event.exec_id)
-        if key is not None:
-            self._knows(event.perm_id, key)
-            self._filled(key)
         self._order_event(key)
 
     def _commission(self, event: CommissionReported) -> None:
@@ -334,92 +342,76 @@ class _Fold:
 
     def _connected(
         self,
-        epoch: int,
-        gateway: str,
-        client_id: int,
+        event: SessionOpened | SessionLost,
         what: str,
         server_version: int | None,
-        cause: str | None = None,
+        cause: str = "",
         detail: str = "",
     ) -> None:
         self._sql(
-            "INSERT INTO ib_connections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (self._seq, self._ts_ns, self._boot, epoch, gateway, client_id, what, server_version, cause, detail),
+            "INSERT OR REPLACE INTO ib_connections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                self._seq,
+                self._ts_ns,
+                self._boot,
+                event.epoch,
+                event.gateway,
+                event.client_id,
+                what,
+                server_version,
+                cause or None,
+                detail,
+            ),
         )
 
     # --- parts ----------------------------------------------------------------------------------------------------
 
     def _order_event(self, key: str | None) -> None:
-        """The record itself, under its order; a notice that is about no order of ours is left out."""
-        if key is None and isinstance(self._event, NoticeReceived):
-            return
+        """The record itself, under its order."""
         body = msgspec.to_builtins(self._event)
         self._sql(
             "INSERT INTO ib_order_events VALUES (?, ?, ?, ?, ?)",
             (self._seq, self._ts_ns, body.pop("type"), key, msgspec.json.encode(body, order="sorted").decode()),
         )
 
-    def _find(self, order_ref: str, perm_id: int, client_id: int, order_id: int) -> str | None:
-        """Our key of an order the broker speaks of: by our own key, a permanent id, or our order id."""
-        for sql, arguments in (
-            ("SELECT order_key FROM ib_orders WHERE order_key = ? AND ours", (order_ref,)),
-            ("SELECT order_key FROM ib_order_perm_ids WHERE perm_id = ?", (perm_id,)),
-        ):
-            if arguments[0] and (found := self._sql(sql, arguments).fetchone()):
-                return str(found[0])
-        return self._own(client_id, order_id)
+    def _whose(self, event: NamesAnOrder) -> str | None:
+        """Our order that a message names: the core's own rule, asked of what the core has stated."""
+        return whose(event, self._session()[0], by_key=self._ours, by_id=self._numbered, by_perm_id=self._known_as)
 
-    def _own(self, client_id: int | None, order_id: int) -> str | None:
-        """Order ids are never used twice, so one names one order of ours."""
-        found = self._sql(
-            "SELECT order_key FROM ib_orders WHERE ours AND order_id = ? AND client_id = coalesce(?, client_id)",
-            (order_id, client_id),
-        ).fetchone()
-        return str(found[0]) if found else None
+    def _ours(self, order_key: str) -> str | None:
+        return self._one("SELECT order_key FROM ib_orders WHERE ours AND order_key = ?", order_key)
 
-    def _knows(self, perm_id: int, key: str) -> None:
-        if perm_id:
-            self._sql("INSERT OR IGNORE INTO ib_order_perm_ids VALUES (?, ?)", (perm_id, key))
-
-    def _state(self, key: str, state: str, detail: str = "") -> None:
-        found = self._sql("SELECT state FROM ib_orders WHERE order_key = ?", (key,)).fetchone()
-        if found is None or _FINALITY.get(found[0], -1) >= _FINALITY.get(state, 0):
-            return
-        self._sql(
-            "UPDATE ib_orders SET state = ?, detail = ?, updated_ns = ?, seq = ? WHERE order_key = ?",
-            (state, detail, self._ts_ns, self._seq, key),
+    def _numbered(self, gateway: str, client_id: int, order_id: int) -> str | None:
+        return self._one(
+            "SELECT order_key FROM ib_orders WHERE ours AND client_id = ? AND order_id = ? AND gateway = ?",
+            client_id,
+            order_id,
+            gateway,
         )
 
-    def _filled(self, key: str) -> None:
-        """What the executions that count add up to; the broker's own sum repeats and lags."""
-        found = self._sql("SELECT quantity FROM ib_orders WHERE order_key = ?", (key,)).fetchone()
-        if found is None:
-            return
-        rows = self._sql("SELECT quantity FROM ib_executions WHERE order_key = ? AND superseded_by IS NULL", (key,))
-        filled = sum((Decimal(quantity) for (quantity,) in rows), Decimal(0))
-        self._sql("UPDATE ib_orders SET filled = ? WHERE order_key = ?", (str(filled), key))
-        if filled and filled >= Decimal(found[0]):
-            self._state(key, "filled")
+    def _known_as(self, perm_id: int) -> str | None:
+        return self._one(
+            "SELECT order_key FROM ib_order_perm_ids JOIN ib_orders USING (order_key) WHERE ours AND perm_id = ?"
+            " ORDER BY ib_orders.created_ns DESC",
+            perm_id,
+        )
+
+    def _foreign(self, event: NamesAnOrder) -> str | None:
+        """An order that we merely see, if it was shown to us."""
+        key = foreign_key(event, self._session()[0])
+        return self._one("SELECT order_key FROM ib_orders WHERE NOT ours AND order_key = ?", key)
+
+    def _session(self) -> tuple[str, int]:
+        """Gateway and client id of the session that the record belongs to."""
+        found = self._sql(
+            "SELECT gateway, client_id FROM ib_connections WHERE event = 'opened' ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
+        return tuple(found) if found else ("", 0)
+
+    def _one(self, sql: str, *arguments: object) -> str | None:
+        found = self._sql(sql, arguments).fetchone()
+        return str(found[0]) if found else None
 
 
-def _revision(exec_id: str) -> tuple[str, int]:
-    """``0000e0d5.1.01.02`` is revision 2 of ``0000e0d5.1.01``."""
-    base_id, _, last = exec_id.rpartition(".")
-    return (base_id, int(last)) if base_id and last.isdecimal() else (exec_id, 0)
-
-
-_STATES = {
-    "ApiPending": "pending_submit",
-    "PendingSubmit": "pending_submit",
-    "PendingCancel": "pending_cancel",
-    "PreSubmitted": "pre_submitted",
-    "Submitted": "submitted",
-    "ApiCancelled": "cancelled",
-    "Cancelled": "cancelled",
-    "Filled": "filled",
-    "Inactive": "inactive",
-}
-
-
-def _state_word(status: str) -> str:
-    return _STATES.get(status, status.lower())
+def _text(number: Decimal | None) -> str | None:
+    return None if number is None else str(number)

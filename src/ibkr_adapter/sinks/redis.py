@@ -31,6 +31,7 @@ from ibkr_adapter.events import (
     Gap,
     NoticeReceived,
     OpenOrderReported,
+    OrderChanged,
     OrderDoubted,
     OrderIntended,
     OrderLapsed,
@@ -68,6 +69,7 @@ ORDER_KINDS = (
     OrderDoubted,
     OrderNotFound,
     OrderLapsed,
+    OrderChanged,
     CancelIntended,
     OpenOrderReported,
     CompletedOrderReported,
@@ -152,6 +154,7 @@ class RedisSink:
     name = "redis"
     kinds: tuple[type[Event], ...] = (Quote, QuotesProven, Gap)
     overflow = Overflow.DROP_OLDEST
+    concern = ""
 
     def __init__(self, store: RedisStore, *, clock: Clock, stream_entries: int = 10_000) -> None:
         """``stream_entries``: about how many entries each market data stream keeps."""
@@ -226,6 +229,7 @@ class RedisOrders:
     name = "redis.orders"
     kinds: tuple[type[Event], ...] = (Recorded,)
     overflow = Overflow.CONFLATE
+    concern = ""
 
     def __init__(self, store: RedisStore, directory: Path, *, durable_seq: int, stream_entries: int = 100_000) -> None:
         self._store = store

@@ -18,12 +18,16 @@ class Sink(Protocol):
     """A place events are written to.
 
     ``open`` and ``write`` raise when the store does not answer; then ``close`` and ``open`` follow. A batch whose
-    ``write`` raised comes again, whole, so a write is either all or nothing, or does no harm when repeated.
+    ``write`` raised comes again, whole, so a write is either all or nothing, or does no harm when repeated. ``concern``
+    is what an operator should know of a sink that works all the same; mostly nothing.
     """
 
     name: str
     kinds: tuple[type[Event], ...]
     overflow: Overflow
+
+    @property
+    def concern(self) -> str: ...
 
     async def open(self) -> None: ...
     async def write(self, batch: Sequence[FeedEvent]) -> None: ...
@@ -76,7 +80,7 @@ class SinkRunner:
             name=self.sink.name,
             up=self._up,
             since_ns=self._since_ns,
-            detail=self._error,
+            detail=self._error or self.sink.concern,
             written=self._written,
             dropped=self._subscription.dropped,
             depth=self._subscription.depth + sum(map(len, self._batches)),

@@ -54,6 +54,7 @@ class SqliteSink:
     name = "sqlite"
     kinds: tuple[type[Event], ...] = (Quote, QuotesProven, AccountValue, PositionReported, Gap)
     overflow = Overflow.DROP_OLDEST
+    concern = ""
 
     def __init__(self, store: SqliteStore) -> None:
         self._store = store

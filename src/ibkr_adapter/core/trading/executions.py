@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ibkr_adapter.events import CommissionReported, ExecutionReported
+from ibkr_adapter.naming import base_id, revision
 from ibkr_adapter.snapshot import ExecutionView
 
 
@@ -95,21 +96,6 @@ class Executions:
         if fill.commission is not None:
             so_far = self._commission_of.get(fill.order_key, Decimal(0))
             self._commission_of[fill.order_key] = so_far + sign * fill.commission.commission
-
-
-def base_id(exec_id: str) -> str:
-    """The id without its revision: ``e0d5.65a1.01`` of ``e0d5.65a1.01.02``; all of it if it has none."""
-    base, _, digits = exec_id.rpartition(".")
-    return base if base and _is_revision(digits) else exec_id
-
-
-def revision(exec_id: str) -> int:
-    base, _, digits = exec_id.rpartition(".")
-    return int(digits) if base and _is_revision(digits) else 0
-
-
-def _is_revision(digits: str) -> bool:
-    return digits.isdecimal() and len(digits) <= 9
 
 
 def _identity(event: ExecutionReported) -> tuple[str, str]:

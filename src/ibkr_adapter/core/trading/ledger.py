@@ -2,6 +2,9 @@
 
 ``record`` writes a fact and applies it; ``recover`` applies the facts of the journal at the start. There is no third
 way to change an order, so what a restart finds is what was known before it.
+
+Behind a fact that changed an order ``record`` writes what the order is now (``OrderChanged``), so that nobody who reads
+the journal has to fold it a second time. These statements are results, not facts: recovery only remembers them as told.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from ibkr_adapter.commands import PlaceOrder, Reason
 from ibkr_adapter.core.records import Records
 from ibkr_adapter.core.trading.executions import Executions
 from ibkr_adapter.core.trading.order_ids import OrderIds
-from ibkr_adapter.core.trading.orders import Orders
+from ibkr_adapter.core.trading.orders import Order, Orders, news_of
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import (
     ExecutionReported,
@@ -58,15 +61,27 @@ class Ledger:
         self._apply(event)
 
     def record(self, event: JournalEvent, out: Outbox) -> int:
-        """Write a fact and apply it; its sequence number."""
+        """Write a fact, apply it, write what it made of its order; the sequence number of the fact."""
         seq = self.records.append(event, out)
-        self._apply(event)
+        order = self._apply(event)
+        if order is not None:
+            self._tell(order, event.ts_recv_ns, out)
         return seq
+
+    def tell_untold(self, now_ns: int, out: Outbox) -> None:
+        """After recovery: the last life may have ended between a fact and what it made of an order."""
+        for order in self.orders:
+            self._tell(order, now_ns, out)
 
     def outcome_of(self, idempotency_key: str) -> KeyOutcome | None:
         return self._keys.get(idempotency_key)
 
-    def _apply(self, event: JournalEvent) -> None:
+    def _tell(self, order: Order, ts_ns: int, out: Outbox) -> None:
+        if (statement := news_of(order, ts_ns)) is not None:
+            order.told = statement
+            self.records.append(statement, out)
+
+    def _apply(self, event: JournalEvent) -> Order | None:
         match event:
             case SessionOpened():
                 self.last_epoch = max(self.last_epoch, event.epoch)
@@ -77,7 +92,7 @@ class Ledger:
                 self._remember(event.idempotency_key, KeyOutcome(event.order_key, event.terms, event.reasons))
             case OpenOrderReported() | OrderStatusReported() | ExecutionReported():
                 self.order_ids.seen(event.order_id)
-        self.orders.apply(event)
+        return self.orders.apply(event)
 
     def _remember(self, key: str, outcome: KeyOutcome) -> None:
         if len(self._keys) >= self.KEYS_KEPT:

@@ -17,6 +17,9 @@ from decimal import Decimal
 from enum import StrEnum
 from itertools import islice
 
+from msgspec.structs import replace
+
+from ibkr_adapter.commands import OrderTerms
 from ibkr_adapter.core.trading.executions import Executions, Fill
 from ibkr_adapter.events import (
     CancelIntended,
@@ -27,6 +30,7 @@ from ibkr_adapter.events import (
     JournalEvent,
     NoticeReceived,
     OpenOrderReported,
+    OrderChanged,
     OrderDoubted,
     OrderIntended,
     OrderLapsed,
@@ -36,6 +40,7 @@ from ibkr_adapter.events import (
     SessionOpened,
 )
 from ibkr_adapter.instruments import Instrument
+from ibkr_adapter.naming import NamesAnOrder, foreign_key, named_key, whose
 from ibkr_adapter.notices import Effect, NoticeTable
 from ibkr_adapter.snapshot import OrderView
 
@@ -117,7 +122,6 @@ class Order:
     foreign: bool = False
     state: OrderState = OrderState.INTENDED
     perm_ids: set[int] = field(default_factory=set)
-    broker_status: str = ""
     detail: str = ""
     rejection: str = ""
     suspect: bool = False
@@ -132,6 +136,7 @@ class Order:
     suspected_inquiry: int = -1
     misses: int = 0
     missed_ns: int = 0
+    told: OrderChanged | None = None
 
     @property
     def terminal(self) -> bool:
@@ -169,15 +174,18 @@ class Orders:
         self._by_key: dict[str, Order] = {}
         self._live: dict[str, Order] = {}
         self._by_id: dict[tuple[str, int, int], Order] = {}
-        self._foreign: dict[tuple[str, int, int], Order] = {}
-        self._strays: dict[tuple[str, int, int], OrderStatusReported] = {}
+        self._by_perm_id: dict[int, Order] = {}
+        self._foreign: dict[str, Order] = {}
+        self._strays: dict[str, OrderStatusReported] = {}
         self._gateway = ""
         self._client_id = 0
         self.inquiry = 0
         self.anomalies = 0
 
     def __iter__(self) -> Iterator[Order]:
-        return iter(self._by_key.values())
+        """Ours, then the foreign ones."""
+        yield from self._by_key.values()
+        yield from self._foreign.values()
 
     def of(self, order_key: str) -> Order | None:
         return self._by_key.get(order_key)
@@ -211,7 +219,7 @@ class Orders:
         """A status of an order that nobody has shown us: gateways repeat those with every list."""
         if isinstance(event, OpenOrderReported):
             return True
-        identity = self._foreign_identity(event)
+        identity = foreign_key(event, self._gateway)
         held = self._strays.pop(identity, None)
         if len(self._strays) >= self.FOREIGN_MAX:
             self._strays.pop(next(iter(self._strays)))
@@ -225,35 +233,48 @@ class Orders:
 
     # The fold.
 
-    def apply(self, event: JournalEvent) -> None:
+    def apply(self, event: JournalEvent) -> Order | None:
+        """Fold one record; the order that it is about, if any."""
         match event:
             case SessionOpened():
                 self._gateway, self._client_id = event.gateway, event.client_id
+                return None
             case OrderIntended():
-                self._intended(event)
+                return self._intended(event)
             case OrderRefused() if event.order_id is not None:
-                self._move(event.order_key, S.REFUSED, event.ts_recv_ns, "; ".join(r.text for r in event.reasons))
+                detail = "; ".join(reason.text for reason in event.reasons)
+                return self._move(event.order_key, S.REFUSED, event.ts_recv_ns, detail)
             case FrameSent():
-                self._sent(event)
+                return self._sent(event)
             case CancelIntended():
-                if order := self._by_key.get(event.order_key):
-                    order.cancel_asked = True
+                return self._cancel_asked(event)
             case OrderDoubted():
-                self._move(event.order_key, S.IN_DOUBT, event.ts_recv_ns, f"outcome unknown: {event.cause.value}")
+                return self._move(
+                    event.order_key, S.IN_DOUBT, event.ts_recv_ns, f"outcome unknown: {event.cause.value}"
+                )
             case OrderNotFound():
-                self._absent(event, S.NOT_FOUND)
+                return self._absent(event, S.NOT_FOUND)
             case OrderLapsed():
-                self._absent(event, S.LAPSED)
+                return self._absent(event, S.LAPSED)
             case OpenOrderReported() | OrderStatusReported():
-                self._reported(event)
+                return self._reported(event)
             case ExecutionReported():
-                self._executed(event)
+                return self._executed(event)
             case CommissionReported():
-                self._commission(self._executions.apply_commission(event))
+                return self._charged(self._executions.apply_commission(event))
             case NoticeReceived():
-                self._noticed(event)
+                return self._noticed(event)
+            case OrderChanged():
+                self._told(event)
+        return None
 
-    def _intended(self, event: OrderIntended) -> None:
+    def _told(self, event: OrderChanged) -> None:
+        """Not folded: it follows from the others. Remembered, so that it is not told twice."""
+        order = self._by_key.get(event.order_key) or self._foreign.get(event.order_key)
+        if order is not None:
+            order.told = event
+
+    def _intended(self, event: OrderIntended) -> Order:
         order = Order(
             key=event.order_key,
             order_id=event.order_id,
@@ -275,31 +296,37 @@ class Orders:
             raise AssertionError(f"order id {event.order_id} or key {event.order_key} was used before")
         self._by_key[order.key] = self._live[order.key] = order
         self._by_id[identity] = order
+        return order
 
-    def _sent(self, event: FrameSent) -> None:
+    def _sent(self, event: FrameSent) -> Order | None:
         order = self.by_id(event.order_id)
         if order is not None and not event.cancel and order.move(S.SENT):
             order.updated_ns = event.ts_recv_ns
+        return order
 
-    def _absent(self, event: OrderNotFound | OrderLapsed, state: OrderState) -> None:
+    def _cancel_asked(self, event: CancelIntended) -> Order | None:
+        order = self._by_key.get(event.order_key)
+        if order is not None:
+            order.cancel_asked = True
+        return order
+
+    def _absent(self, event: OrderNotFound | OrderLapsed, state: OrderState) -> Order | None:
         order = self._by_key.get(event.order_key)
         if order is None:
-            return
+            return None
         if order.rejection:
             order.move(S.REJECTED)
         elif order.state is S.IN_DOUBT:
             order.move(state)
             order.detail = event.evidence
         order.updated_ns = event.ts_recv_ns
+        return order
 
-    def _reported(self, event: OpenOrderReported | OrderStatusReported) -> None:
+    def _reported(self, event: OpenOrderReported | OrderStatusReported) -> Order | None:
         order = self._find(event) or self._stranger(event)
         if order is None:
-            return
-        if not order.foreign:
-            self._live[order.key] = order  # evidence may revive it
-        if event.perm_id:
-            order.perm_ids.add(event.perm_id)
+            return None
+        self._named(order, event)
         if isinstance(event, OrderStatusReported):
             order.status = event
         else:
@@ -307,10 +334,19 @@ class Orders:
             order.quantity, order.limit_price = event.quantity or order.quantity, event.limit_price
         order.seen_inquiry = self.inquiry
         order.updated_ns = event.ts_recv_ns
-        if not event.status:
-            return
-        order.broker_status = event.status
-        self._follow_status(order, event)
+        if event.status:
+            order.broker_status = event.status
+            self._follow_status(order, event)
+        return order
+
+    def _named(self, order: Order, event: NamesAnOrder) -> None:
+        """The broker spoke of it, which may revive it, and perhaps gave it one more permId."""
+        if not order.foreign:
+            self._live[order.key] = order
+        if event.perm_id:
+            order.perm_ids.add(event.perm_id)
+            if not order.foreign:
+                self._by_perm_id[event.perm_id] = order
 
     def _follow_status(self, order: Order, event: OpenOrderReported | OrderStatusReported) -> None:
         state = STATUS_STATES.get(event.status)
@@ -325,36 +361,35 @@ class Orders:
         if order.terminal and not order.foreign:
             order.suspect = False
 
-    def _executed(self, event: ExecutionReported) -> None:
+    def _executed(self, event: ExecutionReported) -> Order | None:
         order = self._find(event)
         key = order.key if order is not None else ""
         replaced = self._executions.apply(event, key)
         if order is None:
-            return
-        if not order.foreign:
-            self._live[order.key] = order
+            return None
+        self._named(order, event)
         if replaced is not None:
             _count(order, replaced, sign=-1)
         _count(order, Fill(event=event, order_key=key), sign=1)
-        if event.perm_id:
-            order.perm_ids.add(event.perm_id)
         order.updated_ns = event.ts_recv_ns
         order.seen_inquiry = self.inquiry
         if order.filled >= order.quantity:
             order.move(S.FILLED)
         elif order.state in (S.INTENDED, S.SENT, S.IN_DOUBT, S.NOT_FOUND, S.LAPSED):
             order.move(S.WORKING)
-        self._commission(key)
+        return self._charged(key)
 
-    def _commission(self, order_key: str) -> None:
-        if order := self._by_key.get(order_key):
+    def _charged(self, order_key: str) -> Order | None:
+        order = self._by_key.get(order_key) or self._foreign.get(order_key)
+        if order is not None:
             order.commission = self._executions.commission_of(order_key)
+        return order
 
-    def _noticed(self, event: NoticeReceived) -> None:
+    def _noticed(self, event: NoticeReceived) -> Order | None:
         """A code about one of our orders: it raises a question and, for a refusal, says what the answer may be."""
         order = self.by_id(event.req_id)
         if order is None:
-            return
+            return None
         effect = self._notices.of(event.code).effect
         order.detail = f"{event.code}: {event.text.strip()}"
         if effect in (Effect.REJECT_ORDER, Effect.FAIL_REQUEST):
@@ -365,32 +400,28 @@ class Orders:
         if order.state is S.CANCELLED and order.rejection and order.filled == 0 and not order.cancel_asked:
             order.move(S.REJECTED)
         order.updated_ns = event.ts_recv_ns
+        return order
 
-    def _move(self, order_key: str, state: OrderState, ts_ns: int, detail: str) -> None:
-        if (order := self._by_key.get(order_key)) and order.move(state):
+    def _move(self, order_key: str, state: OrderState, ts_ns: int, detail: str) -> Order | None:
+        order = self._by_key.get(order_key)
+        if order is not None and order.move(state):
             order.detail = detail
             order.updated_ns = ts_ns
+        return order
 
     # Whose order is it?
 
-    def _find(self, event: OpenOrderReported | OrderStatusReported | ExecutionReported) -> Order | None:
-        """By our key, which the broker carries; else by gateway, client and order id, which are never used twice."""
-        key = event.order_ref if isinstance(event, OpenOrderReported | ExecutionReported) else ""
-        if key and (order := self._by_key.get(key)):
-            return order
-        named = self._by_id.get((self._gateway, event.client_id, event.order_id))
-        if named is not None and key:
+    def _find(self, event: NamesAnOrder) -> Order | None:
+        ours = whose(
+            event,
+            self._gateway,
+            by_key=self._by_key.get,
+            by_id=lambda *identity: self._by_id.get(identity),
+            by_perm_id=self._by_perm_id.get,
+        )
+        if ours is None and named_key(event) and (self._gateway, event.client_id, event.order_id) in self._by_id:
             self.anomalies += 1  # our id under another key: somebody else used it, and it is not our order
-            named = None
-        return named or self._foreign.get(self._foreign_identity(event))
-
-    def _foreign_identity(
-        self, event: OpenOrderReported | OrderStatusReported | ExecutionReported
-    ) -> tuple[str, int, int]:
-        """By permId, the account's own number: completed orders in text name neither client nor order id."""
-        if event.perm_id:
-            return (self._gateway, -1, event.perm_id)
-        return (self._gateway, event.client_id, event.order_id)
+        return ours or self._foreign.get(foreign_key(event, self._gateway))
 
     def _stranger(self, event: OpenOrderReported | OrderStatusReported) -> Order | None:
         """An order of another client, of a person at the screen, or of a life we have no journal of."""
@@ -399,7 +430,7 @@ class Orders:
         if len(self._foreign) >= self.FOREIGN_MAX:
             self._foreign.pop(next(iter(self._foreign)))
         order = Order(
-            key=event.order_ref or f"perm:{event.perm_id}",
+            key=foreign_key(event, self._gateway),
             order_id=event.order_id,
             client_id=event.client_id,
             gateway=self._gateway,
@@ -415,7 +446,7 @@ class Orders:
             foreign=True,
             state=S.SENT,
         )
-        self._foreign[self._foreign_identity(event)] = order
+        self._foreign[order.key] = order
         return order
 
     def views(self) -> tuple[OrderView, ...]:
@@ -436,27 +467,69 @@ def _without_time(event: OpenOrderReported | OrderStatusReported) -> tuple[objec
     return tuple(getattr(event, name) for name in event.__struct_fields__ if name not in ("ts_recv_ns", "epoch"))
 
 
-def _view(order: Order) -> OrderView:
-    return OrderView(
+def stated(order: Order, ts_ns: int) -> OrderChanged:
+    """What an order is at this moment, in full."""
+    return OrderChanged(
+        ts_recv_ns=ts_ns,
         order_key=order.key,
         order_id=order.order_id,
         client_id=order.client_id,
-        perm_ids=tuple(sorted(order.perm_ids)),
-        account=order.account,
-        instrument=order.instrument.key,
-        action=order.action,
-        order_type=order.order_type,
-        quantity=order.quantity,
-        limit_price=order.limit_price,
-        tif=order.tif,
+        gateway=order.gateway,
+        terms=OrderTerms(
+            instrument=order.instrument,
+            action=order.action,
+            order_type=order.order_type,
+            quantity=order.quantity,
+            limit_price=order.limit_price,
+            tif=order.tif,
+            outside_rth=order.intent is not None and order.intent.outside_rth,
+            account=order.account,
+        ),
         state=order.state.value,
         filled=order.filled,
         remaining=order.remaining if order.at_risk else Decimal(0),
         average_price=float(order.paid / order.filled) if order.filled else None,
         commission=order.commission,
+        perm_ids=tuple(sorted(order.perm_ids)),
         detail=order.detail,
         created_ns=order.created_ns,
-        updated_ns=order.updated_ns,
-        foreign=order.foreign,
+        idempotency_key=order.intent.idempotency_key if order.intent is not None else "",
+        actor=order.intent.actor if order.intent is not None else "",
         cancel_asked=order.cancel_asked,
+        foreign=order.foreign,
+    )
+
+
+def news_of(order: Order, ts_ns: int) -> OrderChanged | None:
+    """What must be told of an order: None while it is as it was last told."""
+    statement = stated(order, ts_ns)
+    if order.told is not None and replace(order.told, ts_recv_ns=ts_ns) == statement:
+        return None
+    return statement
+
+
+def _view(order: Order) -> OrderView:
+    statement = stated(order, order.updated_ns)
+    return OrderView(
+        order_key=statement.order_key,
+        order_id=statement.order_id,
+        client_id=statement.client_id,
+        perm_ids=statement.perm_ids,
+        account=statement.terms.account,
+        instrument=statement.terms.instrument.key,
+        action=statement.terms.action,
+        order_type=statement.terms.order_type,
+        quantity=statement.terms.quantity,
+        limit_price=statement.terms.limit_price,
+        tif=statement.terms.tif,
+        state=statement.state,
+        filled=statement.filled,
+        remaining=statement.remaining,
+        average_price=statement.average_price,
+        commission=statement.commission,
+        detail=statement.detail,
+        created_ns=statement.created_ns,
+        updated_ns=order.updated_ns,
+        foreign=statement.foreign,
+        cancel_asked=statement.cancel_asked,
     )

@@ -9,26 +9,32 @@ CREATE TABLE ib_journal_cursor (
 );
 INSERT INTO ib_journal_cursor VALUES (1, 0, '');
 
--- Orders of ours under our own key; orders of others, which we merely see, under perm:<perm_id>.
+-- What each order was last stated to be; seq is the number of that statement. Orders of ours under our own key; orders
+-- of others, which we merely see, under perm:<perm_id>.
 CREATE TABLE ib_orders (
   order_key TEXT PRIMARY KEY,
   ours INTEGER NOT NULL,
   client_id INTEGER NOT NULL,
   order_id INTEGER NOT NULL,
-  gateway TEXT,
-  idempotency_key TEXT,
-  actor TEXT,
+  gateway TEXT NOT NULL,
+  idempotency_key TEXT NOT NULL,
+  actor TEXT NOT NULL,
   account TEXT NOT NULL,
   instrument TEXT NOT NULL,
+  con_id INTEGER,
   action TEXT NOT NULL,
   order_type TEXT NOT NULL,
   quantity TEXT NOT NULL,
   limit_price TEXT,
   tif TEXT NOT NULL,
+  outside_rth INTEGER NOT NULL,
   state TEXT NOT NULL,
-  detail TEXT NOT NULL DEFAULT '',
-  filled TEXT NOT NULL DEFAULT '0',
-  cancel_asked_ns INTEGER,
+  detail TEXT NOT NULL,
+  filled TEXT NOT NULL,
+  remaining TEXT NOT NULL,
+  average_price REAL,
+  commission TEXT,
+  cancel_asked INTEGER NOT NULL,
   created_ns INTEGER NOT NULL,
   updated_ns INTEGER NOT NULL,
   seq INTEGER NOT NULL
@@ -37,9 +43,10 @@ CREATE INDEX ib_orders_by_order_id ON ib_orders (client_id, order_id);
 
 -- IB may give one order several permanent ids in its life.
 CREATE TABLE ib_order_perm_ids (
-  perm_id INTEGER PRIMARY KEY,
-  order_key TEXT NOT NULL
-);
+  perm_id INTEGER NOT NULL,
+  order_key TEXT NOT NULL,
+  PRIMARY KEY (perm_id, order_key)
+) WITHOUT ROWID;
 
 CREATE TABLE ib_order_events (
   seq INTEGER PRIMARY KEY,
@@ -102,4 +109,12 @@ CREATE TABLE ib_connections (
   server_version INTEGER,
   cause TEXT,
   detail TEXT NOT NULL DEFAULT ''
+);
+
+-- Records that this store refused, and why. Each is in the journal under its number; nothing of it is in the tables.
+CREATE TABLE ib_quarantine (
+  seq INTEGER PRIMARY KEY,
+  ts_recv_ns INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  error TEXT NOT NULL
 );
