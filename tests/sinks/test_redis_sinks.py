@@ -16,8 +16,8 @@ from ibkr_adapter.sinks.sink import SinkRunner
 from ibkr_adapter.snapshot import SinkView
 from tests.journals import write_journal
 from tests.records import echoed, execution, intended, quote, status
-from tests.stories import OPENED, told
 from tests.redis_server import RedisServer
+from tests.stories import OPENED, told
 
 TIMEOUT_S = 5.0
 """Generous where Redis is meant to answer: a busy machine is no failure."""
