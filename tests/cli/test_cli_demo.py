@@ -110,6 +110,20 @@ def test_a_demo_that_is_killed_takes_its_simulator_along(tmp_path: Path) -> None
         simulator.wait(10)
 
 
+def test_what_a_killed_demo_left_is_swept_by_the_next(tmp_path: Path) -> None:
+    """Its directory goes with the next demo, and that of a demo which runs stays."""
+    with demo(tmp_path) as killed:
+        killed.process.kill()
+        killed.process.wait(10)
+        (left,) = (tmp_path / "ibkr-adapter").glob("demo-*")
+    with demo(tmp_path) as running:
+        (first,) = (tmp_path / "ibkr-adapter").glob("demo-*")
+        assert first != left
+        with demo(tmp_path):
+            assert len(list((tmp_path / "ibkr-adapter").glob("demo-*"))) == 2
+            assert running.cli("status", "--state", str(first)).returncode in (ExitCode.OK, ExitCode.FAILURE)
+
+
 def test_an_address_in_use_is_23(tmp_path: Path) -> None:
     """One line that names the address and the option, and no simulator left behind."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

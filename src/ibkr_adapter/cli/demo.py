@@ -17,9 +17,12 @@ from ibkr_adapter.app import serve
 from ibkr_adapter.cli.run import signals_set
 from ibkr_adapter.cli.simulator import Simulator
 from ibkr_adapter.config import state_home
+from ibkr_adapter.errors import AlreadyRunning, StoreError
+from ibkr_adapter.lease import FileLock
 from ibkr_adapter.ops import logging
 from ibkr_adapter.statefile import RunningService
 
+_PREFIX = "demo-"
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -85,10 +88,28 @@ def _directory(given: Path | None) -> Iterator[Path]:
     home = state_home()
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix="demo-", dir=home))
+        sweep(home)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=home))
     except OSError:
-        made = Path(tempfile.mkdtemp(prefix="ibkr-adapter-demo-"))
+        home = Path(tempfile.gettempdir())
+        fresh = Path(tempfile.mkdtemp(prefix=".ibkr-adapter-demo-"))
+    lock = _lock(fresh)
+    made = fresh.rename(home / fresh.name.removeprefix("."))  # under its own name only when it is held: see `sweep`
     try:
         yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
+        lock.release()
+
+
+def sweep(home: Path) -> None:
+    """Remove what demos left that were killed: directories whose lock nobody holds."""
+    for left in home.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(AlreadyRunning, StoreError):
+            lock = _lock(left)
+            shutil.rmtree(left, ignore_errors=True)
+            lock.release()
+
+
+def _lock(directory: Path) -> FileLock:
+    return FileLock(directory / "demo.lock", what=f"the demo's directory {directory}", remedy="leave it to its demo")
