@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import io
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from ibkr_adapter.clock import SystemClock
+import pytest
+import structlog
+
+from ibkr_adapter.clock import MILLISECOND, SECOND, SystemClock
 from ibkr_adapter.core.engine import Engine
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.effects import Append, Open
@@ -32,6 +38,7 @@ from ibkr_adapter.events import (
 from ibkr_adapter.fanout import Fanout
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.notices import shipped
+from ibkr_adapter.ops import logging as structured
 from ibkr_adapter.requests import (
     Request,
     RequestAllOpenOrders,
@@ -46,13 +53,22 @@ from ibkr_adapter.shell import Shell
 from tests.core.world import place, settings
 
 
+class MovedClock(SystemClock):
+    """A clock of a machine whose own clock an operator may move."""
+
+    moved_ns = 0
+
+    def wall_step_ns(self) -> int:
+        return self.moved_ns
+
+
 class Gateway:
     """A gateway, its session, the mailbox and the disk in one; ``story`` is what was done to them, in order."""
 
     def __init__(self) -> None:
         self.story: list[str] = []
         self.letters: list[BrokerEvent] = []
-        self.clock = SystemClock()
+        self.clock = MovedClock()
         self.epoch = 0
         self.disk_works = True
         self.out_of_descriptors = False
@@ -98,6 +114,9 @@ class Gateway:
         self.story.append("close")
         self.say(SessionLost, gateway="a", client_id=1, cause=LossCause.ASKED, detail=reason)
 
+    def counts(self) -> dict[str, int]:
+        return {"frames_out": len(self.story)}
+
     def join(self, timeout_s: float) -> bool:
         return True
 
@@ -138,6 +157,19 @@ DETAILS = {
     "liquid_hours": "",
     "stock_type": "",
 }
+
+
+@pytest.fixture
+def logged() -> Iterator[Callable[[str], list[dict[str, Any]]]]:
+    """The lines of an event, as a program reads them from the log."""
+    stream = io.StringIO()
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    structured.configure("info", stream=stream, pretty=False)
+    yield lambda event: [line for line in map(json.loads, stream.getvalue().splitlines()) if line["event"] == event]
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 async def turns_until(condition: Callable[[], bool]) -> None:
@@ -237,3 +269,23 @@ async def test_leaving_closes_the_session_and_records_it() -> None:
     last = [step for step in gateway.story if step.startswith("append")][-3:]
     assert last[-1] == "append Stopped"
     assert "append SessionLost" in last
+
+
+async def test_a_wall_clock_that_stepped_is_one_warning(logged: Callable[[str], list[dict[str, Any]]]) -> None:
+    """Our own time goes on evenly; other machines' times no longer fit to it, and somebody should know."""
+    gateway = Gateway()
+    async with served(gateway, probe_every_ns=MILLISECOND):
+        gateway.clock.moved_ns = -3_600 * SECOND
+        seen = gateway.story.count("RequestCurrentTime")
+        await turns_until(lambda: gateway.story.count("RequestCurrentTime") > seen + 3)
+    assert [(line["level"], line["step_s"]) for line in logged("wall_clock_stepped")] == [("warning", -3600.0)]
+
+
+async def test_the_traffic_of_sessions_is_in_the_picture() -> None:
+    """What the network threads counted, of sessions that are over too, so that metrics can show it."""
+    gateway = Gateway()
+    async with served(gateway, backoff_first_ns=1) as shell:
+        before = shell.snapshot().counters["frames_out"]
+        gateway.say(SessionLost, gateway="a", client_id=1, cause=LossCause.RESET)
+        await turns_until(lambda: gateway.epoch == 2 and shell.snapshot().link.state == "ready")
+        assert shell.snapshot().counters["frames_out"] > before > 0

@@ -16,7 +16,7 @@ import structlog
 import uvicorn
 
 from ibkr_adapter import __version__, statefile
-from ibkr_adapter.clock import Clock, SystemClock
+from ibkr_adapter.clock import Clock, SystemClock, WallClock
 from ibkr_adapter.config import Capability, Config, MarketData, state_home
 from ibkr_adapter.console.app import build as build_console
 from ibkr_adapter.core.engine import Engine
@@ -49,7 +49,7 @@ _log = structlog.get_logger()
 
 
 async def serve(
-    config: Config, *, stop: asyncio.Event, announce: Callable[[RunningService], None], clock: Clock | None = None
+    config: Config, *, stop: asyncio.Event, announce: Callable[[RunningService], None], clock: WallClock | None = None
 ) -> None:
     """Run the service until ``stop`` is set.
 
@@ -90,7 +90,7 @@ def check_package(config: Config) -> versions.Package:
 
 @contextlib.asynccontextmanager
 async def _running(
-    config: Config, recovery: Recovery, listener: socket.socket, service: RunningService, clock: Clock
+    config: Config, recovery: Recovery, listener: socket.socket, service: RunningService, clock: WallClock
 ) -> AsyncIterator[None]:
     """Everything that runs, from the journal up to the page. What breaks in it is raised where it is entered."""
     boot_id = new_key()

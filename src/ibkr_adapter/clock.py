@@ -22,6 +22,12 @@ class Clock(Protocol):
     def now_ns(self) -> int: ...
 
 
+class WallClock(Clock, Protocol):
+    """A clock that also knows how far the machine's own has been moved."""
+
+    def wall_step_ns(self) -> int: ...
+
+
 class SystemClock:
     """Wall time at start plus monotonic time since.
 

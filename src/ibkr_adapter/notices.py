@@ -1,7 +1,9 @@
 """IB's message codes as data: what each means and what it does to us.
 
 The table ships in ``data/message_codes.json`` (483 codes, from IB's published message codes, the official client's own
-error list and field reports; the wording is ours). Nothing else in the package branches on a code.
+error list and field reports; the wording is ours). Nothing else in the package branches on a code. Beside the columns
+below the file says what operators do about a code (``action``) and how sure we are of the row (``confidence``): facts
+for people, which no program reads.
 """
 
 from __future__ import annotations
@@ -37,7 +39,10 @@ class Effect(StrEnum):
 
 
 class Notice(Struct, frozen=True, kw_only=True):
-    """One row of the table. ``scope`` says whose id comes with it: order, request, request-or-order, system."""
+    """One row of the table. ``scope`` says whose id comes with it: order, request, request-or-order, system.
+
+    ``alert``: somebody is told when it comes, so its counter is exported as 0 from the start.
+    """
 
     code: int
     category: str
@@ -45,9 +50,8 @@ class Notice(Struct, frozen=True, kw_only=True):
     severity: str
     effect: Effect
     text: str
-    action: str
     source: str
-    confidence: str
+    alert: bool = False
 
 
 class NoticeTable:
@@ -61,6 +65,10 @@ class NoticeTable:
 
     def __contains__(self, code: int) -> bool:
         return code in self._rows
+
+    @property
+    def alerting(self) -> tuple[Notice, ...]:
+        return tuple(row for row in self._rows.values() if row.alert)
 
     def of(self, code: int) -> Notice:
         return self._rows.get(code) or _unknown(code)
@@ -81,7 +89,5 @@ def _unknown(code: int) -> Notice:
         severity="warning",
         effect=Effect.INFORM,
         text="A code that is not in the table",
-        action="log",
         source="none",
-        confidence="none",
     )

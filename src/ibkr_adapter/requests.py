@@ -64,12 +64,8 @@ class CancelPositions(Request, frozen=True, kw_only=True):
     pass
 
 
-class RequestOpenOrders(Request, frozen=True, kw_only=True):
-    """The orders of this client id; ends with ``OpenOrdersEnd``."""
-
-
 class RequestAllOpenOrders(Request, frozen=True, kw_only=True):
-    """The orders of every client id, once; ends with ``OpenOrdersEnd`` too, so never ask both at the same time."""
+    """The orders of every client id, once; ends with ``OpenOrdersEnd``, which names no request."""
 
 
 class RequestExecutions(Request, frozen=True, kw_only=True):

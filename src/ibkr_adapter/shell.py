@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
+from msgspec.structs import replace
 
-from ibkr_adapter.clock import SECOND, Clock
+from ibkr_adapter.clock import SECOND, WallClock
 from ibkr_adapter.commands import Command, CommandOutcome, Reason
 from ibkr_adapter.core.engine import Durable, Engine, Happening, JournalFailed, SendFailed, TicksDropped
 from ibkr_adapter.effects import Append, Open, Outbox
@@ -40,7 +41,7 @@ from ibkr_adapter.events import (
 )
 from ibkr_adapter.fanout import Fanout, Overflow, Subscription
 from ibkr_adapter.notices import NoticeTable
-from ibkr_adapter.requests import Request
+from ibkr_adapter.requests import Request, RequestCurrentTime
 from ibkr_adapter.sinks.sink import SinkRunner
 from ibkr_adapter.snapshot import SinkView, Snapshot
 
@@ -61,6 +62,9 @@ CONSOLE_KINDS: tuple[type[Event], ...] = (
     Recorded,
 )
 
+WALL_STEP_NS_MAX = SECOND
+"""The wall clock may drift this far from ours before somebody is told: other machines' times no longer fit to ours."""
+
 LEAVE_S_MAX = 2.5
 """How long a stop may take to cancel every subscription: 100 lines and the account in the pacing of three seconds."""
 
@@ -73,6 +77,7 @@ class Conversation(Protocol):
     def start(self) -> None: ...
     def perform(self, request: Request) -> None: ...
     def close(self, reason: str) -> None: ...
+    def counts(self) -> dict[str, int]: ...
     def join(self, timeout_s: float) -> bool: ...
 
 
@@ -102,7 +107,7 @@ class Shell:
         fanout: Fanout,
         runners: Sequence[SinkRunner],
         notices: NoticeTable,
-        clock: Clock,
+        clock: WallClock,
         client_id: int,
     ) -> None:
         self._engine = engine
@@ -116,6 +121,8 @@ class Shell:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
+        self._wall_step_ns = 0
+        self._traffic: Counter[str] = Counter()
         self._inbox: deque[Happening] = deque()
         self._answers: dict[str, asyncio.Future[CommandOutcome]] = {}
         self._sessions: dict[int, Conversation] = {}
@@ -142,7 +149,15 @@ class Shell:
     # What the console calls, on the loop.
 
     def snapshot(self) -> Snapshot:
-        return self._engine.snapshot(self._clock.now_ns())
+        picture = self._engine.snapshot(self._clock.now_ns())
+        return replace(picture, counters=picture.counters | self._traffic_until_now())
+
+    def _traffic_until_now(self) -> Counter[str]:
+        """What every session of this process has counted, those that are over included."""
+        traffic = Counter(self._traffic)
+        for session in self._sessions.values():
+            traffic.update(session.counts())
+        return traffic
 
     def sinks(self) -> tuple[SinkView, ...]:
         return tuple(runner.status for runner in self._runners)
@@ -226,6 +241,8 @@ class Shell:
         for send in out.sends:
             if session := self._sessions.get(send.epoch):
                 self._send(session, send.request)
+            if isinstance(send.request, RequestCurrentTime):
+                self._watch_wall_clock()
         for reply in out.replies:
             answer = self._answers.get(reply.command_id)
             if answer is not None and not answer.done():
@@ -258,6 +275,13 @@ class Shell:
             _log.error("request_not_encodable", request=type(request).__name__, detail=str(error))
             self._tell(SendFailed(request=request, detail=str(error)))
 
+    def _watch_wall_clock(self) -> None:
+        """Looked at with every probe; one warning for each step."""
+        step_ns = self._clock.wall_step_ns()
+        if abs(step_ns - self._wall_step_ns) > WALL_STEP_NS_MAX:
+            _log.warning("wall_clock_stepped", step_s=round((step_ns - self._wall_step_ns) / SECOND, 3))
+            self._wall_step_ns = step_ns
+
     def _set_alarm(self, at_ns: int | None) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
@@ -281,6 +305,7 @@ class Shell:
                 ended = self._sessions.pop(event.epoch, None)
                 if ended is not None:
                     ended.join(0)
+                    self._traffic.update(ended.counts())
                 _log.warning(
                     "disconnected",
                     gateway=event.gateway,

@@ -283,6 +283,17 @@ def test_the_same_notice_again_is_counted_on_its_line():
     assert [(note.code, note.count) for note in world.engine.snapshot(world.now_ns).notices] == [(2103, 100)]
 
 
+def test_code_100_halves_what_we_send_for_a_minute():
+    """The gateway counted too many messages; the picture shows the limit that holds now."""
+    world = World().ready()
+
+    world.notice(100, text="Max rate of messages per second has been exceeded")
+
+    assert world.engine.snapshot(world.now_ns).rate.limit == 22
+    world.wait(60 * SECOND)
+    assert world.engine.snapshot(world.now_ns).rate.limit == 45
+
+
 def test_an_unknown_code_is_harmless_and_counted():
     """IB adds codes."""
     world = World().ready()

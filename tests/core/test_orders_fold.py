@@ -81,7 +81,6 @@ def test_an_unknown_status_is_noted_and_changes_nothing():
     order = order_after(frame(), echoed(), status(status="Pondering"))
 
     assert order.state is S.WORKING
-    assert order.broker_status == "Pondering"
 
 
 def test_inactive_is_held_and_asked_about():

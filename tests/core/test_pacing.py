@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ibkr_adapter.clock import MILLISECOND, SECOND
 from ibkr_adapter.core.link.pacing import Pacing
-from ibkr_adapter.effects import Outbox, Send
+from ibkr_adapter.effects import Outbox
 from ibkr_adapter.requests import Request, RequestAllOpenOrders, RequestCurrentTime, SendCancel, SendOrder
 from tests.core.world import SPY
 
@@ -100,9 +100,9 @@ def test_a_new_session_does_not_start_with_a_fresh_window():
     released(lanes, 0)
     lanes.ask(order(1), epoch=1)
 
-    dropped = lanes.forget_session(1)
+    lanes.forget_session(1)
 
-    assert dropped == [Send(epoch=1, request=order(1))]
+    assert lanes.waiting == 0
     lanes.ask(order(2), epoch=2)
     assert released(lanes, SECOND - 1) == []
     assert released(lanes, SECOND) == [order(2)]
@@ -152,6 +152,22 @@ def test_asking_in_a_loop_fails_loudly():
         lanes.ask(RequestAllOpenOrders(), epoch=1)
 
 
+def test_after_code_100_half_as_much_is_said_for_a_minute():
+    """The gateway counted too many; cancels keep their reserve."""
+    lanes = pacing()
+    lanes.slow_down(0)
+    for number in range(100):
+        lanes.ask(order(number + 1), epoch=1)
+        lanes.ask(SendCancel(order_id=1_000 + number), epoch=1)
+
+    first = released(lanes, 0)
+    assert len(first) == 22 + 5
+    assert all(isinstance(request, SendCancel) for request in first)
+    assert lanes.limit(60 * SECOND - 1) == 22
+    assert lanes.limit(60 * SECOND) == 45
+    assert len(released(lanes, 60 * SECOND)) == 50
+
+
 class Speaking(RuleBasedStateMachine):
     """Any mix of asking, waiting, and losing sessions keeps the limits and the order, and loses nothing."""
 
@@ -183,9 +199,13 @@ class Speaking(RuleBasedStateMachine):
 
     @rule()
     def lose_the_session(self) -> None:
-        for send in self.lanes.forget_session(self.epoch):
-            self.asked.remove(send.request)
+        self.lanes.forget_session(self.epoch)
+        self.asked = [request for _, request in self.sent]
         self.epoch += 1
+
+    @rule()
+    def be_told_to_slow_down(self) -> None:
+        self.lanes.slow_down(self.now_ns)
 
     @invariant()
     def no_second_holds_more_than_it_may(self) -> None:

@@ -36,7 +36,7 @@ def test_a_farm_notice_names_its_farm_kind_and_state(code: int, text: str, farm:
     """Texts as captured: the name stands behind a colon, or behind the last dot."""
     planes = Planes()
 
-    assert planes.apply(shipped().of(code).effect, text, 5)
+    planes.apply(shipped().of(code).effect, text, 5)
 
     view = planes.farms[0]
     assert (view.name, view.kind, view.state, view.since_ns) == (farm, kind, state, 5)
@@ -48,7 +48,7 @@ def test_a_repeated_farm_notice_changes_nothing():
     text = "Market data farm connection is inactive but should be available upon demand.eufarm"
     planes.apply(Effect.FARM_DORMANT, text, 5)
 
-    assert not planes.apply(Effect.FARM_DORMANT, text, 9)
+    planes.apply(Effect.FARM_DORMANT, text, 9)
 
     assert planes.farms[0].since_ns == 5
 
@@ -79,8 +79,7 @@ def test_the_upstream_is_unknown_until_somebody_speaks_of_it():
 
     planes.apply(Effect.FARM_OK, "Market data farm connection is OK:usfarm", 1)
     assert planes.upstream is Upstream.CONNECTED
-    assert planes.apply(Effect.UPSTREAM_LOST, "", 2)
-    assert not planes.apply(Effect.UPSTREAM_LOST, "", 3)
+    planes.apply(Effect.UPSTREAM_LOST, "", 2)
     planes.apply(Effect.FARM_OK, "Market data farm connection is OK:usfarm", 4)
     assert planes.upstream is Upstream.LOST
     planes.apply(Effect.UPSTREAM_RESTORED, "", 5)

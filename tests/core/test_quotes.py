@@ -239,3 +239,15 @@ def test_a_time_that_is_none_does_no_harm(world: World, field: int, text: str):
     world.tell(world.text(field, text))
 
     assert world.told(Trade) == []
+
+
+def test_the_advice_that_data_is_delayed_labels_the_quote():
+    """10167 comes before the first delayed tick, and where message 58 is missing it is the only word of it."""
+    world = World().ready()
+
+    world.notice(10167, req_id=world.stream_id(), text="displaying delayed market data")
+
+    assert (last(world).source, last(world).bid, last(world).ask) == (Source.DELAYED, None, None)
+    world.tell(world.data_type(4))
+    world.notice(10167, req_id=world.stream_id(), text="displaying delayed market data")
+    assert last(world).source is Source.DELAYED_FROZEN

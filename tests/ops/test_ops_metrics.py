@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.ops.metrics import ALERTING_CODES, ALERTING_DROPS, ALERTING_ORDER_CODES, AdapterCollector, exposition
+from ibkr_adapter.ops.metrics import ALERTING_CODES, ALERTING_ORDER_CODES, DROPS, AdapterCollector, exposition
 from ibkr_adapter.snapshot import SinkView, Snapshot
 from tests.console.fake_service import START_NS, night, snapshot
 
@@ -46,13 +46,20 @@ def test_the_rate_is_shown_against_its_limit() -> None:
     [
         ("ib_order_error_total", "code", ALERTING_ORDER_CODES),
         ("ib_error_total", "code", ALERTING_CODES),
-        ("ib_dropped_total", "class", ALERTING_DROPS),
+        ("ib_dropped_total", "class", DROPS),
     ],
 )
 def test_what_alerts_is_0_before_it_ever_happened(metric: str, label: str, values: tuple[str, ...]) -> None:
     """An alert on an increase needs a value to increase from."""
     samples = scrape(replace(snapshot(), counters={}))
     assert {samples[metric, ((label, value),)] for value in values} == {0.0}
+
+
+def test_the_codes_that_alert_are_marked_in_the_table() -> None:
+    """One list: what the table calls alerting; of an order's codes those that come with an order's id."""
+    assert {"100", "326", "1100", "2110", "10197", "201"} <= set(ALERTING_CODES)
+    assert {"103", "201", "202", "321", "10147"} <= set(ALERTING_ORDER_CODES)
+    assert not {"100", "326", "1100"} & set(ALERTING_ORDER_CODES)
 
 
 def test_counters_of_the_core_become_metrics_by_family() -> None:

@@ -47,7 +47,6 @@ TEXT_200: list[tuple[Request, str]] = [
     (requests.CancelAccountSummary(req_id=1008), "63 1 1008"),
     (requests.RequestPositions(), "61 1"),
     (requests.CancelPositions(), "64 1"),
-    (requests.RequestOpenOrders(), "5 1"),
     (requests.RequestAllOpenOrders(), "16 1"),
     (requests.RequestExecutions(req_id=1012), "7 3 1012 0 _ _ _ _ _ _ 2147483647 0"),
     (requests.RequestCompletedOrders(), "99 0"),

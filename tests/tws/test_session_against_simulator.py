@@ -56,7 +56,7 @@ def test_the_evening_of_a_session_is_downloaded(version: int) -> None:
     with talking(version) as (simulated, subject, inbox):
         for request in (
             requests.RequestCurrentTime(),
-            requests.RequestOpenOrders(),
+            requests.RequestAllOpenOrders(),
             requests.RequestExecutions(req_id=1_000_000_001),
             requests.RequestCompletedOrders(),
             requests.RequestPositions(),

@@ -11,7 +11,6 @@ from typing import Any
 from msgspec import Struct
 
 from ibkr_adapter import statefile
-from ibkr_adapter.clock import SECOND
 from ibkr_adapter.instruments import Instrument
 
 
@@ -98,10 +97,6 @@ class Trading(Section, frozen=True, kw_only=True):
     enabled: bool = False
     command_ttl_s: Decimal = Decimal(2)
     limits: Limits = Limits()
-
-    @property
-    def command_ttl_ns(self) -> int:
-        return int(self.command_ttl_s * SECOND)
 
 
 class MarketDataSettings(Section, frozen=True, kw_only=True):

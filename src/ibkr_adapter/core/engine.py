@@ -254,9 +254,11 @@ class Engine:
         still_ns = self.planes.market_farm_broken_ns
         if broken_ns is not None and (still_ns is None or still_ns < broken_ns):
             self.market.farm_restored(broken_ns)
-        subject = self.trading.notice(event, out) or self.market.notice(event.req_id, notice, event.text)
+        subject = self.trading.notice(event, out) or self.market.notice(event, notice)
         self.notebook.note(event, notice, subject)
         match notice.effect:
+            case Effect.PACE:
+                self.pacing.slow_down(now_ns)
             case Effect.CLIENT_ID_IN_USE:
                 self.link.client_id_in_use()
             case Effect.POSITIONS_UNREADY:
@@ -294,7 +296,7 @@ class Engine:
             gate=GateView(open=not gate, reasons=gate),
             rate=RateView(
                 last_second=self.pacing.last_second(now_ns),
-                limit=self.pacing.messages_max,
+                limit=self.pacing.limit(now_ns),
                 waiting=self.pacing.waiting,
             ),
             quotes=self.market.quotes(),

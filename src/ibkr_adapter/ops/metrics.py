@@ -14,13 +14,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from ibkr_adapter.clock import SECOND
+from ibkr_adapter.notices import shipped
 from ibkr_adapter.snapshot import SinkView, Snapshot
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-ALERTING_ORDER_CODES: Final = ("103", "110", "201", "202", "203", "321", "10147", "10148", "10197")
-ALERTING_CODES: Final = ("100", "326", "502", "504", "1100", "1101", "1300", "2103", "2105", "2110", "2157", "10197")
-ALERTING_DROPS: Final = ("tick", "order", "execution", "journal")
+ALERTING_CODES: Final = tuple(str(notice.code) for notice in shipped().alerting)
+ALERTING_ORDER_CODES: Final = tuple(str(notice.code) for notice in shipped().alerting if "order" in notice.scope)
+DROPS: Final = ("tick",)
 """Exported as 0 from the start: an alert on an increase would miss the first one otherwise."""
 
 _LABELLED: Final = {
@@ -29,8 +30,8 @@ _LABELLED: Final = {
     "dropped": (
         "ib_dropped",
         "class",
-        "Dropped at a bound; order, execution, journal stay 0",
-        ALERTING_DROPS,
+        "Dropped at a bound and told as a gap; orders, executions and records never are",
+        DROPS,
     ),
 }
 

@@ -150,7 +150,6 @@ _PERFORMERS: dict[type[Request], _Performer] = {
     requests.CancelAccountSummary: lambda client, request: client.cancelAccountSummary(request.req_id),
     requests.RequestPositions: lambda client, request: client.reqPositions(),
     requests.CancelPositions: lambda client, request: client.cancelPositions(),
-    requests.RequestOpenOrders: lambda client, request: client.reqOpenOrders(),
     requests.RequestAllOpenOrders: lambda client, request: client.reqAllOpenOrders(),
     requests.RequestExecutions: _request_executions,
     requests.RequestCompletedOrders: lambda client, request: client.reqCompletedOrders(request.api_only),

@@ -87,6 +87,18 @@ class Session:
         """A copy of what the network thread has counted until now."""
         return msgspec.structs.replace(self._counters)
 
+    def counts(self) -> dict[str, int]:
+        """The traffic in numbers, by name."""
+        counted = self._counters
+        return {
+            "frames_in": counted.frames_in,
+            "frames_out": counted.frames_out,
+            "frames_malformed": counted.frames_malformed,
+            "frames_unknown": counted.frames_unknown,
+            "frames_unwanted": counted.frames_unwanted,
+            "requests_dropped": counted.requests_dropped,
+        }
+
     def start(self) -> None:
         """Begin to connect, on a thread of its own; ``SessionOpened`` or ``SessionLost`` answers."""
         self._dialogue.state = State.CONNECTING

@@ -24,12 +24,14 @@ class Pacing:
     """
 
     WINDOW_NS = SECOND
+    SLOW_NS = 60 * SECOND
     WAITING_MAX = 10_000
     """Requests that may wait; one more is our own bug (a loop that subscribes), and fails loudly."""
 
     def __init__(self, *, messages_max: int, messages_reserved: int) -> None:
         self.messages_max = messages_max
         self._reserved = messages_reserved
+        self._slow_until_ns = 0
         self._sent_ns: deque[int] = deque()
         self._cancels: deque[Send] = deque()
         self._orders: deque[Send] = deque()
@@ -60,20 +62,26 @@ class Pacing:
                 return True
         return False
 
-    def forget_session(self, epoch: int) -> list[Send]:
-        """Drop what waited for a session that is gone, and say what it was. The window stays as it is."""
-        dropped: list[Send] = []
+    def forget_session(self, epoch: int) -> None:
+        """Drop what waited for a session that is gone. The window stays as it is, and so does patience after a 100."""
         for lane in (self._cancels, self._orders, self._rest):
             kept = [send for send in lane if send.epoch != epoch]
-            dropped.extend(send for send in lane if send.epoch == epoch)
             lane.clear()
             lane.extend(kept)
-        return dropped
+
+    def slow_down(self, now_ns: int) -> None:
+        """100: the gateway counted too many of us, and ends a session that does it three times."""
+        self._slow_until_ns = now_ns + self.SLOW_NS
+
+    def limit(self, now_ns: int) -> int:
+        """The most we send in a second, at this moment: half for a while after the gateway complained."""
+        return self.messages_max if now_ns >= self._slow_until_ns else max(1, self.messages_max // 2)
 
     def release(self, now_ns: int, out: Outbox, confirm: Callable[[Send], bool]) -> None:
         """Send what fits now, if ``confirm`` still agrees to it; ask to be woken when more will fit."""
         self._forget(now_ns)
-        ceilings = (self.messages_max + self._reserved, self.messages_max, self.messages_max)
+        limit = self.limit(now_ns)
+        ceilings = (limit + self._reserved, limit, limit)
         for lane, ceiling in zip((self._cancels, self._orders, self._rest), ceilings, strict=True):
             while lane and len(self._sent_ns) < ceiling:
                 send = lane.popleft()

@@ -61,32 +61,25 @@ class Planes:
         broken = (f.since_ns for f in self._farms.values() if f.kind == FarmKind.MARKET and f.state == "broken")
         return max(broken, default=None)
 
-    def apply(self, effect: Effect, text: str, now_ns: int) -> bool:
-        """Take one notice; True if it changed what we know."""
+    def apply(self, effect: Effect, text: str, now_ns: int) -> None:
+        """Take one notice, whatever it is about."""
         if effect is Effect.UPSTREAM_LOST:
-            return self._upstream(Upstream.LOST)
-        if effect in (Effect.UPSTREAM_RESTORED, Effect.UPSTREAM_RESTORED_STREAMS_LOST):
-            return self._upstream(Upstream.CONNECTED)
-        if state := _FARM_STATES.get(effect):
+            self.upstream = Upstream.LOST
+        elif effect in (Effect.UPSTREAM_RESTORED, Effect.UPSTREAM_RESTORED_STREAMS_LOST):
+            self.upstream = Upstream.CONNECTED
+        elif state := _FARM_STATES.get(effect):
             if state == "ok" and self.upstream is Upstream.UNKNOWN:
                 self.upstream = Upstream.CONNECTED
-            return self._farm(text, state, now_ns)
-        return False
+            self._farm(text, state, now_ns)
 
-    def _upstream(self, state: Upstream) -> bool:
-        changed = state is not self.upstream
-        self.upstream = state
-        return changed
-
-    def _farm(self, text: str, state: str, now_ns: int) -> bool:
+    def _farm(self, text: str, state: str, now_ns: int) -> None:
+        """A repeat changes nothing: since when it is so is what counts."""
         name = farm_name(text)
         known = self._farms.get(name)
         if known is not None and known.state == state:
-            return False
-        if known is None and len(self._farms) >= self.FARMS_MAX:
-            return False
-        self._farms[name] = FarmView(name=name, kind=_kind_of(name), state=state, since_ns=now_ns)
-        return True
+            return
+        if known is not None or len(self._farms) < self.FARMS_MAX:
+            self._farms[name] = FarmView(name=name, kind=_kind_of(name), state=state, since_ns=now_ns)
 
 
 def farm_name(text: str) -> str:

@@ -25,11 +25,6 @@ class RequestIds:
         return taken
 
 
-def is_request(req_id: int) -> bool:
-    """True for ids of requests, False for ids of orders and for -1, which belongs to nobody."""
-    return req_id >= REQUEST_ID_FIRST or req_id in RESERVED_IDS
-
-
 class Download(StrEnum):
     """What must have arrived, with its end marker, before orders may be sent. In the order in which it is asked."""
 

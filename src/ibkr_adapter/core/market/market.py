@@ -17,6 +17,7 @@ from ibkr_adapter.events import (
     DataTypeReported,
     Gap,
     GapCause,
+    NoticeReceived,
     PriceTick,
     Quote,
     QuotesProven,
@@ -146,17 +147,23 @@ class Market:
         else:
             self.contracts.end(event.req_id)
 
-    def notice(self, req_id: int, notice: Notice, text: str) -> str:
+    def notice(self, event: NoticeReceived, notice: Notice) -> str:
         """A code about one of our requests; the instrument it concerns, or an empty string."""
-        stream = self.subscriptions.of(req_id)
-        if notice.effect is Effect.STREAM_SILENT:
-            stream = self.subscriptions.silenced(req_id, f"{notice.code}: {text}")
-        if notice.effect is not Effect.FAIL_REQUEST:
-            return stream.key if stream is not None else ""
-        if (instrument := self.contracts.failed(req_id, text)) is not None:
-            return instrument.key
-        refused = self.subscriptions.refused(req_id, f"{notice.code}: {text}")
-        return refused.key if refused is not None else ""
+        stream = self.subscriptions.of(event.req_id)
+        detail = f"{notice.code}: {event.text}"
+        match notice.effect:
+            case Effect.STREAM_SILENT:
+                self.subscriptions.silenced(event.req_id, detail)
+            case Effect.DELAYED if stream is not None:
+                book = self._changed[stream.key] = self._books[stream.key]
+                book.delayed(event.ts_recv_ns)
+            case Effect.FAIL_REQUEST:
+                if (instrument := self.contracts.failed(event.req_id, event.text)) is not None:
+                    return instrument.key
+                self.subscriptions.refused(event.req_id, detail)
+            case _:
+                pass
+        return stream.key if stream is not None else ""
 
     def refused(self, req_id: int, detail: str) -> None:
         """The request could not even be encoded: a setting of ours is wrong."""

@@ -83,6 +83,12 @@ class QuoteBook:
         self._turn(_SOURCES.get(event.data_type, Source.UNKNOWN))
         self._changes["ts_recv_ns"] = event.ts_recv_ns
 
+    def delayed(self, ts_recv_ns: int) -> None:
+        """10167: what this subscription brings is delayed. It may be frozen too, which says more."""
+        if self.source not in _LATE:
+            self._turn(Source.DELAYED)
+            self._changes["ts_recv_ns"] = ts_recv_ns
+
     def take(self) -> Quote:
         """The quote with all changes of the batch in it."""
         self.quote = msgspec.structs.replace(self.quote, **self._changes)

@@ -27,7 +27,7 @@ class StreamState(StrEnum):
 
 @dataclass(slots=True)
 class Stream:
-    """One stream, wanted or still to be cancelled. ``interrupted_ns``: where its present gap began, None if it flows."""
+    """One stream, wanted or to be cancelled. ``interrupted_ns`` is where its present gap began, None while it flows."""
 
     kind: str
     key: str

@@ -335,7 +335,6 @@ class Orders:
         order.seen_inquiry = self.inquiry
         order.updated_ns = event.ts_recv_ns
         if event.status:
-            order.broker_status = event.status
             self._follow_status(order, event)
         return order
 
