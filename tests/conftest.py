@@ -1,4 +1,4 @@
-"""What every test has: a state home of its own, and a Redis for those that ask."""
+"""What every test has: places of its own, and a Redis for those that ask."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport", "redis_ser
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test reads or writes the state home of whoever runs it."""
+def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the state home of whoever runs it, or waits for a lock of theirs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state-home")))
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
         yield

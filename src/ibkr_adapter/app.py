@@ -10,6 +10,7 @@ import resource
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import structlog
@@ -58,10 +59,11 @@ async def serve(
     """
     clock = clock or SystemClock()
     check_package(config)
+    check_extras(config)
     _raise_descriptor_limit()
     config.data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.ExitStack() as held:
-        listener = held.enter_context(contextlib.closing(_listen(config)))
+        listener = held.enter_context(contextlib.closing(listen(config)))
         recovery = recover(Path(config.journal.directory))
         held.callback(recovery.close)
         held.enter_context(Lease([config.gateway.address], config.client_id))
@@ -86,6 +88,14 @@ def check_package(config: Config) -> versions.Package:
     if not package.tested:
         _log.warning("package_not_tested", package=str(package))
     return package
+
+
+def check_extras(config: Config) -> None:
+    """What the configuration asks for is installed."""
+    if config.redis.url and find_spec("redis") is None:
+        raise ConfigurationError(
+            "redis", "the Redis client library is not installed", remedy="pip install 'ibkr-adapter[redis]'"
+        )
 
 
 @contextlib.asynccontextmanager
@@ -249,7 +259,8 @@ def _raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _listen(config: Config) -> socket.socket:
+def listen(config: Config) -> socket.socket:
+    """Raises ``AddressInUse``."""
     host, port = config.http.host, config.http.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)

@@ -127,8 +127,8 @@ class TestOrders:
         assert result.stdout.startswith("filled: BUY 100 SPY, order key ")
         (command,) = desk.commands
         assert isinstance(command, PlaceOrder)
-        assert (command.quantity, command.limit_price) == (Decimal(100), Decimal("661.85"))
-        assert (command.tif, command.idempotency_key, command.actor) == ("GTC", "k-1", "cli:ann")
+        assert (command.terms.quantity, command.terms.limit_price) == (Decimal(100), Decimal("661.85"))
+        assert (command.terms.tif, command.idempotency_key, command.actor) == ("GTC", "k-1", "cli:ann")
 
     def test_a_refusal_is_31_with_reason_and_remedy(self, desk: Desk) -> None:
         """Nothing was sent, and the line says why and what to do."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ibkr_adapter import config as configuration
+from ibkr_adapter.app import check_extras
 
 FILE = click.Path(path_type=Path)
 
@@ -16,6 +17,7 @@ FILE = click.Path(path_type=Path)
 def check_config(file: Path) -> None:
     """Say whether FILE can be used, and if not, which key is wrong and what to do."""
     config = configuration.load(file)
+    check_extras(config)
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)
     active = config.active

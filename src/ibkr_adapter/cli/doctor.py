@@ -13,11 +13,14 @@ import msgspec
 from msgspec import Struct
 
 from ibkr_adapter import config as configuration
-from ibkr_adapter.app import check_package
+from ibkr_adapter.app import check_extras, check_package, listen
 from ibkr_adapter.cli import reach
 from ibkr_adapter.cli.probe import Found, probe
+from ibkr_adapter.cli.redis_probe import marked
 from ibkr_adapter.config import Config, account_kind_of
 from ibkr_adapter.errors import ExitCode, IbkrError, StoreError
+from ibkr_adapter.journal.verify import verify
+from ibkr_adapter.lease import FileLock, Lease
 from ibkr_adapter.statefile import RunningService
 
 
@@ -39,7 +42,10 @@ class Finding(Struct, frozen=True, kw_only=True):
 @click.option("--config", "file", type=click.Path(path_type=Path), help="The TOML file; otherwise the defaults.")
 @reach.json_option
 def doctor(file: Path | None, as_json: bool) -> None:
-    """Check the official client, the gateway, the account and the disk. Ends with the code of the first failure."""
+    """Check all that the service needs: client, disk, stores, address, client id, gateway, account.
+
+    Changes nothing. Ends with the code of the first failure.
+    """
     config = configuration.load(file) if file is not None else configuration.parse("", "defaults")
     findings = examine(config)
     if as_json:
@@ -54,12 +60,18 @@ def doctor(file: Path | None, as_json: bool) -> None:
 
 
 def examine(config: Config) -> list[Finding]:
-    """All checks, in the order in which they matter."""
-    findings = [_check("configuration", lambda: _configuration(config))]
-    findings.append(_check("official client", lambda: str(check_package(config))))
-    findings.append(_check("data directory", lambda: _writable(config.data_path)))
-    findings.append(_check("store", lambda: _store(Path(config.store.path))))
+    """All checks, in the order in which they matter. What a service of this configuration holds is its own."""
     running = _running(config)
+    findings = [
+        _check("configuration", lambda: _configuration(config)),
+        _check("official client", lambda: str(check_package(config))),
+        _check("data directory", lambda: _writable(config.data_path)),
+        _check("journal", lambda: _journal(Path(config.journal.directory), running)),
+        _check("store", lambda: _store(Path(config.store.path))),
+        *([_check("redis", lambda: _redis(config))] if config.redis.url else []),
+        _check("page", lambda: _page(config, running)),
+        _check("client id", lambda: _lease(config, running)),
+    ]
     if running is not None:
         text = f"not probed: the service runs here with client id {config.client_id}, see `ibkr-adapter status`"
         findings.append(Finding(check="gateway", ok=True, text=text))
@@ -79,6 +91,9 @@ def _check(name: str, examine: Callable[[], str]) -> Finding:
         return Finding(check=name, ok=True, text=examine())
     except IbkrError as error:
         return _failure(name, error)
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror}"
+        return _failure(name, StoreError(reason, remedy="give it to this user, or choose another place"))
 
 
 def _failure(name: str, error: IbkrError) -> Finding:
@@ -100,6 +115,45 @@ def _writable(directory: Path) -> str:
             f"{existing} cannot be written: {error.strerror}", remedy="give it to this user, or set data_dir"
         ) from None
     return f"{directory} {'is writable' if existing == directory else 'will be made'}"
+
+
+def _journal(directory: Path, running: RunningService | None) -> str:
+    if not directory.exists():
+        return _writable(directory)
+    found = verify(directory)
+    _writable(directory)
+    if running is None and (directory / "lock").exists():
+        remedy = "stop that process, or set journal.directory"
+        FileLock(directory / "lock", what=f"the journal {directory}", remedy=remedy).release()
+    torn = f"; the {found.torn_bytes} bytes after them are cut at the next start" if found.torn_bytes else ""
+    held = f", held by the service, process {running.pid}" if running is not None else ", free"
+    return f"{directory} verifies: {found.last_seq:,} records{held}{torn if running is None else ''}"
+
+
+def _redis(config: Config) -> str:
+    check_extras(config)
+    mark = marked(config.redis)
+    if mark not in ("", config.environment):
+        raise StoreError(
+            f"{config.redis.shown_url} belongs to environment {mark!a}, this is {config.environment!a}",
+            remedy="use another Redis or another redis.prefix",
+        )
+    return f"{config.redis.shown_url} answers, {'and is ours' if mark else 'and will be marked as ours'}"
+
+
+def _page(config: Config, running: RunningService | None) -> str:
+    if running is not None:
+        return f"served by the service at {running.url}"
+    listen(config).close()
+    return f"{config.http.listen} is free"
+
+
+def _lease(config: Config, running: RunningService | None) -> str:
+    what = f"{config.client_id} at {config.gateway.address}"
+    if running is not None:
+        return f"{what} is held by the service, process {running.pid}"
+    Lease([config.gateway.address], config.client_id).release()
+    return f"{what} is used by no other process of this user"
 
 
 def _store(path: Path) -> str:
