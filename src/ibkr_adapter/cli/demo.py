@@ -43,7 +43,13 @@ class Duration(click.ParamType[float]):
 @click.option("--seed", default=7, show_default=True, type=click.IntRange(0), help="Equal seeds give equal markets.")
 @click.option("--duration", type=Duration(), help="Stop by itself, for example after 30s.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Keep what is written; otherwise it is removed.")
-@click.option("--log-level", type=click.Choice([str(level) for level in configuration.LogLevel]), default="warning")
+@click.option(
+    "--log-level",
+    type=click.Choice([str(level) for level in configuration.LogLevel]),
+    default="warning",
+    show_default=True,
+    help="How much is said on standard error.",
+)
 def demo(listen: str, seed: int, duration: float | None, data_dir: Path | None, log_level: str) -> None:
     """Run the service against a simulated gateway: market, account, orders, page. Nothing reaches a broker."""
     logging.configure(log_level)

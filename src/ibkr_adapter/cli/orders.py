@@ -48,7 +48,13 @@ def orders() -> None:
 @click.argument("symbol")
 @click.option("--limit", "limit_price", help="Limit price in dollars.")
 @click.option("--market", is_flag=True, help="At market, without a limit.")
-@click.option("--tif", type=click.Choice([str(tif) for tif in TimeInForce], case_sensitive=False), default="DAY")
+@click.option(
+    "--tif",
+    type=click.Choice([str(tif) for tif in TimeInForce], case_sensitive=False),
+    default="DAY",
+    show_default=True,
+    help="How long it works.",
+)
 @click.option("--account", default="", help="Only needed when there are several.")
 @click.option("--key", "idempotency_key", default="", help="Idempotency key: a repeat with it sends nothing twice.")
 @click.option(
