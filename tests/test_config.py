@@ -284,7 +284,7 @@ class TestBorders:
             assert "***@host:6379/0" in shown
 
     def test_tick_258_is_left_out_with_a_warning(self) -> None:
-        """258 is fundamental ratios at IB, not the last timestamp the specification means."""
+        """258 is fundamental ratios at IB, not the time of the last trade."""
         config = parse('[market_data]\ngeneric_ticks = "233, 236,258"', "x")
         assert config.market_data.generic_ticks == "233,236"
         assert any("258" in warning for warning in config.warnings)

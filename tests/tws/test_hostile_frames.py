@@ -70,7 +70,7 @@ def _double(dice: random.Random, fields: list[bytes], at: int) -> None:
 )  # the official decoder's unicode-escape
 @pytest.mark.parametrize("seed", range(4))
 def test_garbled_messages_are_blamed_on_the_frame(seed: int) -> None:
-    """Fault A18: thousands of garbled captures; a failure is always MALFORMED, and an event is always complete."""
+    """Thousands of garbled captures; a failure is always MALFORMED, and an event is always complete."""
     dice = random.Random(seed)
     frames = [(version, bytes.fromhex(record["hex"])) for version in CAPTURED for record in CAPTURED[version]]
     callbacks = Callbacks(1)

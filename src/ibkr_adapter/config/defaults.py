@@ -47,7 +47,7 @@ DEFAULT_COMPONENTS: Final = {
         client_id=99, purpose="a person, during incidents only", capabilities=(Capability.ACCOUNT, Capability.ORDERS)
     ),
 }
-"""The client-id table of the desk (specification §3)."""
+"""The client-id table of the desk: IB allows one session for each client id, so each component has its own."""
 
 READ_ONLY: Final = frozenset({"risk_manager", "execution_replay"})
 

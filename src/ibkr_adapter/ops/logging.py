@@ -76,7 +76,7 @@ def configure(level: str = "info", *, stream: TextIO | None = None, pretty: bool
 
 
 def rename(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """The names of the specification (§10.2), and first what every line has."""
+    """Our names for the fields, and first what every line has."""
     first = {name: event.pop(name) for name in ("timestamp", "level", "event") if name in event}
     return first | {_NAMES.get(name, name): value for name, value in event.items()}
 

@@ -1,7 +1,7 @@
 """Prometheus metrics, read from the snapshot at the moment of a scrape: no event pays for them.
 
-Counters of the snapshot are named ``family`` or ``family.label``; the families below become the metrics of the
-specification (§10.1), every other one ``ib_core_total{name}``, so that nothing counted is ever invisible.
+Counters of the snapshot are named ``family`` or ``family.label``; the families below become metrics of their
+own, every other one ``ib_core_total{name}``, so that nothing counted is ever invisible.
 """
 
 from __future__ import annotations

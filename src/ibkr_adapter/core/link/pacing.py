@@ -20,7 +20,7 @@ class Pacing:
     What does not fit waits in order: cancels, then orders, then everything else. Orders keep their order by id;
     a cancel never overtakes its own placement, since a placement that waits is cancelled before it is sent.
 
-    Source: TWS API, "Pacing limitations"; spec §9 keeps 45 of the 50.
+    Source: TWS API, "Pacing Limitations": 50 in a second, of which we leave 5 to spare.
     """
 
     WINDOW_NS = SECOND

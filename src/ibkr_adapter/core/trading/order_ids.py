@@ -12,7 +12,7 @@ class OrderIds:
     """The next id is one more than every id used by us, named by the gateway, or seen on any order.
 
     The durable mark is the journal: an id is used only by an intent that is on disk.
-    Source: TWS API, "Next valid identifier"; design D7(c).
+    Source: TWS API, "The Next Valid Identifier"; why the journal: docs/decisions/0003.
     """
 
     CEILING = REQUEST_ID_FIRST
