@@ -82,7 +82,7 @@ class TestReading:
         assert answer["executions"][0]["exec_id"] == "0000e0d5.6743.01.01"
 
     async def test_metrics_are_in_the_text_format(self, http: httpx.AsyncClient) -> None:
-        """A scrape gets the metrics of the specification."""
+        """A scrape gets what Prometheus reads."""
         answer = await http.get("/metrics")
         assert answer.headers["content-type"].startswith("text/plain")
         assert "ib_connection_status 1.0" in answer.text

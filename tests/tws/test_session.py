@@ -155,7 +155,7 @@ def test_a_session_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_greeting_in_single_bytes_is_understood(version: int) -> None:
-    """Fault A06: the handshake may arrive in any pieces."""
+    """The handshake may arrive in any pieces."""
 
     def script(peer: Peer) -> None:
         peer.hear_offer()
@@ -175,7 +175,7 @@ def test_a_greeting_in_single_bytes_is_understood(version: int) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_frames_in_the_same_segment_as_the_greeting_are_kept(version: int) -> None:
-    """Fault A07: what follows the handshake in the same read is not thrown away."""
+    """What follows the handshake in the same read is not thrown away."""
 
     def script(peer: Peer) -> None:
         peer.hear_offer()
@@ -218,7 +218,7 @@ def test_messages_before_the_greeting_are_passed_over() -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_bursts_of_whole_pages_lose_nothing(version: int) -> None:
-    """Fault A08: 4096·n bytes and then quiet, n = 1 to 64: every frame of every burst arrives."""
+    """4096·n bytes and then quiet, n = 1 to 64: every frame of every burst arrives."""
     wire = Wire(version)
 
     def burst(pages: int) -> bytes:
@@ -268,7 +268,7 @@ def _frames(data: bytes) -> int:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_whole_session_in_single_bytes_says_the_same(version: int) -> None:
-    """Fault A09: one-byte segments change nothing but the time it takes."""
+    """One-byte segments change nothing but the time it takes."""
     wire = Wire(version)
     said = (
         wire.managed_accounts("DU1")
@@ -300,7 +300,7 @@ def test_a_whole_session_in_single_bytes_says_the_same(version: int) -> None:
 
 
 def test_a_refused_port_is_refused() -> None:
-    """Fault A01: nobody listens there."""
+    """Nobody listens there."""
     with socket.socket() as placeholder:
         placeholder.bind(("127.0.0.1", 0))
         port = placeholder.getsockname()[1]
@@ -428,7 +428,7 @@ def test_each_failing_peer_ends_the_session_with_its_cause(script: Script, cause
 
 @pytest.mark.parametrize("length", [16 * 1024 * 1024, 2**31, 2**32 - 1])
 def test_an_oversized_length_ends_the_session_before_its_body(length: int) -> None:
-    """Fault A15: the announcement alone is enough, and what came before it was delivered."""
+    """The announcement alone is enough, and what came before it was delivered."""
 
     def script(peer: Peer) -> None:
         peer.open()
@@ -442,7 +442,7 @@ def test_an_oversized_length_ends_the_session_before_its_body(length: int) -> No
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_empty_frames_are_ignored(version: int) -> None:
-    """Fault A16: a frame of no bytes is no reason to end."""
+    """A frame of no bytes is no reason to end."""
 
     def script(peer: Peer) -> None:
         peer.open()
@@ -462,7 +462,7 @@ def test_empty_frames_are_ignored(version: int) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("body", [b"1", b"12", b"abc"])
 def test_a_frame_too_short_to_be_a_message_ends_the_session(version: int, body: bytes) -> None:
-    """Fault A16: one to three bytes are no message in any version."""
+    """One to three bytes are no message in any version."""
 
     def script(peer: Peer) -> None:
         peer.open()
@@ -474,7 +474,7 @@ def test_a_frame_too_short_to_be_a_message_ends_the_session(version: int, body: 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_unknown_messages_are_counted_and_skipped(version: int) -> None:
-    """Fault A17: a newer gateway may say things that nobody here knows."""
+    """A newer gateway may say things that nobody here knows."""
 
     def script(peer: Peer) -> None:
         peer.open()
@@ -515,7 +515,7 @@ def test_unknown_messages_are_counted_and_skipped(version: int) -> None:
     ],
 )
 def test_a_known_message_that_cannot_be_read_ends_the_session(body: bytes) -> None:
-    """Fault A18: after one such frame nobody can vouch for the next; it is counted, not passed over."""
+    """After one such frame nobody can vouch for the next; it is counted, not passed over."""
 
     def script(peer: Peer) -> None:
         peer.open()
@@ -657,7 +657,7 @@ def test_an_order_is_reported_as_sent_with_its_bytes(version: int) -> None:
 
 
 def test_a_peer_that_stops_reading_ends_the_session_within_the_write_deadline() -> None:
-    """Fault A10: the order stuck behind the blockade is counted as unsent and never reported as sent."""
+    """The order stuck behind the blockade is counted as unsent and never reported as sent."""
 
     def script(peer: Peer) -> None:
         peer.open()
@@ -730,7 +730,7 @@ def test_too_many_waiting_frames_end_the_session() -> None:
 
 @pytest.mark.parametrize("cut", [1, 3, 4, 5, 40])
 def test_a_connection_cut_inside_an_order_never_repeats_it(cut: int) -> None:
-    """Fault A13: what a peer got of an order stays with that connection."""
+    """What a peer got of an order stays with that connection."""
     heard: list[bytes] = []
 
     def script(peer: Peer) -> None:
