@@ -13,6 +13,13 @@ from tws_simulator.cli import main as simulator
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
 
+HEAD = """# Commands
+
+Written by `scripts/cli_reference.py` from the commands themselves; change them, not this page. `-h` or `--help` shows
+the same of any command.
+
+Trouble is one line on standard error, `error: what is wrong (what to do)`, and an exit code:
+"""
 MEANINGS = {
     ExitCode.OK: "done; of `status`: ready",
     ExitCode.FAILURE: "of `status`: runs, but is not ready; else what has no code of its own",
@@ -37,15 +44,8 @@ MEANINGS = {
 
 
 def page() -> str:
-    parts = [
-        "# Commands\n",
-        "Written by `scripts/cli_reference.py` from the commands themselves; change them, not this page. `-h` or `--help`"
-        "\nshows the same of any command.\n",
-        "Trouble is one line on standard error, `error: what is wrong (what to do)`, and an exit code:\n",
-        "\n".join(["| code | means |", "|---|---|", *(f"| {int(code)} | {MEANINGS[code]} |" for code in ExitCode)])
-        + "\n",
-        "`tws-simulator` uses 0, 2 and 23 in the same sense.\n",
-    ]
+    codes = "\n".join(f"| {int(code)} | {MEANINGS[code]} |" for code in ExitCode)
+    parts = [HEAD, f"| code | means |\n|---|---|\n{codes}\n", "`tws-simulator` uses 0, 2 and 23 in the same sense.\n"]
     for name, command in (("ibkr-adapter", adapter), ("tws-simulator", simulator)):
         parts += _described(command, click.Context(command, info_name=name))
     return "\n".join(parts)
