@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -24,9 +25,11 @@ from ibkr_adapter.events import (
     ContractDescribed,
     DataTypeReported,
     ExecutionsEnd,
+    FrameSent,
     LossCause,
     ManagedAccounts,
     NextValidId,
+    NoticeReceived,
     OpenOrdersEnd,
     OrderIntended,
     PositionsEnd,
@@ -51,6 +54,7 @@ from ibkr_adapter.requests import (
 )
 from ibkr_adapter.shell import Shell
 from tests.core.world import place, settings
+from tests.records import echoed, execution
 
 
 class MovedClock(SystemClock):
@@ -126,6 +130,11 @@ class Gateway:
         self.letters.append(kind(ts_recv_ns=self.clock.now_ns(), epoch=self.epoch, **fields))
         self.shell.rouse()
 
+    def hear(self, event: BrokerEvent) -> None:
+        """One event as it is, but now and of this session."""
+        fields = {name: getattr(event, name) for name in event.__struct_fields__}
+        self.say(type(event), **{k: v for k, v in fields.items() if k not in ("ts_recv_ns", "epoch")})
+
     def drain(self, max_bulk: int) -> list[BrokerEvent]:
         drained, self.letters = self.letters, []
         return drained
@@ -197,7 +206,6 @@ async def served(gateway: Gateway, **changes: Any) -> AsyncIterator[Shell]:
         open_session=gateway.opened,
         fanout=Fanout(),
         runners=(),
-        notices=shipped(),
         clock=gateway.clock,
         client_id=1,
     )
@@ -289,3 +297,68 @@ async def test_the_traffic_of_sessions_is_in_the_picture() -> None:
         gateway.say(SessionLost, gateway="a", client_id=1, cause=LossCause.RESET)
         await turns_until(lambda: gateway.epoch == 2 and shell.snapshot().link.state == "ready")
         assert shell.snapshot().counters["frames_out"] > before > 0
+
+
+async def test_the_log_follows_an_order_by_its_names(logged: Callable[[str], list[dict[str, Any]]]) -> None:
+    """Intended, sent, working, filled: a line each, with our key, the broker's number, client id and symbol."""
+    gateway = Gateway()
+    async with served(gateway) as shell:
+        outcome = await shell.submit(place(now_ns=gateway.clock.now_ns()))
+        gateway.say(FrameSent, order_id=outcome.order_id, cancel=False, frame=b"")
+        gateway.hear(echoed("k1", outcome.order_id))
+        gateway.hear(execution(order_id=outcome.order_id, order_ref="k1", quantity=40))
+        gateway.hear(execution("0000e0d5.6.02.01", 60, order_id=outcome.order_id, order_ref="k1"))
+        await turns_until(lambda: bool(logged("order_filled")))
+    names = {"order_key": "k1", "order_id": outcome.order_id, "clientId": 1, "symbol": "SPY", "level": "info"}
+    for event in ("order_intended", "order_sent", "order_filled"):
+        (line,) = logged(event)
+        assert {name: line[name] for name in names} == names
+    assert [line["filled"] for line in logged("order_working")] == ["0", "40"]
+
+
+async def test_a_refusal_is_a_warning_with_its_reasons(logged: Callable[[str], list[dict[str, Any]]]) -> None:
+    """Nothing was sent, so there is no number; key, symbol and reasons there are."""
+    gateway = Gateway()
+    async with served(gateway) as shell:
+        await shell.submit(place(now_ns=gateway.clock.now_ns(), quantity=Decimal(5_000)))
+        await turns_until(lambda: bool(logged("order_refused")))
+    (line,) = logged("order_refused")
+    assert (line["level"], line["order_key"], line["order_id"], line["symbol"]) == ("warning", "k1", None, "SPY")
+    assert "limit_quantity" in line["reasons"]
+
+
+async def test_an_order_whose_outcome_is_unknown_is_a_warning(logged: Callable[[str], list[dict[str, Any]]]) -> None:
+    """Sent, then the session was lost: somebody has to look."""
+    gateway = Gateway()
+    async with served(gateway) as shell:
+        outcome = await shell.submit(place(now_ns=gateway.clock.now_ns()))
+        gateway.say(FrameSent, order_id=outcome.order_id, cancel=False, frame=b"")
+        gateway.say(SessionLost, gateway="a", client_id=1, cause=LossCause.RESET)
+        await turns_until(lambda: bool(logged("order_in_doubt")))
+    assert [(line["level"], line["symbol"]) for line in logged("order_in_doubt")] == [("warning", "SPY")]
+
+
+async def test_a_notice_names_the_instrument_it_concerns(logged: Callable[[str], list[dict[str, Any]]]) -> None:
+    """Of the request or the order whose number comes with it; our client id and the code beside it."""
+    gateway = Gateway()
+    async with served(gateway) as shell:
+        stream = shell.snapshot().streams[0].req_id
+        gateway.say(NoticeReceived, req_id=stream, code=10167, text="displaying delayed market data")
+        gateway.say(NoticeReceived, req_id=-1, code=2104, text="Market data farm connection is OK:usfarm")
+        await turns_until(lambda: len(logged("notice")) == 2)
+    about_stream, about_farm = logged("notice")
+    assert (about_stream["reqId"], about_stream["clientId"], about_stream["symbol"]) == (stream, 1, "SPY")
+    assert about_stream["errorCode"] == 10167
+    assert "symbol" not in about_farm
+
+
+async def test_a_disconnect_is_a_warning_unless_we_leave(logged: Callable[[str], list[dict[str, Any]]]) -> None:
+    """What ends a session besides our own stop is worth a look."""
+    gateway = Gateway()
+    async with served(gateway, backoff_first_ns=1) as shell:
+        gateway.say(SessionLost, gateway="a", client_id=1, cause=LossCause.RESET)
+        await turns_until(lambda: gateway.epoch == 2 and shell.snapshot().link.state == "ready")
+    assert [(line["level"], line["cause"]) for line in logged("disconnected")] == [
+        ("warning", "reset"),
+        ("info", "asked"),
+    ]

@@ -139,7 +139,6 @@ async def _running(
         open_session=lambda opening: _session(config, opening, mailbox, clock),
         fanout=fanout,
         runners=runners,
-        notices=notices,
         clock=clock,
         client_id=config.client_id,
     )

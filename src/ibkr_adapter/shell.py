@@ -28,7 +28,6 @@ from ibkr_adapter.events import (
     Gap,
     LinkChanged,
     LossCause,
-    NoticeReceived,
     PositionReported,
     Quote,
     QuotesProven,
@@ -40,7 +39,7 @@ from ibkr_adapter.events import (
     Trade,
 )
 from ibkr_adapter.fanout import Fanout, Overflow, Subscription
-from ibkr_adapter.notices import NoticeTable
+from ibkr_adapter.ops.reporting import Reporter
 from ibkr_adapter.requests import Request, RequestCurrentTime
 from ibkr_adapter.sinks.sink import SinkRunner
 from ibkr_adapter.snapshot import SinkView, Snapshot
@@ -106,7 +105,6 @@ class Shell:
         open_session: Callable[[Open], Conversation],
         fanout: Fanout,
         runners: Sequence[SinkRunner],
-        notices: NoticeTable,
         clock: WallClock,
         client_id: int,
     ) -> None:
@@ -117,10 +115,11 @@ class Shell:
         self._open_session = open_session
         self._fanout = fanout
         self._runners = tuple(runners)
-        self._notices = notices
+        self._report = Reporter(client_id)
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
+        self._stopping = False
         self._wall_step_ns = 0
         self._traffic: Counter[str] = Counter()
         self._inbox: deque[Happening] = deque()
@@ -220,11 +219,7 @@ class Shell:
         out = Outbox()
         self._engine.receive(happenings, self._clock.now_ns(), out)
         self._perform(out)
-        for event in letters:
-            self._report(event)
-        for happening in happenings:
-            if isinstance(happening, JournalFailed):
-                _log.error("journal_failed", detail=happening.detail, gate="closed until a restart")
+        self._tell_log(happenings, out)
 
     def _taken(self) -> list[Happening]:
         """What other threads and the console left, in their order."""
@@ -272,14 +267,14 @@ class Shell:
         try:
             session.perform(request)
         except LocalError as error:
-            _log.error("request_not_encodable", request=type(request).__name__, detail=str(error))
+            self._report.not_encodable(request, str(error))
             self._tell(SendFailed(request=request, detail=str(error)))
 
     def _watch_wall_clock(self) -> None:
         """Looked at with every probe; one warning for each step."""
         step_ns = self._clock.wall_step_ns()
         if abs(step_ns - self._wall_step_ns) > WALL_STEP_NS_MAX:
-            _log.warning("wall_clock_stepped", step_s=round((step_ns - self._wall_step_ns) / SECOND, 3))
+            self._report.wall_clock_stepped(step_ns - self._wall_step_ns)
             self._wall_step_ns = step_ns
 
     def _set_alarm(self, at_ns: int | None) -> None:
@@ -290,42 +285,34 @@ class Shell:
             delay_s = max(0, at_ns - self._clock.now_ns()) / SECOND
             self._alarm = self._loop.call_later(delay_s, self._wake.set)
 
-    def _report(self, event: BrokerEvent) -> None:
-        """One line for each connect, disconnect and notice; none for data."""
-        match event:
-            case SessionOpened():
-                _log.info(
-                    "connected",
-                    gateway=event.gateway,
-                    client_id=event.client_id,
-                    epoch=event.epoch,
-                    server_version=event.server_version,
-                )
-            case SessionLost():
-                ended = self._sessions.pop(event.epoch, None)
-                if ended is not None:
-                    ended.join(0)
-                    self._traffic.update(ended.counts())
-                _log.warning(
-                    "disconnected",
-                    gateway=event.gateway,
-                    client_id=event.client_id,
-                    epoch=event.epoch,
-                    cause=event.cause.value,
-                    detail=event.detail,
-                    unsent=event.unsent,
-                )
-            case NoticeReceived():
-                notice = self._notices.of(event.code)
-                level = {"info": "info", "warning": "warning"}.get(notice.severity, "error")
-                getattr(_log, level)(
-                    "notice", req_id=event.req_id, error_code=event.code, text=event.text, meaning=notice.text
-                )
-            case _:
-                pass
+    def _tell_log(self, happenings: Sequence[Happening], out: Outbox) -> None:
+        """One line for each transition, after it was performed."""
+        for happening in happenings:
+            match happening:
+                case SessionOpened():
+                    self._report.connected(happening)
+                case SessionLost():
+                    self._session_over(happening)
+                case JournalFailed():
+                    self._report.journal_failed(happening.detail)
+                case _:
+                    pass
+        for noted in self._engine.notebook.take():
+            self._report.notice(noted.event, noted.notice, noted.subject)
+        for published in out.publishes:
+            if isinstance(published, Recorded):
+                self._report.recorded(published.record)
+
+    def _session_over(self, event: SessionLost) -> None:
+        ended = self._sessions.pop(event.epoch, None)
+        if ended is not None:
+            ended.join(0)
+            self._traffic.update(ended.counts())
+        self._report.disconnected(event, stopping=self._stopping and event.cause is LossCause.ASKED)
 
     def _end(self, boot_id: str) -> None:
         self._set_alarm(None)
+        self._stopping = True
         for session in self._sessions.values():
             session.close("the service stops")
         for session in self._sessions.values():
@@ -336,7 +323,6 @@ class Shell:
         self._engine.receive([*self._taken(), *letters], now_ns, out)
         self._engine.end(Stopped(ts_recv_ns=now_ns, boot_id=boot_id), out)
         self._writer.append(out.appends)
-        for event in letters:
-            self._report(event)
+        self._tell_log(letters, out)
         for answer in self._answers.values():
             answer.cancel()

@@ -1,0 +1,124 @@
+"""One line of the log for each transition: connects, disconnects, notices, and what becomes of orders. None for data.
+
+Lines are made of events only, so nothing can be logged that did not happen. Every line that concerns an instrument has
+its ``symbol``, every line that concerns our client id has that.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+import structlog
+
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.events import (
+    JournalEvent,
+    NoticeReceived,
+    OrderChanged,
+    OrderRefused,
+    SessionLost,
+    SessionOpened,
+)
+from ibkr_adapter.notices import Notice
+from ibkr_adapter.requests import Request
+
+ORDERS_REMEMBERED: Final = 1_000
+"""Orders whose last line is remembered, so that a commission that comes later is no second ``order_filled``."""
+
+_LEVELS: Final = {"info": "info", "warning": "warning"}
+_ALARMING: Final = frozenset({"rejected", "refused", "in_doubt", "not_found", "lapsed"})
+
+_log = structlog.get_logger()
+
+
+class Reporter:
+    """Writes the lines; ``client_id`` is ours."""
+
+    def __init__(self, client_id: int) -> None:
+        self._client_id = client_id
+        self._told: dict[str, tuple[str, Decimal]] = {}
+
+    def connected(self, event: SessionOpened) -> None:
+        _log.info(
+            "connected",
+            gateway=event.gateway,
+            client_id=event.client_id,
+            epoch=event.epoch,
+            server_version=event.server_version,
+        )
+
+    def disconnected(self, event: SessionLost, *, stopping: bool) -> None:
+        """A warning, unless it belongs to a stop. What we ended for its silence is a failure like any other."""
+        getattr(_log, "info" if stopping else "warning")(
+            "disconnected",
+            gateway=event.gateway,
+            client_id=event.client_id,
+            epoch=event.epoch,
+            cause=event.cause.value,
+            detail=event.detail,
+            unsent=event.unsent,
+        )
+
+    def notice(self, event: NoticeReceived, notice: Notice, symbol: str) -> None:
+        getattr(_log, _LEVELS.get(notice.severity, "error"))(
+            "notice",
+            req_id=event.req_id,
+            client_id=self._client_id,
+            **({"symbol": symbol} if symbol else {}),
+            error_code=event.code,
+            text=event.text,
+            meaning=notice.text,
+        )
+
+    def recorded(self, record: JournalEvent) -> None:
+        """An order's intent, refusal, sending, fills and end, each once."""
+        match record:
+            case OrderRefused():
+                _log.warning(
+                    "order_refused",
+                    order_key=record.order_key,
+                    order_id=record.order_id,
+                    client_id=self._client_id,
+                    symbol=record.terms.instrument.key,
+                    actor=record.actor,
+                    reasons=[reason.code for reason in record.reasons],
+                )
+            case OrderChanged() if not record.foreign and record.state != "refused":
+                self._order(record)
+            case _:
+                pass
+
+    def _order(self, order: OrderChanged) -> None:
+        if self._told.get(order.order_key) == (order.state, order.filled):
+            return
+        self._told.pop(order.order_key, None)
+        self._told[order.order_key] = (order.state, order.filled)
+        if len(self._told) > ORDERS_REMEMBERED:
+            self._told.pop(next(iter(self._told)))
+        getattr(_log, "warning" if order.state in _ALARMING else "info")(
+            f"order_{order.state}",
+            order_key=order.order_key,
+            order_id=order.order_id,
+            client_id=order.client_id,
+            symbol=order.terms.instrument.key,
+            filled=str(order.filled),
+            remaining=str(order.remaining),
+            **({"detail": order.detail} if order.detail else {}),
+        )
+
+    def not_encodable(self, request: Request, detail: str) -> None:
+        instrument = getattr(request, "instrument", None)
+        _log.error(
+            "request_not_encodable",
+            request=type(request).__name__,
+            client_id=self._client_id,
+            **({"symbol": instrument.key} if instrument is not None else {}),
+            detail=detail,
+        )
+
+    def journal_failed(self, detail: str) -> None:
+        _log.error("journal_failed", detail=detail, gate="closed until a restart")
+
+    def wall_clock_stepped(self, step_ns: int) -> None:
+        _log.warning("wall_clock_stepped", step_s=round(step_ns / SECOND, 3))
