@@ -201,8 +201,8 @@ async def served(gateway: Gateway, **changes: Any) -> AsyncIterator[Shell]:
     )
     shell = gateway.shell = Shell(
         engine,
-        letters=gateway,
-        writer=gateway,
+        mailbox=gateway,
+        journal=gateway,
         open_session=gateway.opened,
         fanout=Fanout(),
         runners=(),

@@ -32,7 +32,7 @@ from ibkr_adapter.journal.recover import Recovery, recover
 from ibkr_adapter.journal.writer import JournalWriter
 from ibkr_adapter.lease import Lease
 from ibkr_adapter.notices import shipped
-from ibkr_adapter.shell import Conversation, Shell
+from ibkr_adapter.shell import SessionPort, Shell
 from ibkr_adapter.sinks.projection import SqliteProjection
 from ibkr_adapter.sinks.sink import Sink, SinkRunner
 from ibkr_adapter.sinks.sqlite import SqliteSink, SqliteStore, last_quote_times
@@ -134,8 +134,8 @@ async def _running(
     )
     shell = Shell(
         engine,
-        letters=mailbox,
-        writer=writer,
+        mailbox=mailbox,
+        journal=writer,
         open_session=lambda opening: _session(config, opening, mailbox, clock),
         fanout=fanout,
         runners=runners,
@@ -198,7 +198,7 @@ def settings_of(config: Config) -> Settings:
     )
 
 
-def _session(config: Config, opening: Open, mailbox: Mailbox, clock: Clock) -> Conversation:
+def _session(config: Config, opening: Open, mailbox: Mailbox, clock: Clock) -> SessionPort:
     gateway = config.gateways[opening.gateway]
     return Session(
         Endpoint(opening.gateway, gateway.host, gateway.port),

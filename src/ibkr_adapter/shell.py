@@ -70,7 +70,7 @@ LEAVE_S_MAX = 2.5
 _log = structlog.get_logger()
 
 
-class Conversation(Protocol):
+class SessionPort(Protocol):
     """A session with a gateway, as ``tws.session.Session`` is one."""
 
     def start(self) -> None: ...
@@ -80,14 +80,14 @@ class Conversation(Protocol):
     def join(self, timeout_s: float) -> bool: ...
 
 
-class Letters(Protocol):
+class MailboxPort(Protocol):
     """Where the network threads leave events, as ``tws.mailbox.Mailbox``."""
 
     def drain(self, max_bulk: int) -> list[BrokerEvent]: ...
     def take_dropped(self) -> dict[int, int]: ...
 
 
-class Writer(Protocol):
+class JournalPort(Protocol):
     """The journal's writer thread."""
 
     def append(self, appends: Sequence[Append]) -> None: ...
@@ -100,9 +100,9 @@ class Shell:
         self,
         engine: Engine,
         *,
-        letters: Letters,
-        writer: Writer,
-        open_session: Callable[[Open], Conversation],
+        mailbox: MailboxPort,
+        journal: JournalPort,
+        open_session: Callable[[Open], SessionPort],
         fanout: Fanout,
         runners: Sequence[SinkRunner],
         clock: WallClock,
@@ -110,8 +110,8 @@ class Shell:
     ) -> None:
         self._engine = engine
         self._client_id = client_id
-        self._letters = letters
-        self._writer = writer
+        self._mailbox = mailbox
+        self._journal = journal
         self._open_session = open_session
         self._fanout = fanout
         self._runners = tuple(runners)
@@ -124,7 +124,7 @@ class Shell:
         self._traffic: Counter[str] = Counter()
         self._inbox: deque[Happening] = deque()
         self._answers: dict[str, asyncio.Future[CommandOutcome]] = {}
-        self._sessions: dict[int, Conversation] = {}
+        self._sessions: dict[int, SessionPort] = {}
         self._alarm: asyncio.TimerHandle | None = None
 
     # What other threads call.
@@ -211,8 +211,8 @@ class Shell:
 
     def _turn(self) -> None:
         happenings = self._taken()
-        letters = self._letters.drain(BULK_SLICE)
-        dropped = self._letters.take_dropped()
+        letters = self._mailbox.drain(BULK_SLICE)
+        dropped = self._mailbox.take_dropped()
         # What was dropped lies before what is left: the gap begins at the last tick that was taken earlier.
         happenings += [TicksDropped(req_id=req_id, count=count) for req_id, count in dropped.items()]
         happenings += letters
@@ -230,7 +230,7 @@ class Shell:
             if session := self._sessions.get(close.epoch):
                 session.close(close.reason)
         if out.appends:
-            self._writer.append(out.appends)
+            self._journal.append(out.appends)
         for opening in out.opens:
             self._start(opening)
         for send in out.sends:
@@ -263,7 +263,7 @@ class Shell:
         else:
             self._sessions[opening.epoch] = session
 
-    def _send(self, session: Conversation, request: Request) -> None:
+    def _send(self, session: SessionPort, request: Request) -> None:
         try:
             session.perform(request)
         except LocalError as error:
@@ -319,10 +319,10 @@ class Shell:
             session.join(2)
         out = Outbox()
         now_ns = self._clock.now_ns()
-        letters = self._letters.drain(BULK_SLICE)
+        letters = self._mailbox.drain(BULK_SLICE)
         self._engine.receive([*self._taken(), *letters], now_ns, out)
         self._engine.end(Stopped(ts_recv_ns=now_ns, boot_id=boot_id), out)
-        self._writer.append(out.appends)
+        self._journal.append(out.appends)
         self._tell_log(letters, out)
         for answer in self._answers.values():
             answer.cancel()

@@ -11,7 +11,7 @@ from ibkr_adapter.events import Gap, PositionReported, Quote
 
 
 class LinkView(Struct, frozen=True, kw_only=True):
-    """Plane one: our socket to the gateway. ``state`` as ``core/link/session.py`` names it, lower case."""
+    """Plane one: our socket to the gateway. ``state`` as ``core/link/link.py`` names it, lower case."""
 
     state: str
     gateway: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.core.link.requests import REQUEST_ID_FIRST, Answer, Download, Downloads, RequestIds
+from ibkr_adapter.core.link.requests import REQUEST_ID_FIRST, Answer, Download, Downloads, ReqIdCounter
 
 TIMEOUT_NS = 10 * SECOND
 
@@ -17,7 +17,7 @@ def all_asked() -> Downloads:
 
 def test_request_ids_only_go_up_and_stay_clear_of_orders():
     """Requests start at a thousand million; orders are below, and 9001 is the pinned depth subscription's."""
-    ids = RequestIds()
+    ids = ReqIdCounter()
     taken = [ids.take() for _ in range(1_000)]
 
     assert taken == sorted(set(taken))

@@ -9,7 +9,7 @@ import pytest
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.link.gateways import Backoff
-from ibkr_adapter.core.link.session import TRANSITIONS, LinkState, account_kind
+from ibkr_adapter.core.link.link import TRANSITIONS, LinkState, account_kind
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import FrameSent, LinkChanged, LossCause, ManagedAccounts, NextValidId
 from ibkr_adapter.requests import RequestAllOpenOrders, RequestCurrentTime, RequestIds, SubscribeQuotes

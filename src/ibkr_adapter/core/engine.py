@@ -16,10 +16,10 @@ from typing import Any
 from msgspec import Struct
 
 from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder
+from ibkr_adapter.core.link.link import Link, LinkState
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.core.link.planes import Planes, Upstream
-from ibkr_adapter.core.link.requests import RequestIds
-from ibkr_adapter.core.link.session import Link, LinkState
+from ibkr_adapter.core.link.requests import ReqIdCounter
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.notebook import Notebook
 from ibkr_adapter.core.settings import Settings
@@ -110,7 +110,7 @@ class Engine:
     ) -> None:
         self._settings = settings
         self._notices = notices
-        request_ids = RequestIds()
+        request_ids = ReqIdCounter()
         self.pacing = Pacing(messages_max=settings.messages_max, messages_reserved=settings.messages_reserved)
         self.planes = Planes()
         self.link = Link(settings, rand=rand, epoch=ledger.last_epoch, now_ns=now_ns)

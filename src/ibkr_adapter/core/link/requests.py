@@ -13,7 +13,7 @@ REQUEST_ID_FIRST = 1_000_000_000
 RESERVED_IDS = frozenset({9001})
 
 
-class RequestIds:
+class ReqIdCounter:
     """Strictly increasing over the life of the process, never reused: a late answer finds nobody else at home."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from ibkr_adapter.core.link.requests import RequestIds
+from ibkr_adapter.core.link.requests import ReqIdCounter
 from ibkr_adapter.core.market.contracts import Contracts
 from ibkr_adapter.core.market.quotes import QuoteBook
 from ibkr_adapter.core.market.subscriptions import Stream, StreamState, Subscriptions
@@ -41,7 +41,7 @@ class Market:
 
     GAPS_KEPT = 200
 
-    def __init__(self, settings: Settings, request_ids: RequestIds, last_recv_ns: dict[str, int]) -> None:
+    def __init__(self, settings: Settings, request_ids: ReqIdCounter, last_recv_ns: dict[str, int]) -> None:
         self._settings = settings
         self._request_ids = request_ids
         self.contracts = Contracts()

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from ibkr_adapter.clock import SECOND, new_york_day
 from ibkr_adapter.core.link.planes import Planes, Upstream
-from ibkr_adapter.core.link.requests import Answer, Download, Downloads, RequestIds
+from ibkr_adapter.core.link.requests import Answer, Download, Downloads, ReqIdCounter
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.core.trading.orders import Order, OrderState
@@ -42,7 +42,7 @@ APART_NS = 10 * SECOND
 class Inquiry:
     """One inquiry at a time; its number is on every order that the broker named in it."""
 
-    def __init__(self, settings: Settings, request_ids: RequestIds, ledger: Ledger, planes: Planes) -> None:
+    def __init__(self, settings: Settings, request_ids: ReqIdCounter, ledger: Ledger, planes: Planes) -> None:
         self._every_ns = settings.inquiry_every_ns
         self._lists_of_a_session = (*ORDER_LISTS, Download.POSITIONS) if settings.account else ORDER_LISTS
         self._request_ids = request_ids

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Action, OrderType, PlaceOrder, Reason
+from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.link.planes import Planes, Upstream
-from ibkr_adapter.core.link.session import Link
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.records import Records
 from ibkr_adapter.core.settings import Settings

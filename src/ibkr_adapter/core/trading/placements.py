@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from ibkr_adapter.commands import CancelOrder, CommandOutcome, PlaceOrder, Reason
+from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.link.pacing import Pacing
-from ibkr_adapter.core.link.session import Link
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger, same_terms, terms_of
 from ibkr_adapter.core.trading.orders import Order, OrderState

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder, Reason
+from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.core.link.planes import Planes, Upstream
-from ibkr_adapter.core.link.requests import Download, RequestIds
-from ibkr_adapter.core.link.session import Link
+from ibkr_adapter.core.link.requests import Download, ReqIdCounter
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.accounts import Accounts
@@ -53,7 +53,7 @@ class Trading:
     def __init__(
         self,
         settings: Settings,
-        request_ids: RequestIds,
+        request_ids: ReqIdCounter,
         link: Link,
         planes: Planes,
         market: Market,
