@@ -293,6 +293,7 @@ def test_a_refused_stream_that_ticks_is_alive():
     world.notice(10089, req_id=world.stream_id(), text="delayed data is available")
     assert world.engine.snapshot(world.now_ns).streams[0].state == "refused"
 
+    world.wait(1)
     world.tell(world.price(66, 500.0))
 
     view = world.engine.snapshot(world.now_ns).streams[0]
@@ -323,7 +324,7 @@ def test_a_farm_that_nobody_uses_does_not_silence_the_others():
     world = World()
     world.connect()
     world.notice(2103, text="Market data farm connection is broken:jfarm")
-    world.wait(SECOND)
+    world.wait(2 * SECOND)
     world.quote()
     world.wait(10 * SECOND)
 
@@ -419,3 +420,46 @@ def test_leaving_without_a_session_asks_for_nothing():
     world.engine.leave(world.now_ns, out)
 
     assert (out.sends, world.engine.left) == ([], True)
+
+
+def test_a_tick_older_than_the_refusal_does_not_revive_its_stream():
+    """Codes are delivered before ticks: what was read with or before the code says nothing of the time behind it."""
+    world = World().ready()
+    tick = world.price(1, 499.0)
+    world.wait(SECOND)
+    world.notice(354, req_id=world.stream_id(), text="not subscribed")
+    world.tell(tick)
+    world.wait(10 * SECOND)
+
+    assert world.engine.snapshot(world.now_ns).streams[0].state == "refused"
+    assert not world.engine.market.flows("SPY")
+    assert world.told(Gap) == []
+
+
+def test_each_farm_has_an_outage_of_its_own():
+    """Two broke; the first to come back leaves a gap from its own break, although the other broke later."""
+    world = World().ready()
+    world.wait(SECOND)
+    world.notice(2103, text="Market data farm connection is broken:usfarm")
+    world.wait(SECOND)
+    world.notice(2103, text="Market data farm connection is broken:usfarm.nj")
+    world.wait(60 * SECOND)
+    world.notice(2104, text="Market data farm connection is OK:usfarm")
+    world.wait(SECOND)
+    world.quote()
+
+    assert [(stream, cause, from_s) for stream, cause, from_s, _ in gaps(world)] == [
+        ("quote:SPY", GapCause.FARM_BROKEN, 0)
+    ]
+
+
+def test_a_straggler_of_a_broken_farm_proves_nothing():
+    """A tick that was under way when its farm broke is no sign of life of the farm."""
+    world = World().ready()
+    world.wait(SECOND)
+    world.notice(2103, text="Market data farm connection is broken:usfarm")
+    world.wait(SECOND // 1000)
+    world.quote()
+    world.wait(10 * SECOND)
+
+    assert not world.engine.market.flows("SPY", world.engine.planes.market_farm_broken_ns)

@@ -249,11 +249,9 @@ class Engine:
 
     def _notice(self, event: NoticeReceived, now_ns: int, out: Outbox) -> None:
         notice = self._notices.of(event.code)
-        broken_ns = self.planes.market_farm_broken_ns
-        self.planes.apply(notice.effect, event.text, now_ns)
-        still_ns = self.planes.market_farm_broken_ns
-        if broken_ns is not None and (still_ns is None or still_ns < broken_ns):
-            self.market.farm_restored(broken_ns)
+        down_ns = self.planes.apply(notice.effect, event.text, now_ns)
+        if down_ns is not None:
+            self.market.farm_restored(down_ns, now_ns)
         subject = self.trading.notice(event, out) or self.market.notice(event, notice)
         self.notebook.note(event, notice, subject)
         match notice.effect:

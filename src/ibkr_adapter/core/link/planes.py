@@ -43,10 +43,12 @@ class Planes:
     def __init__(self) -> None:
         self.upstream = Upstream.UNKNOWN
         self._farms: dict[str, FarmView] = {}
+        self._down_ns: dict[str, int] = {}
 
     def reset(self) -> None:
         self.upstream = Upstream.UNKNOWN
         self._farms.clear()
+        self._down_ns.clear()
 
     @property
     def farms(self) -> tuple[FarmView, ...]:
@@ -58,11 +60,10 @@ class Planes:
 
         Which instruments a farm serves IB does not say. So only what ticked since is known to come from another one.
         """
-        broken = (f.since_ns for f in self._farms.values() if f.kind == FarmKind.MARKET and f.state == "broken")
-        return max(broken, default=None)
+        return max(self._down_ns.values(), default=None)
 
-    def apply(self, effect: Effect, text: str, now_ns: int) -> None:
-        """Take one notice, whatever it is about."""
+    def apply(self, effect: Effect, text: str, now_ns: int) -> int | None:
+        """Take one notice, whatever it is about; since when the market farm was down that is back with it."""
         if effect is Effect.UPSTREAM_LOST:
             self.upstream = Upstream.LOST
         elif effect in (Effect.UPSTREAM_RESTORED, Effect.UPSTREAM_RESTORED_STREAMS_LOST):
@@ -71,6 +72,17 @@ class Planes:
             if state == "ok" and self.upstream is Upstream.UNKNOWN:
                 self.upstream = Upstream.CONNECTED
             self._farm(text, state, now_ns)
+            return self._up_or_down(farm_name(text), state, now_ns)
+        return None
+
+    def _up_or_down(self, name: str, state: str, now_ns: int) -> int | None:
+        """Each farm has an outage of its own: one that is back says nothing of another that broke later."""
+        if _kind_of(name) is not FarmKind.MARKET:
+            return None
+        if state in ("broken", "connecting"):
+            self._down_ns.setdefault(name, now_ns)
+            return None
+        return self._down_ns.pop(name, None)
 
     def _farm(self, text: str, state: str, now_ns: int) -> None:
         """A repeat changes nothing: since when it is so is what counts."""

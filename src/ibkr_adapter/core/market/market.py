@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.link.requests import ReqIdCounter
 from ibkr_adapter.core.market.contracts import Contracts
 from ibkr_adapter.core.market.quotes import QuoteBook
@@ -31,6 +32,9 @@ from ibkr_adapter.notices import Effect, Notice
 from ibkr_adapter.requests import CancelQuotes, Request, RequestContractDetails, SetDataType, SubscribeQuotes
 
 Ask = Callable[[Request], None]
+
+STRAGGLE_NS = SECOND
+"""A tick this soon after its farm broke may have been under way: it proves nothing of the time behind it."""
 
 
 class Market:
@@ -153,14 +157,14 @@ class Market:
         detail = f"{notice.code}: {event.text}"
         match notice.effect:
             case Effect.STREAM_SILENT:
-                self.subscriptions.silenced(event.req_id, detail)
+                self.subscriptions.silenced(event.req_id, detail, event.ts_recv_ns)
             case Effect.DELAYED if stream is not None:
                 book = self._changed[stream.key] = self._books[stream.key]
                 book.delayed(event.ts_recv_ns)
             case Effect.FAIL_REQUEST:
                 if (instrument := self.contracts.failed(event.req_id, event.text)) is not None:
                     return instrument.key
-                self.subscriptions.refused(event.req_id, detail)
+                self.subscriptions.refused(event.req_id, detail, event.ts_recv_ns)
             case _:
                 pass
         return stream.key if stream is not None else ""
@@ -214,10 +218,12 @@ class Market:
         """True if this instrument's stream is live, not interrupted, and not perhaps of the farm that broke."""
         return any(_flows(s, farm_broken_ns) for s in self.subscriptions if s.key == key)
 
-    def farm_restored(self, broken_ns: int) -> None:
-        """A market farm is back: what has not ticked since it broke may have missed something until it ticks again."""
+    def farm_restored(self, down_ns: int, now_ns: int) -> None:
+        """A market farm is back: what has not ticked while it was down may have missed something until it ticks."""
+        if now_ns - down_ns < STRAGGLE_NS:
+            return
         for stream in self.subscriptions:
-            if stream.last_recv_ns is not None and stream.last_recv_ns < broken_ns:
+            if stream.last_recv_ns is not None and stream.last_recv_ns < down_ns + STRAGGLE_NS:
                 self.subscriptions.interrupt(stream, GapCause.FARM_BROKEN)
 
     def quote(self, key: str) -> Quote | None:
@@ -243,5 +249,7 @@ class Market:
 
 
 def _flows(stream: Stream, farm_broken_ns: int | None) -> bool:
-    ticked = farm_broken_ns is None or (stream.last_recv_ns is not None and stream.last_recv_ns > farm_broken_ns)
+    ticked = farm_broken_ns is None or (
+        stream.last_recv_ns is not None and stream.last_recv_ns > farm_broken_ns + STRAGGLE_NS
+    )
     return stream.state is StreamState.LIVE and stream.interrupted_ns is None and ticked

@@ -27,7 +27,11 @@ class StreamState(StrEnum):
 
 @dataclass(slots=True)
 class Stream:
-    """One stream, wanted or to be cancelled. ``interrupted_ns`` is where its present gap began, None while it flows."""
+    """One stream, wanted or to be cancelled. ``interrupted_ns`` is where its present gap began, None while it flows.
+
+    ``ended_ns``: when a code last ended it. Ticks are delivered behind codes, so those of that moment and before it are
+    older than the code and prove no revival.
+    """
 
     kind: str
     key: str
@@ -38,6 +42,7 @@ class Stream:
     req_id: int | None = None
     last_recv_ns: int | None = None
     interrupted_ns: int | None = None
+    ended_ns: int = 0
     cause: GapCause = GapCause.SESSION_LOST
     events: int = 0
     gaps: int = 0
@@ -98,6 +103,7 @@ class Subscriptions:
 
     def asked(self, stream: Stream, req_id: int) -> None:
         stream.state = StreamState.ASKED
+        stream.ended_ns = 0
         stream.req_id = req_id
         stream.detail = ""
         self._by_req_id[req_id] = stream
@@ -114,6 +120,10 @@ class Subscriptions:
         """
         stream.events += 1
         stream.last_recv_ns = ts_recv_ns
+        if ts_recv_ns <= stream.ended_ns:
+            if stream.interrupted_ns is not None:
+                stream.interrupted_ns = ts_recv_ns
+            return None
         stream.state = StreamState.LIVE
         stream.detail = ""
         if self._upstream_lost:
@@ -133,19 +143,21 @@ class Subscriptions:
         stream.gaps += 1
         return gap
 
-    def refused(self, req_id: int, detail: str) -> Stream | None:
+    def refused(self, req_id: int, detail: str, ts_ns: int = 0) -> Stream | None:
         """A code ended this subscription. It stays wanted, and is asked again by the next session."""
         stream = self._by_req_id.get(req_id)
         if stream is not None:
+            stream.ended_ns = ts_ns
             self.interrupt(stream, GapCause.REFUSED)
             stream.state = StreamState.REFUSED
             stream.detail = detail
         return stream
 
-    def silenced(self, req_id: int, detail: str) -> Stream | None:
+    def silenced(self, req_id: int, detail: str, ts_ns: int = 0) -> Stream | None:
         """A code said that nothing comes for now; the subscription stands, and its next tick ends the gap."""
         stream = self._by_req_id.get(req_id)
         if stream is not None:
+            stream.ended_ns = ts_ns
             self.interrupt(stream, GapCause.REFUSED)
             stream.detail = detail
         return stream
