@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from ibkr_adapter.commands import OrderTerms
 from ibkr_adapter.effects import Append
 from ibkr_adapter.events import (
     CommissionReported,
@@ -25,7 +26,28 @@ def quote(instrument: str = "SPY", ts_recv_ns: int = 1, **fields: Any) -> Quote:
     return Quote(**{"instrument": instrument, "ts_recv_ns": ts_recv_ns, "bid": 500.0, "source": Source.LIVE, **fields})
 
 
+def terms(**fields: Any) -> OrderTerms:
+    return OrderTerms(
+        **{
+            "instrument": SPY,
+            "action": "BUY",
+            "order_type": "LMT",
+            "quantity": Decimal(100),
+            "limit_price": Decimal("500.10"),
+            "account": "DU1",
+            **fields,
+        }
+    )
+
+
+def apart(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Terms of an order, and what else was said of it."""
+    named = {name: value for name, value in fields.items() if name in OrderTerms.__struct_fields__}
+    return named, {name: value for name, value in fields.items() if name not in named}
+
+
 def intended(order_key: str = "k1", order_id: int = 11, **fields: Any) -> OrderIntended:
+    named, rest = apart(fields)
     return OrderIntended(
         **{
             "ts_recv_ns": 1,
@@ -36,17 +58,10 @@ def intended(order_key: str = "k1", order_id: int = 11, **fields: Any) -> OrderI
             "gateway": "a",
             "epoch": 1,
             "actor": "desk",
-            "account": "DU1",
-            "instrument": SPY,
-            "action": "BUY",
-            "order_type": "LMT",
-            "quantity": Decimal(100),
-            "limit_price": Decimal("500.10"),
-            "tif": "DAY",
-            "outside_rth": False,
+            "terms": terms(**named),
             "reference_price": Decimal("500.05"),
             "expires_at_ns": 2,
-            **fields,
+            **rest,
         }
     )
 

@@ -35,9 +35,11 @@ class Command(Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class OrderTerms(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an order is, apart from who asked and when.
+    """What an order is, apart from who asked and when: the payload that an idempotency key stands for.
 
-    Words rather than enums: an order of somebody else may be of any kind that IB knows.
+    Words rather than enums: an order of somebody else may be of any kind that IB knows. Of ours the permit refuses
+    every word but those of ``Action``, ``OrderType`` and ``TimeInForce``. An ``account`` left out is the session's
+    only one.
     """
 
     instrument: Instrument
@@ -60,14 +62,7 @@ class PlaceOrder(Command, frozen=True, kw_only=True, tag="place_order"):
 
     idempotency_key: str
     order_key: str
-    instrument: Instrument
-    action: Action
-    order_type: OrderType
-    quantity: Decimal
-    limit_price: Decimal | None = None
-    tif: TimeInForce = TimeInForce.DAY
-    account: str = ""
-    outside_rth: bool = False
+    terms: OrderTerms
     expires_at_ns: int
 
 

@@ -315,14 +315,7 @@ class OrderIntended(Event, frozen=True, kw_only=True, tag="order_intended"):
     gateway: str
     epoch: int
     actor: str
-    account: str
-    instrument: Instrument
-    action: str
-    order_type: str
-    quantity: Decimal
-    limit_price: Decimal | None
-    tif: str
-    outside_rth: bool
+    terms: OrderTerms
     reference_price: Decimal
     expires_at_ns: int
 
@@ -333,7 +326,7 @@ class OrderRefused(Event, frozen=True, kw_only=True, tag="order_refused"):
     order_key: str
     idempotency_key: str
     actor: str
-    terms: str
+    terms: OrderTerms
     reasons: tuple[Reason, ...]
     order_id: int | None = None
 

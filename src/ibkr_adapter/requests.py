@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from msgspec import Struct
 
+from ibkr_adapter.commands import OrderTerms
 from ibkr_adapter.instruments import Instrument
 
 
@@ -85,14 +84,7 @@ class SendOrder(Request, frozen=True, kw_only=True):
 
     order_id: int
     order_ref: str
-    account: str
-    instrument: Instrument
-    action: str
-    order_type: str
-    quantity: Decimal
-    limit_price: Decimal | None
-    tif: str
-    outside_rth: bool = False
+    terms: OrderTerms
 
 
 class SendCancel(Request, frozen=True, kw_only=True):

@@ -110,10 +110,11 @@ class TestPlacing:
         assert answer.status_code == 202
         (command,) = port.commands
         assert isinstance(command, PlaceOrder)
-        assert (command.instrument.symbol, command.instrument.primary_exchange) == ("SPY", "ARCA")
-        assert (command.action, command.order_type, command.tif) == (Action.BUY, OrderType.LIMIT, TimeInForce.GTC)
-        assert (str(command.quantity), str(command.limit_price)) == ("100", "661.85")
-        assert (command.idempotency_key, command.account, command.actor) == ("abc", "DU4821973", "cli:ann")
+        assert (command.terms.instrument.symbol, command.terms.instrument.primary_exchange) == ("SPY", "ARCA")
+        made = command.terms
+        assert (made.action, made.order_type, made.tif) == (Action.BUY, OrderType.LIMIT, TimeInForce.GTC)
+        assert (str(command.terms.quantity), str(command.terms.limit_price)) == ("100", "661.85")
+        assert (command.idempotency_key, command.terms.account, command.actor) == ("abc", "DU4821973", "cli:ann")
         assert command.expires_at_ns - command.ts_recv_ns == 1_500_000_000
         assert answer.json()["order_key"] == command.order_key
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ibkr_adapter.clock import MILLISECOND, SECOND
+from ibkr_adapter.commands import OrderTerms
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.requests import Request, RequestAllOpenOrders, RequestCurrentTime, SendCancel, SendOrder
@@ -20,13 +21,7 @@ def order(order_id: int) -> SendOrder:
     return SendOrder(
         order_id=order_id,
         order_ref=f"k{order_id}",
-        account="DU1",
-        instrument=SPY,
-        action="BUY",
-        order_type="MKT",
-        quantity=Decimal(1),
-        limit_price=None,
-        tif="DAY",
+        terms=OrderTerms(instrument=SPY, action="BUY", order_type="MKT", quantity=Decimal(1), account="DU1"),
     )
 
 

@@ -9,7 +9,6 @@ import pytest
 from msgspec.structs import replace
 
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.commands import OrderType
 from ibkr_adapter.config import Capability, Limits
 from ibkr_adapter.core.engine import JournalFailed
 from ibkr_adapter.core.records import Records
@@ -154,7 +153,7 @@ def test_the_only_account_is_filled_in(world: World):
     """Where there is one, it need not be said."""
     world.place(account="")
 
-    assert world.requests(SendOrder)[0].account == "DU1"
+    assert world.requests(SendOrder)[0].terms.account == "DU1"
 
 
 def test_of_several_accounts_one_must_be_named():
@@ -174,7 +173,7 @@ def test_a_limit_order_needs_a_price(world: World, price: Decimal | None):
 
 def test_a_market_order_has_no_price(world: World):
     """A price that would be ignored is a misunderstanding."""
-    command = replace(place(now_ns=world.now_ns), order_type=OrderType.MARKET)
+    command = place(now_ns=world.now_ns, order_type="MKT")
     world.tell(command)
 
     assert codes(world.replies[command.command_id].reasons) == ["price"]
@@ -337,6 +336,25 @@ def test_a_change_of_the_gate_is_recorded_once(world: World):
 def test_a_number_that_is_none_is_refused_and_does_no_harm(world: World, field: str, code: str, number: str):
     """Comparing a NaN raises, dividing a giant raises: neither may reach the arithmetic, nor stop the service."""
     assert refused(world, **{field: Decimal(number)}) == [code]
+
+
+@pytest.mark.parametrize("number", ["NaN", "sNaN", "Infinity", "1E+999999"])
+def test_a_refused_number_is_known_again_after_a_restart(world: World, number: str):
+    """What cannot be compared is the same when it is spelled the same."""
+    outcome = world.place(quantity=Decimal(number))
+    assert outcome is not None
+    later = world.restarted()
+
+    later.tell(place(now_ns=later.now_ns, command_id="again", quantity=Decimal(number)))
+
+    assert later.replies["again"].repeated
+    assert later.replies["again"].reasons == outcome.reasons
+
+
+@pytest.mark.parametrize(("field", "word"), [("action", "SSHORT"), ("order_type", "STP"), ("tif", "OPG")])
+def test_a_word_that_we_do_not_send_is_refused(world: World, field: str, word: str):
+    """Terms are words, because the orders of others are of any kind; ours are of those we know."""
+    assert refused(world, **{field: word}) == ["terms"]
 
 
 def test_equal_numbers_are_equal_terms(world: World):

@@ -44,7 +44,7 @@ def test_once_the_intent_is_safe_the_order_goes_out(slow_disk: World):
     slow_disk.settle()
 
     sent = slow_disk.requests(SendOrder)
-    assert [(order.order_id, order.order_ref, order.quantity) for order in sent] == [(FIRST_ID, "k1", 100)]
+    assert [(order.order_id, order.order_ref, order.terms.quantity) for order in sent] == [(FIRST_ID, "k1", 100)]
     assert slow_disk.replies["c-k1"].accepted
     assert slow_disk.order().state == "sent"
 

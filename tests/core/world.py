@@ -58,7 +58,7 @@ from ibkr_adapter.requests import (
     SendOrder,
     SubscribeQuotes,
 )
-from tests.records import SPY, echoed, execution, status
+from tests.records import SPY, apart, echoed, execution, status, terms
 
 START_NS = 1_000_000 * SECOND
 FIRST_ID = 11
@@ -112,6 +112,7 @@ def place(key: str = "k1", *, now_ns: int = START_NS, expires_in_ns: int = 2 * S
         fields |= {"order_type": OrderType.MARKET, "limit_price": None}
     if fields.pop("sell", False):
         fields["action"] = Action.SELL
+    named, rest = apart(fields)
     return PlaceOrder(
         **{
             "command_id": f"c-{key}",
@@ -119,14 +120,9 @@ def place(key: str = "k1", *, now_ns: int = START_NS, expires_in_ns: int = 2 * S
             "ts_recv_ns": now_ns,
             "idempotency_key": f"i-{key}",
             "order_key": key,
-            "instrument": SPY,
-            "action": Action.BUY,
-            "order_type": OrderType.LIMIT,
-            "quantity": Decimal(100),
-            "limit_price": Decimal("500.10"),
-            "account": "DU1",
+            "terms": terms(**named),
             "expires_at_ns": now_ns + expires_in_ns,
-            **fields,
+            **rest,
         }
     )
 

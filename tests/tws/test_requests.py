@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ibkr_adapter import requests
+from ibkr_adapter.commands import OrderTerms
 from ibkr_adapter.errors import InvalidRequest, ReadOnlyClient
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.requests import ORDER_REQUESTS, Request
@@ -20,13 +21,14 @@ AAPL = Instrument(symbol="AAPL", primary_exchange="NASDAQ", con_id=265598)
 ORDER = requests.SendOrder(
     order_id=5,
     order_ref="ref1",
-    account="DU1",
-    instrument=AAPL,
-    action="BUY",
-    order_type="LMT",
-    quantity=Decimal(10),
-    limit_price=Decimal("187.5"),
-    tif="DAY",
+    terms=OrderTerms(
+        instrument=AAPL,
+        action="BUY",
+        order_type="LMT",
+        quantity=Decimal(10),
+        limit_price=Decimal("187.5"),
+        account="DU1",
+    ),
 )
 CONTRACT = "265598 AAPL STK _ _ _ _ SMART NASDAQ USD _ _"
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import pytest
 
+from ibkr_adapter.commands import OrderTerms
 from ibkr_adapter.errors import InvalidRequest, ReadOnlyClient, SessionError
 from ibkr_adapter.events import (
     BrokerTime,
@@ -52,13 +53,14 @@ SPY = Instrument(symbol="SPY", primary_exchange="ARCA")
 BUY = SendOrder(
     order_id=5,
     order_ref="key",
-    account="DU1",
-    instrument=SPY,
-    action="BUY",
-    order_type="LMT",
-    quantity=Decimal(100),
-    limit_price=Decimal("10.5"),
-    tif="DAY",
+    terms=OrderTerms(
+        instrument=SPY,
+        action="BUY",
+        order_type="LMT",
+        quantity=Decimal(100),
+        limit_price=Decimal("10.5"),
+        account="DU1",
+    ),
 )
 
 

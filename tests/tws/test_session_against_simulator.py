@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from ibkr_adapter import events, requests
+from ibkr_adapter.commands import OrderTerms
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.tws.session import Session
 from tests.tws.scripted_gateway import PATIENCE_S, VERSIONS, Inbox, session
@@ -37,18 +38,10 @@ def talking(version: int, **kind: bool) -> Iterator[tuple[GatewayThread, Session
 
 
 def order(inbox: Inbox, account: str, **changes: object) -> requests.SendOrder:
-    terms: dict[str, object] = {
-        "order_id": inbox.of(events.NextValidId)[-1].order_id,
-        "order_ref": "019b-key",
-        "account": account,
-        "instrument": SPY,
-        "action": "BUY",
-        "order_type": "MKT",
-        "quantity": Decimal(10),
-        "limit_price": None,
-        "tif": "DAY",
-    }
-    return requests.SendOrder(**(terms | changes))  # type: ignore[arg-type]  # the changes are a test's own
+    order_ref = str(changes.pop("order_ref", "019b-key"))
+    fields = {"instrument": SPY, "action": "BUY", "order_type": "MKT", "quantity": Decimal(10), "account": account}
+    terms = OrderTerms(**(fields | changes))  # type: ignore[arg-type]  # the changes are a test's own
+    return requests.SendOrder(order_id=inbox.of(events.NextValidId)[-1].order_id, order_ref=order_ref, terms=terms)
 
 
 def test_the_evening_of_a_session_is_downloaded(version: int) -> None:

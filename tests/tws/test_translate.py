@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ibkr_adapter import requests
+from ibkr_adapter.commands import OrderTerms
 from ibkr_adapter.errors import InvalidRequest
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.tws import translate
@@ -153,18 +154,17 @@ def test_an_execution_is_read_with_its_time() -> None:
 
 
 def send(**changes: object) -> requests.SendOrder:
-    terms: dict[str, object] = {
-        "order_id": 5,
-        "order_ref": "key",
-        "account": "DU1",
+    order_ref = str(changes.pop("order_ref", "key"))
+    fields: dict[str, object] = {
         "instrument": Instrument(symbol="SPY"),
         "action": "BUY",
         "order_type": "LMT",
         "quantity": Decimal(100),
         "limit_price": Decimal("10.5"),
-        "tif": "DAY",
+        "account": "DU1",
     }
-    return requests.SendOrder(**(terms | changes))  # type: ignore[arg-type]  # a test may break any of them
+    terms = OrderTerms(**(fields | changes))  # type: ignore[arg-type]  # a test may break any of them
+    return requests.SendOrder(order_id=5, order_ref=order_ref, terms=terms)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.commands import Action, OrderType, PlaceOrder, TimeInForce
+from ibkr_adapter.commands import Action, OrderTerms, OrderType, PlaceOrder, TimeInForce
 from ibkr_adapter.config import Config
 from ibkr_adapter.errors import ExitCode, InvalidRequest
 from ibkr_adapter.ids import new_key
@@ -54,13 +54,15 @@ def place_order(body: bytes, config: Config, actor: str, now_ns: int) -> PlaceOr
         ts_recv_ns=now_ns,
         idempotency_key=form.idempotency_key or new_key(),
         order_key=new_key(),
-        instrument=_instrument(form.symbol, config),
-        action=form.action,
-        order_type=form.order_type,
-        quantity=form.quantity,
-        limit_price=form.limit_price,
-        tif=form.tif,
-        account=form.account,
+        terms=OrderTerms(
+            instrument=_instrument(form.symbol, config),
+            action=form.action.value,
+            order_type=form.order_type.value,
+            quantity=form.quantity,
+            limit_price=form.limit_price,
+            tif=form.tif.value,
+            account=form.account,
+        ),
         expires_at_ns=now_ns + int(expires_s * SECOND),
     )
 

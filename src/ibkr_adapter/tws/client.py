@@ -132,7 +132,7 @@ def _request_executions(client: EClient, request: requests.RequestExecutions) ->
 
 
 def _send_order(client: EClient, request: requests.SendOrder) -> None:
-    client.placeOrder(request.order_id, translate.contract(request.instrument), translate.order(request))
+    client.placeOrder(request.order_id, translate.contract(request.terms.instrument), translate.order(request))
 
 
 def _send_cancel(client: EClient, request: requests.SendCancel) -> None:

@@ -256,15 +256,16 @@ def _listed(text: str) -> tuple[str, ...]:
 def order(wanted: requests.SendOrder) -> Order:
     """IB's order for ours; every field is judged here, because the official encoders let NaN and line breaks pass."""
     built = Order()  # type: ignore[no-untyped-call]  # partly typed upstream
-    built.action = word("action", wanted.action)
-    built.orderType = word("order_type", wanted.order_type)
-    built.totalQuantity = _plain(_positive("quantity", wanted.quantity))
-    if wanted.limit_price is not None:
-        built.lmtPrice = float(_positive("limit_price", wanted.limit_price))
-    built.tif = word("tif", wanted.tif)
-    built.account = word("account", wanted.account)
+    terms = wanted.terms
+    built.action = word("action", terms.action)
+    built.orderType = word("order_type", terms.order_type)
+    built.totalQuantity = _plain(_positive("quantity", terms.quantity))
+    if terms.limit_price is not None:
+        built.lmtPrice = float(_positive("limit_price", terms.limit_price))
+    built.tif = word("tif", terms.tif)
+    built.account = word("account", terms.account)
     built.orderRef = word("order_ref", wanted.order_ref)
-    built.outsideRth = wanted.outside_rth
+    built.outsideRth = terms.outside_rth
     return built
 
 

@@ -12,9 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from msgspec.structs import replace
-
-from ibkr_adapter.commands import PlaceOrder, Reason
+from ibkr_adapter.commands import OrderTerms, Reason
 from ibkr_adapter.core.records import Records
 from ibkr_adapter.core.trading.executions import Executions
 from ibkr_adapter.core.trading.order_ids import OrderIds
@@ -37,7 +35,7 @@ class KeyOutcome:
     """What became of an idempotency key: the order it made, or the reasons it was refused for."""
 
     order_key: str
-    terms: str
+    terms: OrderTerms
     reasons: tuple[Reason, ...] = ()
 
 
@@ -87,7 +85,7 @@ class Ledger:
                 self.last_epoch = max(self.last_epoch, event.epoch)
             case OrderIntended():
                 self.order_ids.seen(event.order_id)
-                self._remember(event.idempotency_key, KeyOutcome(event.order_key, terms_of(event)))
+                self._remember(event.idempotency_key, KeyOutcome(event.order_key, event.terms))
             case OrderRefused():
                 self._remember(event.idempotency_key, KeyOutcome(event.order_key, event.terms, event.reasons))
             case OpenOrderReported() | OrderStatusReported() | ExecutionReported():
@@ -100,28 +98,21 @@ class Ledger:
         self._keys[key] = outcome
 
 
-def terms_of(order: PlaceOrder | OrderIntended) -> str:
-    """What the order is, apart from who asked and when: the payload that an idempotency key stands for."""
-    price = "" if order.limit_price is None else f" {_plain(order.limit_price)}"
-    action, order_type, tif = (str(order.action), str(order.order_type), str(order.tif))
-    outside = " outside_rth" if order.outside_rth else ""
-    return (
-        f"{action} {_plain(order.quantity)} {order.instrument.key} "
-        f"{order_type}{price} {tif}{outside} {order.account}".strip()
+def same_terms(known: OrderTerms, wanted: OrderTerms) -> bool:
+    """Equal in every term; an account left out, and a contract's number, are filled in once a session told them."""
+    if known.account and wanted.account and known.account != wanted.account:
+        return False
+    return known.instrument.key == wanted.instrument.key and all(
+        _equal(getattr(known, name), getattr(wanted, name)) for name in _COMPARED
     )
 
 
-def same_terms(known: str, command: PlaceOrder) -> bool:
-    """The account counts only where both name one: left out, it is filled in once the session has told it."""
-    bare = terms_of(replace(command, account=""))
-    if not known.startswith(bare):
-        return False
-    rest = known[len(bare) :].strip()
-    return rest in ("", command.account) or (not command.account and rest != "outside_rth" and " " not in rest)
+_COMPARED = [name for name in OrderTerms.__struct_fields__ if name not in ("account", "instrument")]
 
 
-def _plain(number: Decimal) -> str:
-    """One spelling for equal numbers; what is no number, or absurdly large, stays as it was written."""
-    if not number.is_finite() or abs(number.adjusted()) > 20:
-        return str(number)
-    return f"{number.normalize():f}"
+def _equal(known: object, wanted: object) -> bool:
+    """Numbers by value; what is no number by its spelling, because comparing it raises."""
+    for value in (known, wanted):
+        if isinstance(value, Decimal) and not value.is_finite():
+            return str(known) == str(wanted)
+    return known == wanted

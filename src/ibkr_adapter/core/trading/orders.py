@@ -39,7 +39,6 @@ from ibkr_adapter.events import (
     OrderStatusReported,
     SessionOpened,
 )
-from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.naming import NamesAnOrder, foreign_key, named_key, whose
 from ibkr_adapter.notices import Effect, NoticeTable
 from ibkr_adapter.snapshot import OrderView
@@ -109,13 +108,7 @@ class Order:
     order_id: int
     client_id: int
     gateway: str
-    account: str
-    instrument: Instrument
-    action: str
-    order_type: str
-    quantity: Decimal
-    limit_price: Decimal | None
-    tif: str
+    terms: OrderTerms
     created_ns: int
     updated_ns: int
     intent: OrderIntended | None = None
@@ -149,7 +142,7 @@ class Order:
 
     @property
     def remaining(self) -> Decimal:
-        return max(self.quantity - self.filled, Decimal(0))
+        return max(self.terms.quantity - self.filled, Decimal(0))
 
     def move(self, state: OrderState) -> bool:
         """Along the table, or not at all: what would lead back is old news."""
@@ -280,13 +273,7 @@ class Orders:
             order_id=event.order_id,
             client_id=event.client_id,
             gateway=event.gateway,
-            account=event.account,
-            instrument=event.instrument,
-            action=event.action,
-            order_type=event.order_type,
-            quantity=event.quantity,
-            limit_price=event.limit_price,
-            tif=event.tif,
+            terms=event.terms,
             created_ns=event.ts_recv_ns,
             updated_ns=event.ts_recv_ns,
             intent=event,
@@ -331,7 +318,8 @@ class Orders:
             order.status = event
         else:
             order.echo = event
-            order.quantity, order.limit_price = event.quantity or order.quantity, event.limit_price
+            quantity = event.quantity or order.terms.quantity
+            order.terms = replace(order.terms, quantity=quantity, limit_price=event.limit_price)
         order.seen_inquiry = self.inquiry
         order.updated_ns = event.ts_recv_ns
         if event.status:
@@ -372,7 +360,7 @@ class Orders:
         _count(order, Fill(event=event, order_key=key), sign=1)
         order.updated_ns = event.ts_recv_ns
         order.seen_inquiry = self.inquiry
-        if order.filled >= order.quantity:
+        if order.filled >= order.terms.quantity:
             order.move(S.FILLED)
         elif order.state in (S.INTENDED, S.SENT, S.IN_DOUBT, S.NOT_FOUND, S.LAPSED):
             order.move(S.WORKING)
@@ -433,13 +421,15 @@ class Orders:
             order_id=event.order_id,
             client_id=event.client_id,
             gateway=self._gateway,
-            account=event.account,
-            instrument=event.instrument,
-            action=event.action,
-            order_type=event.order_type,
-            quantity=event.quantity,
-            limit_price=event.limit_price,
-            tif=event.tif,
+            terms=OrderTerms(
+                instrument=event.instrument,
+                action=event.action,
+                order_type=event.order_type,
+                quantity=event.quantity,
+                limit_price=event.limit_price,
+                tif=event.tif,
+                account=event.account,
+            ),
             created_ns=event.ts_recv_ns,
             updated_ns=event.ts_recv_ns,
             foreign=True,
@@ -474,16 +464,7 @@ def stated(order: Order, ts_ns: int) -> OrderChanged:
         order_id=order.order_id,
         client_id=order.client_id,
         gateway=order.gateway,
-        terms=OrderTerms(
-            instrument=order.instrument,
-            action=order.action,
-            order_type=order.order_type,
-            quantity=order.quantity,
-            limit_price=order.limit_price,
-            tif=order.tif,
-            outside_rth=order.intent is not None and order.intent.outside_rth,
-            account=order.account,
-        ),
+        terms=order.terms,
         state=order.state.value,
         filled=order.filled,
         remaining=order.remaining if order.at_risk else Decimal(0),

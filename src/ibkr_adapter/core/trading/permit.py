@@ -13,7 +13,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.commands import Action, OrderType, PlaceOrder, Reason
+from ibkr_adapter.commands import Action, OrderTerms, OrderType, PlaceOrder, Reason, TimeInForce
 from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.link.planes import Planes, Upstream
 from ibkr_adapter.core.market.market import Market
@@ -79,12 +79,12 @@ class Permit:
 
     def reference_price(self, command: PlaceOrder) -> Decimal | None:
         """What the order would trade at now: the side it takes, else the last trade. None unless proven current."""
-        quote = self.market.quote(command.instrument.key)
-        if quote is None or not self.market.flows(command.instrument.key, self.planes.market_farm_broken_ns):
+        quote = self.market.quote(command.terms.instrument.key)
+        if quote is None or not self.market.flows(command.terms.instrument.key, self.planes.market_farm_broken_ns):
             return None
         if self.settings.account_kind == "live" and quote.source is not Source.LIVE:
             return None
-        side = quote.ask if command.action is Action.BUY else quote.bid
+        side = quote.ask if command.terms.action == Action.BUY else quote.bid
         price = side if side and side > 0 else quote.last
         return Decimal(str(price)) if price and price > 0 else None
 
@@ -133,29 +133,29 @@ class Permit:
             )
 
     def _terms(self, command: PlaceOrder) -> Iterable[Reason]:
-        key = command.instrument.key
+        key = command.terms.instrument.key
         if self.market.contracts.of(key) is None:
             why = self.market.contracts.unknown.get(key, "no contract details yet")
             yield Reason(code="instrument", text=f"{key}: {why}", remedy="configure it under instruments")
-        quantity = command.quantity
+        quantity = command.terms.quantity
         if quantity <= 0 or quantity != quantity.to_integral_value():
             yield Reason(code="quantity", text=f"quantity: {quantity} is not a whole number of shares above 0")
-        if self.link.accounts and command.account not in self.link.accounts:
+        if self.link.accounts and command.terms.account not in self.link.accounts:
             yield Reason(
                 code="account",
-                text=f"account: {command.account or 'none'} is not an account of this session",
+                text=f"account: {command.terms.account or 'none'} is not an account of this session",
                 remedy=f"one of {', '.join(self.link.accounts)}",
             )
 
     def _price(self, command: PlaceOrder) -> Iterable[Reason]:
-        limit = command.limit_price
-        if command.order_type is OrderType.MARKET and limit is not None:
+        limit = command.terms.limit_price
+        if command.terms.order_type == OrderType.MARKET and limit is not None:
             yield Reason(code="price", text="limit_price: a market order has none", remedy="leave it out, or use LMT")
-        if command.order_type is OrderType.LIMIT:
+        if command.terms.order_type == OrderType.LIMIT:
             if limit is None or limit <= 0:
                 yield Reason(code="price", text="limit_price: a limit order needs a price above 0")
                 return
-            described = self.market.contracts.of(command.instrument.key)
+            described = self.market.contracts.of(command.terms.instrument.key)
             tick = described.min_tick if described is not None else None
             if tick and limit % tick != 0:
                 yield Reason(code="tick", text=f"limit_price: {limit} is not a multiple of the tick {tick}")
@@ -163,7 +163,7 @@ class Permit:
         if reference is None:
             yield Reason(
                 code="reference",
-                text=f"no current price of {command.instrument.key} to hold the order against",
+                text=f"no current price of {command.terms.instrument.key} to hold the order against",
                 remedy="wait for its quote; live trading needs live data",
             )
             return
@@ -177,18 +177,18 @@ class Permit:
         limits = self.settings.limits
         if limits.order_quantity_shares is None:
             yield _no_limit("order_quantity_shares")
-        elif command.quantity > limits.order_quantity_shares:
+        elif command.terms.quantity > limits.order_quantity_shares:
             yield Reason(
                 code="limit_quantity",
-                text=f"quantity: {command.quantity} is above {limits.order_quantity_shares} shares",
+                text=f"quantity: {command.terms.quantity} is above {limits.order_quantity_shares} shares",
             )
-        price = command.limit_price or self.reference_price(command)
+        price = command.terms.limit_price or self.reference_price(command)
         if limits.order_notional_usd is None:
             yield _no_limit("order_notional_usd")
-        elif price is not None and command.quantity * price > limits.order_notional_usd:
+        elif price is not None and command.terms.quantity * price > limits.order_notional_usd:
             yield Reason(
                 code="limit_notional",
-                text=f"{command.quantity * price} USD is above {limits.order_notional_usd} USD an order",
+                text=f"{command.terms.quantity * price} USD is above {limits.order_notional_usd} USD an order",
             )
         if limits.open_orders is None:
             yield _no_limit("open_orders")
@@ -196,10 +196,9 @@ class Permit:
             yield Reason(code="limit_open_orders", text=f"{limits.open_orders} orders are open already")
 
     def _repeated(self, command: PlaceOrder, now_ns: int) -> Iterable[Reason]:
-        terms = (command.instrument.key, command.action, command.order_type, command.quantity, command.limit_price)
+        wanted = _traded(command.terms)
         for order in self.orders.at_risk:
-            same = (order.instrument.key, order.action, order.order_type, order.quantity, order.limit_price) == terms
-            if same and now_ns - order.created_ns < REPEAT_WINDOW_NS:
+            if _traded(order.terms) == wanted and now_ns - order.created_ns < REPEAT_WINDOW_NS:
                 yield Reason(
                     code="repeat",
                     text=f"the same order was placed {(now_ns - order.created_ns) / 1e6:.0f} ms ago as {order.key}",
@@ -209,15 +208,27 @@ class Permit:
 
 
 def _unreadable(command: PlaceOrder) -> Iterable[Reason]:
-    """Numbers that arithmetic would stumble over: no numbers at all, or of a size and precision nobody trades in."""
+    """Words that are not ours, and numbers that arithmetic would stumble over: none at all, or of no size traded in."""
+    terms = command.terms
+    for name, word, words in (
+        ("action", terms.action, list(Action)),
+        ("order_type", terms.order_type, list(OrderType)),
+        ("tif", terms.tif, list(TimeInForce)),
+    ):
+        if word not in words:
+            yield Reason(code="terms", text=f"{name}: {word!a} is not sent here", remedy=f"one of {', '.join(words)}")
     for name, code, number in (
-        ("quantity", "quantity", command.quantity),
-        ("limit_price", "price", command.limit_price),
+        ("quantity", "quantity", command.terms.quantity),
+        ("limit_price", "price", command.terms.limit_price),
     ):
         if number is not None and not (
             number.is_finite() and abs(number) < NUMBER_MAX and _places(number) <= PLACES_MAX
         ):
             yield Reason(code=code, text=f"{name}: not a number that can be traded in")
+
+
+def _traded(terms: OrderTerms) -> tuple[object, ...]:
+    return terms.instrument.key, terms.action, terms.order_type, terms.quantity, terms.limit_price
 
 
 def _places(number: Decimal) -> int:

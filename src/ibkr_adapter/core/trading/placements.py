@@ -17,7 +17,7 @@ from ibkr_adapter.commands import CancelOrder, CommandOutcome, PlaceOrder, Reaso
 from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.core.settings import Settings
-from ibkr_adapter.core.trading.ledger import Ledger, same_terms, terms_of
+from ibkr_adapter.core.trading.ledger import Ledger, same_terms
 from ibkr_adapter.core.trading.orders import Order, OrderState
 from ibkr_adapter.core.trading.permit import Permit
 from ibkr_adapter.effects import Outbox, Send
@@ -49,7 +49,7 @@ class Placements:
     # Commands.
 
     def place(self, command: PlaceOrder, now_ns: int, out: Outbox) -> None:
-        if not command.account and len(self._link.accounts) == 1:
+        if not command.terms.account and len(self._link.accounts) == 1:
             command = _with_account(command, self._link.accounts[0])
         if outcome := self._repeated(command):
             out.replies.append(outcome)
@@ -68,14 +68,7 @@ class Placements:
             gateway=self._settings.gateway,
             epoch=self._link.epoch,
             actor=command.actor,
-            account=command.account,
-            instrument=self._permit.resolved(command.instrument),
-            action=command.action.value,
-            order_type=command.order_type.value,
-            quantity=command.quantity,
-            limit_price=command.limit_price,
-            tif=command.tif.value,
-            outside_rth=command.outside_rth,
+            terms=replace(command.terms, instrument=self._permit.resolved(command.terms.instrument)),
             reference_price=reference,
             expires_at_ns=command.expires_at_ns,
         )
@@ -164,7 +157,7 @@ class Placements:
                 order_key=command.order_key,
                 idempotency_key=command.idempotency_key,
                 actor=command.actor,
-                terms=terms_of(command),
+                terms=command.terms,
                 reasons=reasons,
             ),
             out,
@@ -193,7 +186,7 @@ class Placements:
                 order_key=intent.order_key,
                 idempotency_key=intent.idempotency_key,
                 actor=intent.actor,
-                terms=terms_of(intent),
+                terms=intent.terms,
                 reasons=reasons,
                 order_id=intent.order_id,
             ),
@@ -211,7 +204,7 @@ class Placements:
         known = self._ledger.outcome_of(command.idempotency_key)
         if known is None:
             return None
-        if not same_terms(known.terms, command):
+        if not same_terms(known.terms, command.terms):
             return CommandOutcome(
                 command_id=command.command_id,
                 accepted=False,
@@ -253,22 +246,11 @@ class Placements:
 
 
 def _request(intent: OrderIntended) -> SendOrder:
-    return SendOrder(
-        order_id=intent.order_id,
-        order_ref=intent.order_key,
-        account=intent.account,
-        instrument=intent.instrument,
-        action=intent.action,
-        order_type=intent.order_type,
-        quantity=intent.quantity,
-        limit_price=intent.limit_price,
-        tif=intent.tif,
-        outside_rth=intent.outside_rth,
-    )
+    return SendOrder(order_id=intent.order_id, order_ref=intent.order_key, terms=intent.terms)
 
 
 def _with_account(command: PlaceOrder, account: str) -> PlaceOrder:
-    return replace(command, account=account)
+    return replace(command, terms=replace(command.terms, account=account))
 
 
 def _outcome(command_id: str, order: Order, *, accepted: bool, reasons: tuple[Reason, ...] = ()) -> CommandOutcome:

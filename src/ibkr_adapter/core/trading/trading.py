@@ -178,7 +178,7 @@ class Trading:
             return ""
         self.order_errors[event.code] += 1
         self.ledger.record(event, out)
-        return order.instrument.key
+        return order.terms.instrument.key
 
     def account_value(self, event: AccountValue, out: Outbox) -> None:
         if self.accounts.value(event):
