@@ -245,7 +245,7 @@ def test_an_order_sent_after_the_question_is_not_judged_by_its_answer():
 
     world.tell(world.named(CompletedOrdersEnd))
 
-    assert world.order().misses == 0
+    assert world.facts(OrderDoubted) == []
 
 
 def test_after_a_restored_upstream_the_broker_is_asked():
@@ -282,6 +282,20 @@ def test_a_late_word_of_the_broker_revives_what_was_not_found():
 
     assert world.order().state == "working"
     assert world.engine.ledger.orders.at_risk == [world.order()]
+
+
+def test_a_broker_that_speaks_of_an_order_again_begins_the_count_anew():
+    """One list without it, then its echo, then one list without it: that is not twice in a row."""
+    world = doubted()
+    world.connect()
+    world.say(echoed("k1", 11))
+    world.reconnect()
+    world.wait(9 * SECOND)
+    assert world.order().state == "in_doubt"
+
+    world.wait(13 * SECOND)
+
+    assert world.order().state == "not_found"
 
 
 # --- What is no evidence ------------------------------------------------------------------------------------------
@@ -334,7 +348,8 @@ def test_lists_asked_before_the_upstream_came_back_are_asked_again():
     world.settle()
 
     assert world.engine.link.ready
-    assert world.order().misses == 1
+    world.wait(11 * SECOND)
+    assert world.facts(OrderNotFound)[0].evidence.startswith("not in 2 complete lists")
 
 
 def test_two_inquiries_never_overlap():

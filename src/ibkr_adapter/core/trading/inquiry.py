@@ -13,6 +13,7 @@ gateway that has lost IB answers from what it remembers, so what it answers then
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from ibkr_adapter.clock import SECOND, new_york_day
 from ibkr_adapter.core.link.planes import Planes, Upstream
@@ -40,7 +41,7 @@ APART_NS = 10 * SECOND
 
 
 class Inquiry:
-    """One inquiry at a time; its number is on every order that the broker named in it."""
+    """One inquiry at a time; it remembers which orders the broker named in it, and which ones were missing before."""
 
     def __init__(self, settings: Settings, request_ids: ReqIdCounter, ledger: Ledger, planes: Planes) -> None:
         self._every_ns = settings.inquiry_every_ns
@@ -55,6 +56,10 @@ class Inquiry:
         self._wanted_again = False
         self._executions_ids: set[int] = set()
         self._unconfirmed: tuple[Download, ...] = ()
+        self._named: set[str] = set()
+        self._questioned: set[str] = set()
+        self._misses: dict[str, _Misses] = {}
+        """By order key; of orders that may still trade, and no others."""
 
     @property
     def unconfirmed(self) -> tuple[str, ...]:
@@ -70,7 +75,8 @@ class Inquiry:
 
     def begin(self, ask: Callable[[Request], None], now_ns: int, *, positions: bool) -> None:
         """Ask for the lists, the positions too at the start of a session: they are a standing subscription."""
-        self._ledger.orders.inquiry += 1
+        self._named.clear()
+        self._questioned.clear()
         self._asked_ns = now_ns
         self._judged = False
         self._no_evidence = False
@@ -86,6 +92,19 @@ class Inquiry:
         else:
             self._no_evidence = True
             self._wanted_again = True
+
+    def named(self, order: Order | None) -> None:
+        """The broker spoke of it: it is there, whatever was missing before."""
+        if order is None:
+            return
+        self._misses.pop(order.key, None)
+        if not self._judged and order.at_risk and not order.foreign:
+            self._named.add(order.key)
+
+    def questioned(self, order: Order) -> None:
+        """A code raised a question: what was asked before is no answer to it."""
+        if not self._judged:
+            self._questioned.add(order.key)
 
     def is_ours(self, req_id: int) -> bool:
         """An execution list of this inquiry, be it the answer to its first question or to the repeat."""
@@ -140,36 +159,42 @@ class Inquiry:
 
     def _judge(self, now_ns: int, out: Outbox) -> None:
         """All lists are complete: what do they say of each order that may still be at risk?"""
-        for order in self._ledger.orders.at_risk:
+        at_risk = self._ledger.orders.at_risk
+        self._misses = {order.key: self._misses[order.key] for order in at_risk if order.key in self._misses}
+        for order in at_risk:
             if order.state is OrderState.INTENDED and order.handed_ns is None:
                 continue  # still here, on its way to the disk
             if order.handed_ns is not None and order.handed_ns >= self._asked_ns:
                 continue  # sent after we asked
-            if order.suspected_inquiry == self._ledger.orders.inquiry:
+            if order.key in self._questioned:
                 continue  # the question arose after we asked
-            if order.seen_inquiry == self._ledger.orders.inquiry:
-                order.suspect = False
-                order.misses = 0
+            if order.key in self._named:
+                self._ledger.orders.answered(order.key)
             else:
                 self._missed(order, now_ns, out)
 
     def _missed(self, order: Order, now_ns: int, out: Outbox) -> None:
-        if order.misses == 0:
-            order.missed_ns = self._asked_ns
-        order.misses += 1
-        twice = order.misses >= 2 and self._asked_ns - order.missed_ns >= APART_NS
+        misses = self._misses.setdefault(order.key, _Misses(first_ns=self._asked_ns))
+        misses.count += 1
+        twice = misses.count >= 2 and self._asked_ns - misses.first_ns >= APART_NS
         if order.rejection or (order.state is OrderState.IN_DOUBT and twice):
-            self._ledger.record(_absence(order, now_ns), out)
+            self._ledger.record(_absence(order, misses.count, now_ns), out)
         elif order.state is not OrderState.IN_DOUBT:
-            misses = order.misses
             self._ledger.record(OrderDoubted(ts_recv_ns=now_ns, order_key=order.key, cause=DoubtCause.VANISHED), out)
-            order.misses = misses
 
 
-def _absence(order: Order, now_ns: int) -> OrderNotFound | OrderLapsed:
+@dataclass(slots=True)
+class _Misses:
+    """In how many complete lists in a row an order was missing, and when the first of them was asked for."""
+
+    first_ns: int
+    count: int = 0
+
+
+def _absence(order: Order, misses: int, now_ns: int) -> OrderNotFound | OrderLapsed:
     """What complete lists prove that do not name the order: they reach back to midnight, and no further."""
     if order.rejection or new_york_day(order.created_ns) == new_york_day(now_ns):
-        evidence = f"not in {order.misses} complete lists of open orders, completed orders and executions"
+        evidence = f"not in {misses} complete lists of open orders, completed orders and executions"
         return OrderNotFound(ts_recv_ns=now_ns, order_key=order.key, evidence=evidence)
     return OrderLapsed(
         ts_recv_ns=now_ns,

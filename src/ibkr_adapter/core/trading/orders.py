@@ -96,6 +96,8 @@ STATUS_STATES = {
 }
 """IB's order statuses. Inactive may be a rejection or an order held back, so it is not terminal."""
 
+_QUESTIONS = frozenset({Effect.REJECT_ORDER, Effect.FAIL_REQUEST, Effect.SUSPECT_ORDER})
+
 
 @dataclass(slots=True)
 class Order:
@@ -125,10 +127,6 @@ class Order:
     commission: Decimal | None = None
     echo: OpenOrderReported | None = None
     status: OrderStatusReported | None = None
-    seen_inquiry: int = 0
-    suspected_inquiry: int = -1
-    misses: int = 0
-    missed_ns: int = 0
     told: OrderChanged | None = None
 
     @property
@@ -149,7 +147,6 @@ class Order:
         if state not in TRANSITIONS[self.state]:
             return False
         self.state = state
-        self.misses = 0
         if self.terminal:
             self.suspect = False
         return True
@@ -172,7 +169,6 @@ class Orders:
         self._strays: dict[str, OrderStatusReported] = {}
         self._gateway = ""
         self._client_id = 0
-        self.inquiry = 0
         self.anomalies = 0
 
     def __iter__(self) -> Iterator[Order]:
@@ -201,28 +197,22 @@ class Orders:
 
     def is_news(self, event: OpenOrderReported | OrderStatusReported) -> bool:
         """False for an echo or a status that repeats the last one of its order: duplicates are normal at IB."""
-        order = self._find(event)
-        if order is None:
-            return self._is_news_of_a_stray(event)
-        order.seen_inquiry = self.inquiry
-        held = order.echo if isinstance(event, OpenOrderReported) else order.status
-        return held is None or _without_time(held) != _without_time(event)
-
-    def _is_news_of_a_stray(self, event: OpenOrderReported | OrderStatusReported) -> bool:
-        """A status of an order that nobody has shown us: gateways repeat those with every list."""
-        if isinstance(event, OpenOrderReported):
+        order = self.named(event)
+        if order is not None:
+            held = order.echo if isinstance(event, OpenOrderReported) else order.status
+        elif isinstance(event, OpenOrderReported):
             return True
-        identity = foreign_key(event, self._gateway)
-        held = self._strays.pop(identity, None)
-        if len(self._strays) >= self.FOREIGN_MAX:
-            self._strays.pop(next(iter(self._strays)))
-        self._strays[identity] = event
+        else:
+            held = self._strays.get(foreign_key(event, self._gateway))
         return held is None or _without_time(held) != _without_time(event)
 
-    def executed_again(self, event: ExecutionReported) -> None:
-        """A fill that was counted already still proves that the broker knows its order."""
-        if order := self._find(event):
-            order.seen_inquiry = self.inquiry
+    def raises_question(self, event: NoticeReceived) -> bool:
+        """Codes after which nobody knows whether the order still lives."""
+        return self._notices.of(event.code).effect in _QUESTIONS
+
+    def answered(self, order_key: str) -> None:
+        """The broker's complete lists name it: a question about it is settled, until another arises or we restart."""
+        self._by_key[order_key].suspect = False
 
     # The fold.
 
@@ -310,23 +300,22 @@ class Orders:
         return order
 
     def _reported(self, event: OpenOrderReported | OrderStatusReported) -> Order | None:
-        order = self._find(event) or self._stranger(event)
+        order = self._known(event) or self._stranger(event)
         if order is None:
             return None
-        self._named(order, event)
+        self._spoken_of(order, event)
         if isinstance(event, OrderStatusReported):
             order.status = event
         else:
             order.echo = event
             quantity = event.quantity or order.terms.quantity
             order.terms = replace(order.terms, quantity=quantity, limit_price=event.limit_price)
-        order.seen_inquiry = self.inquiry
         order.updated_ns = event.ts_recv_ns
         if event.status:
             self._follow_status(order, event)
         return order
 
-    def _named(self, order: Order, event: NamesAnOrder) -> None:
+    def _spoken_of(self, order: Order, event: NamesAnOrder) -> None:
         """The broker spoke of it, which may revive it, and perhaps gave it one more permId."""
         if not order.foreign:
             self._live[order.key] = order
@@ -349,17 +338,16 @@ class Orders:
             order.suspect = False
 
     def _executed(self, event: ExecutionReported) -> Order | None:
-        order = self._find(event)
+        order = self._known(event)
         key = order.key if order is not None else ""
         replaced = self._executions.apply(event, key)
         if order is None:
             return None
-        self._named(order, event)
+        self._spoken_of(order, event)
         if replaced is not None:
             _count(order, replaced, sign=-1)
         _count(order, Fill(event=event, order_key=key), sign=1)
         order.updated_ns = event.ts_recv_ns
-        order.seen_inquiry = self.inquiry
         if order.filled >= order.terms.quantity:
             order.move(S.FILLED)
         elif order.state in (S.INTENDED, S.SENT, S.IN_DOUBT, S.NOT_FOUND, S.LAPSED):
@@ -381,9 +369,8 @@ class Orders:
         order.detail = f"{event.code}: {event.text.strip()}"
         if effect in (Effect.REJECT_ORDER, Effect.FAIL_REQUEST):
             order.rejection = order.detail
-        if effect in (Effect.REJECT_ORDER, Effect.FAIL_REQUEST, Effect.SUSPECT_ORDER) and not order.terminal:
+        if effect in _QUESTIONS and not order.terminal:
             order.suspect = True
-            order.suspected_inquiry = self.inquiry
         if order.state is S.CANCELLED and order.rejection and order.filled == 0 and not order.cancel_asked:
             order.move(S.REJECTED)
         order.updated_ns = event.ts_recv_ns
@@ -398,7 +385,8 @@ class Orders:
 
     # Whose order is it?
 
-    def _find(self, event: NamesAnOrder) -> Order | None:
+    def named(self, event: NamesAnOrder) -> Order | None:
+        """The order that a message is about, ours or a foreign one that we were shown."""
         ours = whose(
             event,
             self._gateway,
@@ -406,13 +394,19 @@ class Orders:
             by_id=lambda *identity: self._by_id.get(identity),
             by_perm_id=self._by_perm_id.get,
         )
-        if ours is None and named_key(event) and (self._gateway, event.client_id, event.order_id) in self._by_id:
-            self.anomalies += 1  # our id under another key: somebody else used it, and it is not our order
         return ours or self._foreign.get(foreign_key(event, self._gateway))
+
+    def _known(self, event: NamesAnOrder) -> Order | None:
+        order = self.named(event)
+        ours = order is not None and not order.foreign
+        if not ours and named_key(event) and (self._gateway, event.client_id, event.order_id) in self._by_id:
+            self.anomalies += 1  # our id under another key: somebody else used it, and it is not our order
+        return order
 
     def _stranger(self, event: OpenOrderReported | OrderStatusReported) -> Order | None:
         """An order of another client, of a person at the screen, or of a life we have no journal of."""
         if not isinstance(event, OpenOrderReported):
+            self._strayed(event)
             return None
         if len(self._foreign) >= self.FOREIGN_MAX:
             self._foreign.pop(next(iter(self._foreign)))
@@ -437,6 +431,12 @@ class Orders:
         )
         self._foreign[order.key] = order
         return order
+
+    def _strayed(self, event: OrderStatusReported) -> None:
+        """A status of an order that nobody has shown us: gateways repeat those with every list."""
+        if len(self._strays) >= self.FOREIGN_MAX:
+            self._strays.pop(next(iter(self._strays)))
+        self._strays[foreign_key(event, self._gateway)] = event
 
     def views(self) -> tuple[OrderView, ...]:
         """All that may still trade, the newest of those that ended, and the foreign ones; newest first."""

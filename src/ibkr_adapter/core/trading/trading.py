@@ -138,6 +138,7 @@ class Trading:
         self.ledger.order_ids.seen(event.order_id)
         if self.ledger.orders.is_news(event):
             self.ledger.record(event, out)
+        self.inquiry.named(self.ledger.orders.named(event))
 
     def execution(self, event: ExecutionReported, out: Outbox) -> None:
         """Counted in any state of the link: a fill is true whenever it is told."""
@@ -146,8 +147,7 @@ class Trading:
         self.ledger.order_ids.seen(event.order_id)
         if self.ledger.executions.is_news(event):
             self.ledger.record(event, out)
-        else:
-            self.ledger.orders.executed_again(event)
+        self.inquiry.named(self.ledger.orders.named(event))  # one that was counted already is evidence too
 
     def commission(self, event: CommissionReported, out: Outbox) -> None:
         if self.ledger.executions.is_news_of_commission(event):
@@ -178,6 +178,8 @@ class Trading:
             return ""
         self.order_errors[event.code] += 1
         self.ledger.record(event, out)
+        if self.ledger.orders.raises_question(event):
+            self.inquiry.questioned(order)
         return order.terms.instrument.key
 
     def account_value(self, event: AccountValue, out: Outbox) -> None:
