@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from typing import Protocol
-from zoneinfo import ZoneInfo
 
 MICROSECOND = 1_000
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
-
-NEW_YORK = ZoneInfo("America/New_York")
-"""Where the trading day of US markets begins and ends."""
 
 
 class Clock(Protocol):
@@ -44,8 +39,3 @@ class SystemClock:
     def wall_step_ns(self) -> int:
         """How far the wall clock has stepped away from this one since it was made."""
         return time.time_ns() - self.now_ns()
-
-
-def new_york_day(ts_ns: int) -> int:
-    """The calendar day in New York of a moment, as a number that grows by one a day."""
-    return datetime.fromtimestamp(ts_ns // SECOND, NEW_YORK).toordinal()

@@ -1,4 +1,4 @@
-"""What the core tells the shell to do. The core fills one outbox per batch; the shell performs it."""
+"""What the core tells the shell to do, and what the shell answers. One outbox per batch; the shell performs it."""
 
 from __future__ import annotations
 
@@ -59,3 +59,32 @@ class Outbox:
         """Ask to be woken at the earliest of all moments asked for."""
         if self.wake_at_ns is None or ns < self.wake_at_ns:
             self.wake_at_ns = ns
+
+
+# --- What became of them: the shell's answers, which the core is told like any event ---------------------------------
+
+
+class Durable(Struct, frozen=True, kw_only=True):
+    """The journal is on disk up to and including ``seq``."""
+
+    seq: int
+
+
+class JournalFailed(Struct, frozen=True, kw_only=True):
+    """A write or a sync of the journal failed; it is not tried again."""
+
+    detail: str
+
+
+class TicksDropped(Struct, frozen=True, kw_only=True):
+    """The mailbox was full and threw away ticks of this request; the last value of each field was kept."""
+
+    req_id: int
+    count: int
+
+
+class SendFailed(Struct, frozen=True, kw_only=True):
+    """The official encoder would not take this request: nothing of it reached the socket."""
+
+    request: Request
+    detail: str

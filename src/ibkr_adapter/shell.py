@@ -18,8 +18,8 @@ from msgspec.structs import replace
 
 from ibkr_adapter.clock import SECOND, WallClock
 from ibkr_adapter.commands import Command, CommandOutcome, Reason
-from ibkr_adapter.core.engine import Durable, Engine, Happening, JournalFailed, SendFailed, TicksDropped
-from ibkr_adapter.effects import Append, Open, Outbox
+from ibkr_adapter.core.engine import Engine, Happening
+from ibkr_adapter.effects import Append, Durable, JournalFailed, Open, Outbox, SendFailed, TicksDropped
 from ibkr_adapter.errors import LocalError
 from ibkr_adapter.events import (
     AccountValue,

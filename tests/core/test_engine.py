@@ -12,8 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from ibkr_adapter import events
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.core.engine import Durable
-from ibkr_adapter.effects import Outbox
+from ibkr_adapter.effects import Durable, Outbox
 from ibkr_adapter.events import (
     AccountValue,
     BrokerEvent,

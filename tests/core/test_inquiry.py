@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.core.engine import Durable
+from ibkr_adapter.effects import Durable
 from ibkr_adapter.events import (
     CompletedOrderReported,
     CompletedOrdersEnd,

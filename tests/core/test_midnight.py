@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ibkr_adapter.clock import MINUTE, SECOND, new_york_day
+from ibkr_adapter.calendar import new_york_day
+from ibkr_adapter.clock import MINUTE, SECOND
 from ibkr_adapter.events import CompletedOrderReported, Event, OrderLapsed
 from ibkr_adapter.requests import RequestCompletedOrders, SendOrder
 from tests.core.world import World, echoed, execution

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.config import Capability, Limits
-from ibkr_adapter.core.engine import JournalFailed
 from ibkr_adapter.core.records import Records
+from ibkr_adapter.effects import JournalFailed
 from ibkr_adapter.events import GateChanged, OrderIntended
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.requests import RequestContractDetails, RequestExecutions, SendOrder

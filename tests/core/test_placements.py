@@ -9,8 +9,7 @@ import pytest
 
 from ibkr_adapter.clock import MILLISECOND, SECOND
 from ibkr_adapter.commands import TimeInForce
-from ibkr_adapter.core.engine import Durable, JournalFailed, SendFailed
-from ibkr_adapter.effects import Outbox
+from ibkr_adapter.effects import Durable, JournalFailed, Outbox, SendFailed
 from ibkr_adapter.events import CancelIntended, FrameSent, NextValidId, OrderIntended, OrderRefused, Recorded
 from ibkr_adapter.requests import RequestAllOpenOrders, RequestCurrentTime, SendCancel, SendOrder
 from tests.core.world import FIRST_ID, START_NS, World, codes, echoed, place

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.core.engine import SendFailed, TicksDropped
-from ibkr_adapter.effects import Outbox
+from ibkr_adapter.effects import Outbox, SendFailed, TicksDropped
 from ibkr_adapter.events import Gap, GapCause, QuotesProven
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.requests import (

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Action, CancelOrder, CommandOutcome, OrderType, PlaceOrder, Reason
 from ibkr_adapter.config import Capability, Limits
-from ibkr_adapter.core.engine import Durable, Engine, Happening
+from ibkr_adapter.core.engine import Engine, Happening
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.core.trading.orders import Order
-from ibkr_adapter.effects import Outbox, Send
+from ibkr_adapter.effects import Durable, Outbox, Send
 from ibkr_adapter.events import (
     BrokerTime,
     CompletedOrdersEnd,

@@ -13,8 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from msgspec import Struct
-
 from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder
 from ibkr_adapter.core.link.link import Link, LinkState
 from ibkr_adapter.core.link.pacing import Pacing
@@ -25,7 +23,7 @@ from ibkr_adapter.core.notebook import Notebook
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.core.trading.trading import Trading
-from ibkr_adapter.effects import Outbox
+from ibkr_adapter.effects import Durable, JournalFailed, Outbox, SendFailed, TicksDropped
 from ibkr_adapter.events import (
     AccountSummaryEnd,
     AccountValue,
@@ -62,33 +60,6 @@ from ibkr_adapter.events import (
 from ibkr_adapter.notices import Effect, NoticeTable
 from ibkr_adapter.requests import Request, SendOrder, SubscribeQuotes
 from ibkr_adapter.snapshot import GateView, RateView, Snapshot
-
-
-class Durable(Struct, frozen=True, kw_only=True):
-    """The journal is on disk up to and including ``seq``."""
-
-    seq: int
-
-
-class JournalFailed(Struct, frozen=True, kw_only=True):
-    """A write or a sync of the journal failed; it is not tried again."""
-
-    detail: str
-
-
-class TicksDropped(Struct, frozen=True, kw_only=True):
-    """The mailbox was full and threw away ticks of this request; the last value of each field was kept."""
-
-    req_id: int
-    count: int
-
-
-class SendFailed(Struct, frozen=True, kw_only=True):
-    """The official encoder would not take this request: nothing of it reached the socket."""
-
-    request: Request
-    detail: str
-
 
 Happening = Event | Command | Durable | JournalFailed | TicksDropped | SendFailed
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ibkr_adapter.clock import SECOND, new_york_day
+from ibkr_adapter.calendar import new_york_day
+from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.link.planes import Planes, Upstream
 from ibkr_adapter.core.link.requests import Answer, Download, Downloads, ReqIdCounter
 from ibkr_adapter.core.settings import Settings
