@@ -19,7 +19,6 @@ from ibkr_adapter.config import (
     Config,
     Limits,
     MarketData,
-    account_kind_of,
     parse,
     show,
     simulated,
@@ -219,10 +218,11 @@ class TestMoney:
         assert config.trading.limits == PAPER_LIMITS
         assert config.journal.directory.startswith(str(tmp_path))
 
-    def test_paper_accounts_begin_with_d(self) -> None:
-        """Everything else is treated as money."""
-        assert account_kind_of("DU1") is account_kind_of("DF1") is AccountKind.PAPER
-        assert account_kind_of("U1") is account_kind_of("") is AccountKind.LIVE
+    @pytest.mark.parametrize(("environment", "kind"), [("development", "paper"), ("production", "live")])
+    def test_an_account_of_unknown_kind_belongs_to_no_environment(self, environment: str, kind: str) -> None:
+        """A prefix that says neither paper nor live is refused, for money as for play."""
+        text = f'[environments.{environment}]\naccount_kind = "{kind}"\naccount = "X1234567"'
+        assert refused(text).path == f"environments.{environment}.account"
 
 
 class TestClientIds:

@@ -7,9 +7,10 @@ from itertools import pairwise
 import msgspec
 import pytest
 
+from ibkr_adapter.accounts import account_kind
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.link.gateways import Backoff
-from ibkr_adapter.core.link.link import TRANSITIONS, LinkState, account_kind
+from ibkr_adapter.core.link.link import TRANSITIONS, LinkState
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import FrameSent, LinkChanged, LossCause, ManagedAccounts, NextValidId
 from ibkr_adapter.requests import RequestAllOpenOrders, RequestCurrentTime, RequestIds, SubscribeQuotes
@@ -88,7 +89,15 @@ def test_an_account_that_is_not_the_expected_one_stops_us():
 
 @pytest.mark.parametrize(
     ("account", "kind"),
-    [("DU1", "paper"), ("DF1", "paper"), ("U1", "live"), ("F1", "live"), ("I1", "live"), ("X", "unknown")],
+    [
+        ("DU1", "paper"),
+        ("DF1", "paper"),
+        ("U1", "live"),
+        ("F1", "live"),
+        ("I1", "live"),
+        ("X", "unknown"),
+        ("", "unknown"),
+    ],
 )
 def test_the_prefix_tells_paper_from_live(account: str, kind: str):
     """IB's account numbers carry their kind in front."""

@@ -13,11 +13,12 @@ import msgspec
 from msgspec import Struct
 
 from ibkr_adapter import config as configuration
+from ibkr_adapter.accounts import account_kind
 from ibkr_adapter.app import check_extras, check_package, listen
 from ibkr_adapter.cli import reach
 from ibkr_adapter.cli.probe import Found, probe
 from ibkr_adapter.cli.redis_probe import marked
-from ibkr_adapter.config import Config, account_kind_of
+from ibkr_adapter.config import Config
 from ibkr_adapter.errors import ExitCode, IbkrError, StoreError
 from ibkr_adapter.journal.verify import verify
 from ibkr_adapter.lease import FileLock, Lease
@@ -195,10 +196,10 @@ def _account(config: Config, found: Found) -> str:
             f"the gateway has {shown}, not {active.account}",
             remedy=f"log the gateway in to {active.account}, or correct environments.{config.environment}.account",
         )
-    wrong = [account for account in found.accounts if account_kind_of(account) is not active.account_kind]
+    wrong = [account for account in found.accounts if account_kind(account) != active.account_kind]
     if wrong:
         raise AccountMismatch(
-            f"{', '.join(wrong)} is {account_kind_of(wrong[0])}, but {config.environment} is {active.account_kind}",
+            f"{', '.join(wrong)} is {account_kind(wrong[0])}, but {config.environment} is {active.account_kind}",
             remedy="connect to the other gateway; paper accounts begin with D",
         )
     return f"{shown}, {active.account_kind} as configured"

@@ -19,7 +19,6 @@ from ibkr_adapter.config.model import (
     MarketData,
     Redis,
     Trading,
-    account_kind_of,
     is_loopback,
     redact_url,
 )
@@ -44,7 +43,6 @@ __all__ = [
     "MarketData",
     "Redis",
     "Trading",
-    "account_kind_of",
     "is_loopback",
     "load",
     "parse",

@@ -206,11 +206,6 @@ class Config(Section, frozen=True, kw_only=True):
         return self.data_path / statefile.NAME
 
 
-def account_kind_of(account: str) -> AccountKind:
-    """By prefix: D is paper, everything else is to be treated as money."""
-    return AccountKind.PAPER if account.startswith("D") else AccountKind.LIVE
-
-
 def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
+from ibkr_adapter.accounts import account_kind
 from ibkr_adapter.config.defaults import (
     DEFAULT_COMPONENTS,
     DEFAULT_ENVIRONMENTS,
@@ -36,7 +37,6 @@ from ibkr_adapter.config.model import (
     Redis,
     Store,
     Trading,
-    account_kind_of,
     is_loopback,
 )
 from ibkr_adapter.config.places import state_home
@@ -112,11 +112,11 @@ def _environments(file: File) -> dict[str, Environment]:
             raise ConfigurationError(
                 f"{path}.account", "not a full account number", remedy="write it as IB does, e.g. DU1234567"
             )
-        if account and account_kind_of(account) is not kind:
+        if account and account_kind(account) != kind:
             raise ConfigurationError(
                 f"{path}.account",
-                f"{account} is a {account_kind_of(account)} account but account_kind is {kind}",
-                remedy="paper accounts begin with D, live ones do not",
+                f"{account} is {account_kind(account)} but account_kind is {kind}",
+                remedy="paper accounts begin with D, live ones with U, F or I",
             )
         for version in environment.packages:
             if not re.fullmatch(r"[0-9]+(\.[0-9]+){1,3}", version):

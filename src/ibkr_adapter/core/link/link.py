@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
+from ibkr_adapter.accounts import account_kind
 from ibkr_adapter.core.link.gateways import Backoff
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.effects import Close, Open, Outbox
@@ -50,9 +51,6 @@ TRANSITIONS: dict[LinkState, frozenset[LinkState]] = {
 }
 
 _OPEN = frozenset({LinkState.IDENTIFYING, LinkState.RECONCILING, LinkState.READY})
-
-_LIVE_PREFIXES = ("U", "F", "I")
-_PAPER_PREFIX = "D"
 
 
 class Link:
@@ -224,10 +222,3 @@ class Link:
             failures=self._backoff.failures,
             next_attempt_ns=self._next_attempt_ns,
         )
-
-
-def account_kind(account: str) -> str:
-    """``paper`` or ``live`` by IB's prefix: D… is paper; U… live, F… and I… live advisor and broker."""
-    if account.startswith(_PAPER_PREFIX):
-        return "paper"
-    return "live" if account.startswith(_LIVE_PREFIXES) else "unknown"

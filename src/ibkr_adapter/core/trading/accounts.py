@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from ibkr_adapter.core.link.link import account_kind
+from ibkr_adapter.accounts import account_kind
 from ibkr_adapter.events import AccountValue, PositionReported
 from ibkr_adapter.snapshot import AccountView
 
