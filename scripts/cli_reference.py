@@ -47,7 +47,7 @@ def page() -> str:
     codes = "\n".join(f"| {int(code)} | {MEANINGS[code]} |" for code in ExitCode)
     parts = [HEAD, f"| code | means |\n|---|---|\n{codes}\n", "`tws-simulator` uses 0, 2 and 23 in the same sense.\n"]
     for name, command in (("ibkr-adapter", adapter), ("tws-simulator", simulator)):
-        parts += _described(command, click.Context(command, info_name=name))
+        parts += _described(command, click.Context(command, info_name=name, **command.context_settings))
     return "\n".join(parts)
 
 
@@ -64,7 +64,7 @@ def _described(command: click.Command, context: click.Context) -> Iterator[str]:
         for name in command.list_commands(context):
             below = command.get_command(context, name)
             assert below is not None
-            yield from _described(below, click.Context(below, info_name=name, parent=context))
+            yield from _described(below, click.Context(below, info_name=name, parent=context, **below.context_settings))
 
 
 def _usage(command: click.Command, context: click.Context) -> str:
