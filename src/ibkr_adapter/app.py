@@ -110,6 +110,11 @@ async def _running(
     # The core, with what earlier lives wrote.
     ledger = Ledger(notices, config.client_id)
     for seq, event in recovery.events():
+        if isinstance(event, Started) and event.environment != config.environment:
+            raise JournalError(
+                f"the journal in {config.journal.directory} is of environment {event.environment}",
+                remedy="give each environment a data_dir of its own: paper and live must never share one",
+            )
         ledger.recover(seq, event)
     engine = Engine(
         settings_of(config),

@@ -22,16 +22,22 @@ def whose(
     by_key: Callable[[str], T | None],
     by_id: Callable[[str, int, int], T | None],
     by_perm_id: Callable[[int], T | None],
+    numbers: Callable[[T], tuple[int, int]],
 ) -> T | None:
     """Our order that a message names: by our key, which the broker carries; without one, by its numbers.
 
-    Gateway, client and order id are never used twice. A message with another key than ours is about another order,
-    whatever its numbers say. ``by_perm_id`` is for messages that bring nothing else.
+    Gateway, client and order id are never used twice. But a person may copy an order with its orderRef, or edit the
+    orderRef of ours: where key and numbers (``numbers``: client id, order id) disagree, a permId that we know decides,
+    and without one it is not our order. Completed orders in text have no numbers at all.
     """
+    by_perm = by_perm_id(event.perm_id) if event.perm_id else None
     key = named_key(event)
-    if key:
-        return by_key(key)
-    return by_id(gateway, event.client_id, event.order_id) or (by_perm_id(event.perm_id) if event.perm_id else None)
+    if not key:
+        return by_id(gateway, event.client_id, event.order_id) or by_perm
+    ours = by_key(key)
+    if ours is None or event.order_id == 0 or numbers(ours) == (event.client_id, event.order_id):
+        return ours or by_perm
+    return by_perm
 
 
 def named_key(event: NamesAnOrder) -> str:

@@ -165,9 +165,27 @@ def test_our_key_beats_the_id():
     assert ledger.orders.anomalies > 0
 
 
-def test_our_key_under_another_id_is_ours():
-    """A gateway that renumbers an order still carries our key."""
-    assert order_after(frame(), echoed("k1", order_id=-5, client_id=0)).state is S.WORKING
+def test_our_key_under_other_numbers_is_ours_by_a_permid_we_know():
+    """A person may bind our order to another client, which renumbers it; the permId is the account's own number."""
+    bound = order_after(
+        frame(), echoed("k1", perm_id=7), echoed("k1", order_id=-5, client_id=0, perm_id=7, status="Filled")
+    )
+    assert bound.state is S.FILLED
+
+
+def test_a_copy_of_our_order_is_not_our_order():
+    """A person who copies an order in TWS copies its orderRef; what becomes of the copy does not end ours."""
+    copied = order_after(
+        frame(), echoed("k1", perm_id=7), echoed("k1", order_id=-6, client_id=0, perm_id=8, status="Filled")
+    )
+    assert copied.state is S.WORKING
+    assert copied.perm_ids == {7}
+
+
+def test_our_order_with_an_edited_reference_stays_ours():
+    """A person may edit the orderRef; the permId that we know says whose it is, and its fill counts."""
+    edited = order_after(frame(), echoed("k1", perm_id=7), echoed("mine now", perm_id=7, status="Filled"))
+    assert edited.state is S.FILLED
 
 
 def test_an_order_may_have_several_perm_ids():

@@ -14,8 +14,8 @@ from ibkr_adapter.core.records import Records
 from ibkr_adapter.effects import JournalFailed
 from ibkr_adapter.events import GateChanged, OrderIntended
 from ibkr_adapter.instruments import Instrument
-from ibkr_adapter.requests import RequestContractDetails, RequestExecutions, SendOrder
-from tests.core.world import QQQ, World, codes, echoed, place
+from ibkr_adapter.requests import RequestContractDetails, RequestCurrentTime, RequestExecutions, SendOrder
+from tests.core.world import QQQ, World, codes, echoed, execution, place
 
 READ_ONLY = frozenset({Capability.MARKET_DATA, Capability.ACCOUNT})
 LIMITS = Limits(
@@ -209,13 +209,44 @@ def test_the_reference_is_the_side_that_the_order_takes(world: World):
     assert [intent.reference_price for intent in world.facts(OrderIntended)] == [501, 499]
 
 
-def test_the_last_trade_stands_in_for_an_empty_side(world: World):
-    """Where nobody offers, the last trade is the best we know."""
-    world.tell(world.price(2, None), world.price(4, 500.07))
+@pytest.mark.parametrize(
+    ("bid", "ask"), [(500.0, None), (None, 500.1), (500.2, 500.1), (500.0, 0.01), (500.0, 0.0), (400.0, 500.0)]
+)
+def test_a_quote_of_no_two_sane_sides_is_no_reference(world: World, bid: float | None, ask: float | None):
+    """One-sided, crossed, absurd or too wide: it would let anything through the limits."""
+    world.tell(world.price(1, bid), world.price(2, ask), world.price(4, 500.07))
 
-    world.place("k1", market=True)
+    assert refused(world, market=True) == ["reference"]
 
-    assert world.facts(OrderIntended)[0].reference_price == Decimal("500.07")
+
+def test_a_halted_instrument_has_no_reference(world: World):
+    """What was quoted before the halt is not what it will trade at."""
+    world.tell(world.value(49, 1.0))
+
+    assert refused(world, market=True) == ["reference"]
+
+
+def test_the_same_market_order_twice_is_one_order_even_if_the_first_is_filled(world: World):
+    """Liquid market orders fill at once: exactly those are sent twice by a double click."""
+    first = world.working(market=True)
+    world.say(execution(quantity=100, order_id=first.order_id, perm_id=7000 + first.order_id))
+    assert world.order().state == "filled"
+
+    assert codes(world.place("k2", market=True).reasons) == ["repeat"]  # type: ignore[union-attr]
+    world.wait(SECOND)
+    world.quote()
+    assert world.place("k3", market=True).accepted  # type: ignore[union-attr]
+
+
+def test_a_silent_gateway_closes_the_gate_until_it_speaks(world: World):
+    """A socket that is open proves nothing: after seven seconds without a word no order is sent on its quotes."""
+    world.silent.add(RequestCurrentTime)
+    world.wait(8 * SECOND)
+    assert world.gate() == ["silent"]
+    assert refused(world) == ["silent"]
+
+    world.quote()
+    assert world.gate() == []
 
 
 def test_without_a_quote_no_order(world: World):
@@ -238,7 +269,7 @@ def test_a_quote_from_before_a_farm_broke_is_no_reference(world: World):
     world.notice(2103, text="Market data farm connection is broken:usfarm")
     assert refused(world, market=True) == ["reference"]
 
-    world.wait(SECOND)
+    world.wait(2 * SECOND)
     world.quote()
     assert world.place("k2", market=True).accepted  # type: ignore[union-attr]
 
@@ -381,7 +412,14 @@ def test_a_key_of_another_order_is_refused_and_leaves_that_order_alone(world: Wo
 
 
 def test_used_up_order_ids_refuse_and_do_not_stop_the_service(world: World):
-    """Another client's enormous id is enough: a person must reset the sequence, and prices flow on."""
-    world.say(echoed("", order_id=999_999_999, client_id=7, perm_id=99))
+    """A person must reset the sequence, and prices flow on."""
+    world.say(echoed("", order_id=999_999_999, perm_id=99))
 
     assert refused(world) == ["order_ids"]
+
+
+def test_an_enormous_id_of_another_client_does_not_use_ours_up(world: World):
+    """Some programs number their orders by the clock."""
+    world.say(echoed("", order_id=999_999_999, client_id=7, perm_id=99))
+
+    assert world.place().accepted  # type: ignore[union-attr]

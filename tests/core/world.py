@@ -233,8 +233,8 @@ class World:
             SessionOpened(
                 ts_recv_ns=self.now_ns,
                 epoch=self.epoch,
-                gateway="a",
-                client_id=1,
+                gateway=self.settings.gateway,
+                client_id=self.settings.client_id,
                 server_version=203,
                 connection_time="",
             )
@@ -253,7 +253,11 @@ class World:
 
     def lose(self, cause: LossCause = LossCause.RESET, **fields: Any) -> None:
         self._coming.clear()
-        self.tell(self.named(SessionLost, gateway="a", client_id=1, cause=cause, **fields))
+        self.tell(
+            self.named(
+                SessionLost, gateway=self.settings.gateway, client_id=self.settings.client_id, cause=cause, **fields
+            )
+        )
 
     def reconnect(self) -> None:
         self.lose()
@@ -332,7 +336,7 @@ class World:
         return order
 
     def gate(self) -> list[str]:
-        return codes(self.engine.trading.permit.gate())
+        return codes(self.engine.trading.permit.gate(self.now_ns))
 
     def restarted(self, **changes: Any) -> World:
         """Another process over what is on disk of this one's journal."""

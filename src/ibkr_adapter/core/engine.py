@@ -252,7 +252,7 @@ class Engine:
     # What others may see.
 
     def snapshot(self, now_ns: int) -> Snapshot:
-        gate = self.trading.permit.gate()
+        gate = self.trading.permit.gate(now_ns)
         return Snapshot(
             taken_ns=now_ns,
             environment=self._settings.environment,

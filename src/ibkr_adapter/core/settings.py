@@ -50,6 +50,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     download_timeout_ns: int = 10 * SECOND
     probe_every_ns: int = 5 * SECOND
     silent_after_ns: int = 15 * SECOND
+    unproven_after_ns: int = 7 * SECOND
     proof_every_ns: int = 2 * SECOND
     inquiry_every_ns: int = 10 * SECOND
 

@@ -376,7 +376,18 @@ class _Rows:
 
     def _whose(self, event: NamesAnOrder) -> str | None:
         """Our order that a message names: the core's own rule, asked of what the core has stated."""
-        return whose(event, self._session()[0], by_key=self._ours, by_id=self._numbered, by_perm_id=self._known_as)
+        return whose(
+            event,
+            self._session()[0],
+            by_key=self._ours,
+            by_id=self._numbered,
+            by_perm_id=self._known_as,
+            numbers=self._numbers,
+        )
+
+    def _numbers(self, order_key: str) -> tuple[int, int]:
+        row = self._sql("SELECT client_id, order_id FROM ib_orders WHERE order_key = ?", (order_key,)).fetchone()
+        return int(row[0]), int(row[1])
 
     def _ours(self, order_key: str) -> str | None:
         return self._one("SELECT order_key FROM ib_orders WHERE ours AND order_key = ?", order_key)

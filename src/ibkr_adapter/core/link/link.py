@@ -113,7 +113,8 @@ class Link:
             self._have_id = True
         else:
             self.accounts = event.accounts
-        if self.socket_open and self.accounts and (mismatch := self._account_mismatch()):
+        told = self.accounts or self.state is not LinkState.IDENTIFYING
+        if self.socket_open and told and (mismatch := self._account_mismatch()):
             self._to(LinkState.HALTED, mismatch, now_ns, out)
             out.closes.append(Close(epoch=self.epoch, reason=mismatch))
             return False
@@ -133,6 +134,10 @@ class Link:
 
     def heard(self, ts_recv_ns: int) -> None:
         self.last_inbound_ns = ts_recv_ns
+
+    def silent_ns(self, now_ns: int) -> int:
+        """For how long nothing has come on the present connection."""
+        return now_ns - max(self.last_inbound_ns or 0, self._since_ns)
 
     # What time does.
 
@@ -165,14 +170,16 @@ class Link:
         out.wake_at(self._identify_by_ns)
 
     def _probe(self, now_ns: int, ask: Callable[[Request], None], out: Outbox) -> None:
-        heard_ns = max(self.last_inbound_ns or 0, self._since_ns)
-        if now_ns - heard_ns >= self._settings.silent_after_ns:
+        silent_ns = self.silent_ns(now_ns)
+        if silent_ns >= self._settings.silent_after_ns:
             self._drop(f"nothing came for {self._settings.silent_after_ns / 1e9:.0f} s", out)
             return
         if now_ns - self._probe_ns >= self._settings.probe_every_ns:
             self._probe_ns = now_ns
             ask(RequestCurrentTime())
-        out.wake_at(min(self._probe_ns + self._settings.probe_every_ns, heard_ns + self._settings.silent_after_ns))
+        unproven = silent_ns >= self._settings.unproven_after_ns
+        patience_ns = self._settings.silent_after_ns if unproven else self._settings.unproven_after_ns
+        out.wake_at(min(self._probe_ns + self._settings.probe_every_ns, now_ns - silent_ns + patience_ns))
 
     def _drop(self, reason: str, out: Outbox) -> None:
         if not any(close.epoch == self.epoch for close in out.closes):
@@ -180,6 +187,8 @@ class Link:
 
     def _account_mismatch(self) -> str:
         """Why these accounts are not the environment's, or an empty string."""
+        if not self.accounts:
+            return "the gateway lists no account any more"
         expected = self._settings.accounts_expected
         got = ", ".join(self.accounts)
         if expected and set(expected) != set(self.accounts):

@@ -59,7 +59,8 @@ class Executions:
         """Count it; returns the earlier revision that it replaces, if any."""
         identity = _identity(event)
         replaced = self._fills.get(identity)
-        fill = Fill(event=event, order_key=order_key, commission=self._early.pop(event.exec_id, None))
+        commission = self._early.pop(event.exec_id, None) or (replaced.commission if replaced is not None else None)
+        fill = Fill(event=event, order_key=order_key, commission=commission)
         self._fills[identity] = fill
         self._by_exec_id[event.exec_id] = fill
         if replaced is not None:

@@ -37,6 +37,9 @@ ORDER_LISTS = (Download.OPEN_ORDERS, Download.COMPLETED_ORDERS, Download.EXECUTI
 URGENT_NS = SECOND
 """A new question is asked after this much quiet, an old one every ``inquiry_every_ns``."""
 
+FILL_INQUIRIES_MAX = 3
+"""So often the executions are asked for when an order is filled further than they show; then it is only told."""
+
 APART_NS = 10 * SECOND
 """Two lists prove an absence only this far apart: a gateway has been seen to know its orders late after a restart."""
 
@@ -59,6 +62,7 @@ class Inquiry:
         self._unconfirmed: tuple[Download, ...] = ()
         self._named: set[str] = set()
         self._questioned: set[str] = set()
+        self._asked_for_fills: dict[str, int] = {}
         self._misses: dict[str, _Misses] = {}
         """By order key; of orders that may still trade, and no others."""
 
@@ -134,7 +138,7 @@ class Inquiry:
 
     def ask_again(self, ask: Callable[[Request], None], now_ns: int, out: Outbox) -> None:
         """While a question stands, repeat the inquiry: soon for a new one, at ease for an old one."""
-        questioned = self._ledger.orders.questioned
+        questioned = self._ledger.orders.questioned + self._short_and_hoped_for()
         if not (questioned or self.unconfirmed) or not self._judged or self._planes.upstream is Upstream.LOST:
             return
         new = any(order.updated_ns >= self._asked_ns for order in questioned)
@@ -162,7 +166,11 @@ class Inquiry:
         """All lists are complete: what do they say of each order that may still be at risk?"""
         at_risk = self._ledger.orders.at_risk
         self._misses = {order.key: self._misses[order.key] for order in at_risk if order.key in self._misses}
+        for order in self._ledger.orders.short_of_fills:
+            self._asked_for_fills[order.key] = self._asked_for_fills.get(order.key, 0) + 1
         for order in at_risk:
+            if not self._ledger.orders.here(order):
+                continue  # another gateway's, or another client id's: this session's lists say nothing of it
             if order.state is OrderState.INTENDED and order.handed_ns is None:
                 continue  # still here, on its way to the disk
             if order.handed_ns is not None and order.handed_ns >= self._asked_ns:
@@ -173,6 +181,12 @@ class Inquiry:
                 self._ledger.orders.answered(order.key)
             else:
                 self._missed(order, now_ns, out)
+
+    def _short_and_hoped_for(self) -> list[Order]:
+        """Orders short of fills, for as long as asking has sense: the lists reach back to midnight only."""
+        short = self._ledger.orders.short_of_fills
+        self._asked_for_fills = {o.key: self._asked_for_fills.get(o.key, 0) for o in short}
+        return [order for order in short if self._asked_for_fills[order.key] < FILL_INQUIRIES_MAX]
 
     def _missed(self, order: Order, now_ns: int, out: Outbox) -> None:
         misses = self._misses.setdefault(order.key, _Misses(first_ns=self._asked_ns))

@@ -71,6 +71,13 @@ class Ledger:
         for order in self.orders:
             self._tell(order, now_ns, out)
 
+    def saw_id(self, event: OpenOrderReported | OrderStatusReported | ExecutionReported) -> None:
+        """Our next order id lies above every id of any order."""
+        if event.client_id == self._client_id:
+            self.order_ids.seen(event.order_id)
+        else:
+            self.order_ids.seen_of_others(event.order_id)
+
     def outcome_of(self, idempotency_key: str) -> KeyOutcome | None:
         return self._keys.get(idempotency_key)
 
@@ -89,7 +96,7 @@ class Ledger:
             case OrderRefused():
                 self._remember(event.idempotency_key, KeyOutcome(event.order_key, event.terms, event.reasons))
             case OpenOrderReported() | OrderStatusReported() | ExecutionReported():
-                self.order_ids.seen(event.order_id)
+                self.saw_id(event)
         return self.orders.apply(event)
 
     def _remember(self, key: str, outcome: KeyOutcome) -> None:

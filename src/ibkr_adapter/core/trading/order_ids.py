@@ -18,6 +18,9 @@ class OrderIds:
     CEILING = REQUEST_ID_FIRST
     """Ids from here up are requests; ids that other clients chose up there do not move our mark."""
 
+    OF_OTHERS_MAX = CEILING // 2
+    """Ids of other clients from here up are somebody's scheme (a date, a clock) and would use ours up at once."""
+
     def __init__(self) -> None:
         self._last = 0
 
@@ -33,6 +36,11 @@ class OrderIds:
     def seen(self, order_id: int) -> None:
         if self._last < order_id < self.CEILING:
             self._last = order_id
+
+    def seen_of_others(self, order_id: int) -> None:
+        """IB asks for ids above any seen on any order, whoever placed it."""
+        if order_id < self.OF_OTHERS_MAX:
+            self.seen(order_id)
 
     def named_next(self, order_id: int) -> bool:
         """The gateway's next valid id; False if it went back behind what was used."""

@@ -78,6 +78,9 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     S.LAPSED: frozenset({S.WORKING, S.HELD, S.FILLED, S.CANCELLED, S.REJECTED}),
 }
 
+AWAITING_WORD = frozenset({S.IN_DOUBT, S.NOT_FOUND, S.LAPSED})
+"""Where any word of the broker is news, even one that it said before."""
+
 TERMINAL = frozenset({S.FILLED, S.CANCELLED, S.REJECTED, S.REFUSED, S.NOT_FOUND, S.LAPSED})
 UNACKNOWLEDGED = frozenset({S.INTENDED, S.SENT})
 
@@ -119,6 +122,7 @@ class Order:
     perm_ids: set[int] = field(default_factory=set)
     detail: str = ""
     rejection: str = ""
+    absent: bool = False
     suspect: bool = False
     handed_ns: int | None = None
     cancel_asked: bool = False
@@ -139,14 +143,29 @@ class Order:
         return self.state not in TERMINAL
 
     @property
+    def stated_filled(self) -> Decimal:
+        """What the broker says is filled, in statuses and lists of completed orders; fills come by executions."""
+        completed = self.echo.filled if isinstance(self.echo, CompletedOrderReported) else None
+        return max(completed or Decimal(0), self.status.filled if self.status is not None else Decimal(0))
+
+    @property
+    def short_of_fills(self) -> bool:
+        """More is filled than executions were shown for: one was lost, or happened before midnight."""
+        return not self.foreign and self.stated_filled > self.filled
+
+    @property
     def remaining(self) -> Decimal:
         return max(self.terms.quantity - self.filled, Decimal(0))
 
     def move(self, state: OrderState) -> bool:
-        """Along the table, or not at all: what would lead back is old news."""
-        if state not in TRANSITIONS[self.state]:
+        """Along the table, or not at all: what would lead back is old news.
+
+        What ended because lists did not name it (``absent``) lives again when the broker does.
+        """
+        if state not in TRANSITIONS[self.state] and not (self.absent and state in (S.WORKING, S.HELD, S.CANCELLED)):
             return False
         self.state = state
+        self.absent = False
         if self.terminal:
             self.suspect = False
         return True
@@ -155,7 +174,7 @@ class Order:
 class Orders:
     """Every order of ours that the journal knows, and those of others that the broker showed us."""
 
-    FOREIGN_MAX = 1_000
+    FOREIGN_MAX = 10_000
     ENDED_SHOWN = 200
 
     def __init__(self, notices: NoticeTable, executions: Executions) -> None:
@@ -163,6 +182,7 @@ class Orders:
         self._executions = executions
         self._by_key: dict[str, Order] = {}
         self._live: dict[str, Order] = {}
+        self._short: dict[str, Order] = {}
         self._by_id: dict[tuple[str, int, int], Order] = {}
         self._by_perm_id: dict[int, Order] = {}
         self._foreign: dict[str, Order] = {}
@@ -195,10 +215,33 @@ class Orders:
         """Those about which the broker must be asked."""
         return [order for order in self.at_risk if order.state is S.IN_DOUBT or order.suspect]
 
+    @property
+    def short_of_fills(self) -> list[Order]:
+        """Those of which the broker says that more is filled than executions were shown for."""
+        return list(self._short.values())
+
+    def recent(self, since_ns: int) -> Iterator[Order]:
+        """Ours since then, newest first, whatever became of them."""
+        for order in reversed(self._by_key.values()):
+            if order.created_ns < since_ns:
+                return
+            yield order
+
+    def here(self, order: Order) -> bool:
+        """It belongs to the gateway and client id of the present session, so what that session says concerns it."""
+        return (order.gateway, order.client_id) == (self._gateway, self._client_id)
+
+    def awaits_word(self, event: NamesAnOrder) -> bool:
+        """Even a fill that was counted before is news of an order that was not known to be there."""
+        order = self.named(event)
+        return order is not None and (order.state in AWAITING_WORD or order.absent)
+
     def is_news(self, event: OpenOrderReported | OrderStatusReported) -> bool:
         """False for an echo or a status that repeats the last one of its order: duplicates are normal at IB."""
         order = self.named(event)
         if order is not None:
+            if order.state in AWAITING_WORD or order.absent:
+                return True
             held = order.echo if isinstance(event, OpenOrderReported) else order.status
         elif isinstance(event, OpenOrderReported):
             return True
@@ -291,8 +334,8 @@ class Orders:
         order = self._by_key.get(event.order_key)
         if order is None:
             return None
-        if order.rejection:
-            order.move(S.REJECTED)
+        if order.rejection and order.move(S.REJECTED):
+            order.absent = True
         elif order.state is S.IN_DOUBT:
             order.move(state)
             order.detail = event.evidence
@@ -313,7 +356,14 @@ class Orders:
         order.updated_ns = event.ts_recv_ns
         if event.status:
             self._follow_status(order, event)
+        self._count_short(order)
         return order
+
+    def _count_short(self, order: Order) -> None:
+        if order.short_of_fills:
+            self._short[order.key] = order
+        else:
+            self._short.pop(order.key, None)
 
     def _spoken_of(self, order: Order, event: NamesAnOrder) -> None:
         """The broker spoke of it, which may revive it, and perhaps gave it one more permId."""
@@ -350,8 +400,9 @@ class Orders:
         order.updated_ns = event.ts_recv_ns
         if order.filled >= order.terms.quantity:
             order.move(S.FILLED)
-        elif order.state in (S.INTENDED, S.SENT, S.IN_DOUBT, S.NOT_FOUND, S.LAPSED):
+        elif order.state in (S.INTENDED, S.SENT, S.IN_DOUBT, S.NOT_FOUND, S.LAPSED) or order.absent:
             order.move(S.WORKING)
+        self._count_short(order)
         return self._charged(key)
 
     def _charged(self, order_key: str) -> Order | None:
@@ -393,6 +444,7 @@ class Orders:
             by_key=self._by_key.get,
             by_id=lambda *identity: self._by_id.get(identity),
             by_perm_id=self._by_perm_id.get,
+            numbers=lambda order: (order.client_id, order.order_id),
         )
         return ours or self._foreign.get(foreign_key(event, self._gateway))
 
@@ -471,7 +523,7 @@ def stated(order: Order, ts_ns: int) -> OrderChanged:
         average_price=float(order.paid / order.filled) if order.filled else None,
         commission=order.commission,
         perm_ids=tuple(sorted(order.perm_ids)),
-        detail=order.detail,
+        detail=_shortage(order) or order.detail,
         created_ns=order.created_ns,
         idempotency_key=order.intent.idempotency_key if order.intent is not None else "",
         actor=order.intent.actor if order.intent is not None else "",
@@ -486,6 +538,12 @@ def news_of(order: Order, ts_ns: int) -> OrderChanged | None:
     if order.told is not None and replace(order.told, ts_recv_ns=ts_ns) == statement:
         return None
     return statement
+
+
+def _shortage(order: Order) -> str:
+    if not order.short_of_fills:
+        return ""
+    return f"{order.stated_filled} stated as filled, executions show {order.filled}: compare positions"
 
 
 def _view(order: Order) -> OrderView:

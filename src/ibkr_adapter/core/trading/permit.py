@@ -20,7 +20,7 @@ from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.records import Records
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.order_ids import OrderIds
-from ibkr_adapter.core.trading.orders import Order, Orders
+from ibkr_adapter.core.trading.orders import Order, Orders, OrderState
 from ibkr_adapter.events import Source
 from ibkr_adapter.instruments import Instrument
 
@@ -45,16 +45,16 @@ class Permit:
     order_ids: OrderIds
     unconfirmed: tuple[str, ...] = ()
 
-    def gate(self) -> tuple[Reason, ...]:
+    def gate(self, now_ns: int) -> tuple[Reason, ...]:
         """Why no new order may be sent now, whatever it is."""
-        return tuple(self._gate())
+        return tuple(self._gate(now_ns))
 
     def placement(self, command: PlaceOrder, now_ns: int) -> tuple[Reason, ...]:
         """Why this order may not be sent: the gate, its terms, its price, the limits."""
         if unreadable := tuple(_unreadable(command)):
             return unreadable
         return (
-            *self._gate(),
+            *self._gate(now_ns),
             *self._expiry(command.expires_at_ns, now_ns),
             *self._identity(command),
             *self._terms(command),
@@ -65,7 +65,7 @@ class Permit:
 
     def sending(self, order: Order, *, epoch: int, expires_at_ns: int, now_ns: int) -> tuple[Reason, ...]:
         """The second look, when the disk has answered and the frame is about to go."""
-        reasons = [*self._gate(), *self._expiry(expires_at_ns, now_ns)]
+        reasons = [*self._gate(now_ns), *self._expiry(expires_at_ns, now_ns)]
         if epoch != self.link.epoch:
             reasons.append(Reason(code="session", text="the session it was meant for is gone"))
         if order.cancel_asked:
@@ -78,17 +78,21 @@ class Permit:
         return replace(instrument, con_id=described.instrument.con_id) if described is not None else instrument
 
     def reference_price(self, command: PlaceOrder) -> Decimal | None:
-        """What the order would trade at now: the side it takes, else the last trade. None unless proven current."""
+        """What the order would trade at now: the side it takes. None unless proven current and of two sane sides."""
         quote = self.market.quote(command.terms.instrument.key)
         if quote is None or not self.market.flows(command.terms.instrument.key, self.planes.market_farm_broken_ns):
             return None
         if self.settings.account_kind == "live" and quote.source is not Source.LIVE:
             return None
-        side = quote.ask if command.terms.action == Action.BUY else quote.bid
-        price = side if side and side > 0 else quote.last
-        return Decimal(str(price)) if price and price > 0 else None
+        collar = self.settings.limits.price_collar_percent
+        if quote.halted or not quote.bid or not quote.ask or not 0 < quote.bid <= quote.ask:
+            return None
+        bid, ask = Decimal(str(quote.bid)), Decimal(str(quote.ask))
+        if collar is not None and (ask - bid) * 100 > collar * bid:
+            return None  # one absurd side would let anything through the limits
+        return ask if command.terms.action == Action.BUY else bid
 
-    def _gate(self) -> Iterable[Reason]:
+    def _gate(self, now_ns: int) -> Iterable[Reason]:
         if not self.settings.orders:
             yield Reason(
                 code="capability",
@@ -98,9 +102,23 @@ class Permit:
         if not self.settings.trading:
             yield Reason(code="trading_off", text="trading is switched off", remedy="set trading.enabled = true")
         if not self.link.ready:
-            yield Reason(code="link", text=f"the link is {self.link.state.value}: {self.link.detail}")
+            yield Reason(
+                code="link",
+                text=f"the link is {self.link.state.value}: {self.link.detail}",
+                remedy="wait until it is ready",
+            )
+        elif (silent_ns := self.link.silent_ns(now_ns)) >= self.settings.unproven_after_ns:
+            yield Reason(
+                code="silent",
+                text=f"nothing has come from the gateway for {silent_ns / SECOND:.0f} s",
+                remedy="it opens by itself when the gateway answers; after 15 s the connection is made anew",
+            )
         if self.planes.upstream is Upstream.LOST:
-            yield Reason(code="upstream", text="the gateway has lost its connection to IB and is restoring it")
+            yield Reason(
+                code="upstream",
+                text="the gateway has lost its connection to IB and is restoring it",
+                remedy="wait, or restart the gateway",
+            )
         if self.unconfirmed:
             yield Reason(code="unconfirmed", text=f"no end marker came for: {', '.join(self.unconfirmed)}")
         if self.records.failure:
@@ -139,12 +157,16 @@ class Permit:
             yield Reason(code="instrument", text=f"{key}: {why}", remedy="configure it under instruments")
         quantity = command.terms.quantity
         if quantity <= 0 or quantity != quantity.to_integral_value():
-            yield Reason(code="quantity", text=f"quantity: {quantity} is not a whole number of shares above 0")
-        if self.link.accounts and command.terms.account not in self.link.accounts:
+            yield Reason(
+                code="quantity",
+                text=f"quantity: {quantity} is not a whole number of shares above 0",
+                remedy="whole shares, at least 1",
+            )
+        if command.terms.account not in self.link.accounts:
             yield Reason(
                 code="account",
                 text=f"account: {command.terms.account or 'none'} is not an account of this session",
-                remedy=f"one of {', '.join(self.link.accounts)}",
+                remedy=f"one of {', '.join(self.link.accounts)}" if self.link.accounts else "wait until it is ready",
             )
 
     def _price(self, command: PlaceOrder) -> Iterable[Reason]:
@@ -158,20 +180,28 @@ class Permit:
             described = self.market.contracts.of(command.terms.instrument.key)
             tick = described.min_tick if described is not None else None
             if tick and limit % tick != 0:
-                yield Reason(code="tick", text=f"limit_price: {limit} is not a multiple of the tick {tick}")
+                yield Reason(
+                    code="tick",
+                    text=f"limit_price: {limit} is not a multiple of the tick {tick}",
+                    remedy=f"round it to {tick}",
+                )
         reference = self.reference_price(command)
         if reference is None:
             yield Reason(
                 code="reference",
                 text=f"no current price of {command.terms.instrument.key} to hold the order against",
-                remedy="wait for its quote; live trading needs live data",
+                remedy="wait for a quote of two sides, close together and not halted; live trading needs live data",
             )
             return
         collar = self.settings.limits.price_collar_percent
         if collar is None:
             yield _no_limit("price_collar_percent")
         elif limit is not None and abs(limit - reference) * 100 > collar * reference:
-            yield Reason(code="collar", text=f"limit_price: {limit} is more than {collar} % away from {reference}")
+            yield Reason(
+                code="collar",
+                text=f"limit_price: {limit} is more than {collar} % away from {reference}",
+                remedy="nearer, or raise trading.limits.price_collar_percent",
+            )
 
     def _limits(self, command: PlaceOrder) -> Iterable[Reason]:
         limits = self.settings.limits
@@ -181,6 +211,7 @@ class Permit:
             yield Reason(
                 code="limit_quantity",
                 text=f"quantity: {command.terms.quantity} is above {limits.order_quantity_shares} shares",
+                remedy="smaller, or raise trading.limits.order_quantity_shares",
             )
         price = command.terms.limit_price or self.reference_price(command)
         if limits.order_notional_usd is None:
@@ -189,16 +220,22 @@ class Permit:
             yield Reason(
                 code="limit_notional",
                 text=f"{command.terms.quantity * price} USD is above {limits.order_notional_usd} USD an order",
+                remedy="smaller, or raise trading.limits.order_notional_usd",
             )
         if limits.open_orders is None:
             yield _no_limit("open_orders")
         elif len(self.orders.at_risk) >= limits.open_orders:
-            yield Reason(code="limit_open_orders", text=f"{limits.open_orders} orders are open already")
+            yield Reason(
+                code="limit_open_orders",
+                text=f"{limits.open_orders} orders are open already",
+                remedy="cancel one, or raise trading.limits.open_orders",
+            )
 
     def _repeated(self, command: PlaceOrder, now_ns: int) -> Iterable[Reason]:
         wanted = _traded(command.terms)
-        for order in self.orders.at_risk:
-            if _traded(order.terms) == wanted and now_ns - order.created_ns < REPEAT_WINDOW_NS:
+        for order in self.orders.recent(now_ns - REPEAT_WINDOW_NS + 1):
+            asked = order.intent.terms if order.intent is not None else order.terms  # an echo may say it otherwise
+            if order.state is not OrderState.REFUSED and _traded(asked) == wanted:
                 yield Reason(
                     code="repeat",
                     text=f"the same order was placed {(now_ns - order.created_ns) / 1e6:.0f} ms ago as {order.key}",

@@ -9,7 +9,7 @@ not sent late. From then on the order may be at the broker, whatever else we hea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
@@ -18,7 +18,7 @@ from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger, same_terms
-from ibkr_adapter.core.trading.orders import Order, OrderState
+from ibkr_adapter.core.trading.orders import AWAITING_WORD, Order, OrderState
 from ibkr_adapter.core.trading.permit import Permit
 from ibkr_adapter.effects import Outbox, Send
 from ibkr_adapter.events import CancelIntended, OrderIntended, OrderRefused
@@ -27,12 +27,16 @@ from ibkr_adapter.requests import SendCancel, SendOrder
 
 @dataclass(slots=True)
 class _Pending:
-    """A placement between its intent and its frame. ``asked`` once it stands in the pacing queue."""
+    """A placement between its intent and its frame. ``asked`` once it stands in the pacing queue.
+
+    ``repeats``: commands with the same idempotency key that came meanwhile; they get the same answer.
+    """
 
     seq: int
     command_id: str
     intent: OrderIntended
     asked: bool = False
+    repeats: list[str] = field(default_factory=list)
 
 
 class Placements:
@@ -52,7 +56,11 @@ class Placements:
         if not command.terms.account and len(self._link.accounts) == 1:
             command = _with_account(command, self._link.accounts[0])
         if outcome := self._repeated(command):
-            out.replies.append(outcome)
+            waiting = self._pending.get(outcome.order_id or 0)
+            if waiting is not None and waiting.intent.order_key == outcome.order_key and outcome.accepted:
+                waiting.repeats.append(command.command_id)  # the answer to both is still to come
+            else:
+                out.replies.append(outcome)
             return
         reasons = self._permit.placement(command, now_ns)
         reference = self._permit.reference_price(command)
@@ -100,7 +108,7 @@ class Placements:
         is cancelled already does no harm.
         """
         for order in self._ledger.orders.at_risk:
-            if order.cancel_asked:
+            if order.cancel_asked and self._ledger.orders.here(order):
                 self._pacing.ask(SendCancel(order_id=order.order_id), epoch=self._link.epoch)
 
     # What happened since.
@@ -126,7 +134,7 @@ class Placements:
         order = self._ledger.orders.of(pending.intent.order_key)
         assert order is not None
         order.handed_ns = now_ns
-        out.replies.append(_outcome(pending.command_id, order, accepted=True))
+        self._answer(pending, order, (), out)
         return True
 
     def refuse_pending(self, reason: Reason, now_ns: int, out: Outbox) -> None:
@@ -177,7 +185,12 @@ class Placements:
         self._refused(pending.intent, reasons, now_ns, out)
         order = self._ledger.orders.of(pending.intent.order_key)
         assert order is not None
-        out.replies.append(_outcome(pending.command_id, order, accepted=False, reasons=reasons))
+        self._answer(pending, order, reasons, out)
+
+    def _answer(self, pending: _Pending, order: Order, reasons: tuple[Reason, ...], out: Outbox) -> None:
+        outcome = _outcome(pending.command_id, order, accepted=not reasons, reasons=reasons)
+        out.replies.append(outcome)
+        out.replies.extend(replace(outcome, command_id=repeat, repeated=True) for repeat in pending.repeats)
 
     def _refused(self, intent: OrderIntended, reasons: tuple[Reason, ...], now_ns: int, out: Outbox) -> None:
         self._ledger.record(
@@ -232,10 +245,16 @@ class Placements:
     def _no_cancel(self, order: Order | None, order_key: str) -> Reason | None:
         if order is None:
             return Reason(code="order", text=f"order_key: {order_key} is no order of ours", remedy="see orders list")
-        if order.terminal:
-            return Reason(code="terminal", text=f"the order is {order.state.value} already")
+        if order.terminal and order.state not in AWAITING_WORD and not order.absent:
+            return Reason(code="terminal", text=f"the order is {order.state.value} already", remedy="nothing to cancel")
         if not self._settings.orders:
             return Reason(code="capability", text=f"component {self._settings.component} may not send orders")
+        if not self._ledger.orders.here(order) and order.order_id not in self._pending:
+            return Reason(
+                code="elsewhere",
+                text=f"the order belongs to gateway {order.gateway} and client id {order.client_id}",
+                remedy="cancel it there, or in TWS",
+            )
         if not self._link.socket_open and order.order_id not in self._pending:
             return Reason(
                 code="link",

@@ -135,7 +135,7 @@ class Trading:
     def order_report(self, event: OpenOrderReported | OrderStatusReported, out: Outbox) -> None:
         listed = Download.COMPLETED_ORDERS if isinstance(event, CompletedOrderReported) else Download.OPEN_ORDERS
         self.inquiry.downloads.row(listed)
-        self.ledger.order_ids.seen(event.order_id)
+        self.ledger.saw_id(event)
         if self.ledger.orders.is_news(event):
             self.ledger.record(event, out)
         self.inquiry.named(self.ledger.orders.named(event))
@@ -144,8 +144,8 @@ class Trading:
         """Counted in any state of the link: a fill is true whenever it is told."""
         if self.inquiry.is_ours(event.req_id):
             self.inquiry.downloads.row(Download.EXECUTIONS)
-        self.ledger.order_ids.seen(event.order_id)
-        if self.ledger.executions.is_news(event):
+        self.ledger.saw_id(event)
+        if self.ledger.executions.is_news(event) or self.ledger.orders.awaits_word(event):
             self.ledger.record(event, out)
         self.inquiry.named(self.ledger.orders.named(event))  # one that was counted already is evidence too
 
@@ -215,7 +215,7 @@ class Trading:
 
     def watch_gate(self, now_ns: int, out: Outbox) -> tuple[Reason, ...]:
         """Record each change of the gate; the present reasons against new orders."""
-        gate = self.permit.gate()
+        gate = self.permit.gate(now_ns)
         if self._gate is None or [r.code for r in gate] != [r.code for r in self._gate]:
             self.ledger.record(GateChanged(ts_recv_ns=now_ns, open=not gate, reasons=gate), out)
         self._gate = gate
