@@ -140,7 +140,10 @@ class SinkView(Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """``quotes`` by instrument key. ``upstream``: plane two, the gateway's own link to IB: connected, lost, unknown."""
+    """``quotes`` by instrument key; of those in ``proven`` line, farm and link are alive at this moment.
+
+    ``upstream``: plane two, the gateway's own link to IB: connected, lost, unknown.
+    """
 
     taken_ns: int
     environment: str
@@ -153,6 +156,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     gate: GateView
     rate: RateView
     quotes: dict[str, Quote]
+    proven: tuple[str, ...] = ()
     streams: tuple[StreamView, ...]
     accounts: tuple[AccountView, ...]
     positions: tuple[PositionReported, ...]

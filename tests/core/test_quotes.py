@@ -251,3 +251,12 @@ def test_the_advice_that_data_is_delayed_labels_the_quote():
     world.tell(world.data_type(4))
     world.notice(10167, req_id=world.stream_id(), text="displaying delayed market data")
     assert last(world).source is Source.DELAYED_FROZEN
+
+
+def test_a_time_beyond_64_bits_is_no_time():
+    """Milliseconds where seconds belong would otherwise stop every store that keeps nanoseconds in 64 bits."""
+    world = World().ready()
+    world.tell(world.text(45, "1795357800123"))
+    assert world.engine.snapshot(world.now_ns).quotes["SPY"].ts_event_ns is None
+    world.tell(world.text(45, "1795357800"))
+    assert world.engine.snapshot(world.now_ns).quotes["SPY"].ts_event_ns == 1_795_357_800_000_000_000

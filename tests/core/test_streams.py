@@ -462,3 +462,15 @@ def test_a_straggler_of_a_broken_farm_proves_nothing():
     world.wait(10 * SECOND)
 
     assert not world.engine.market.flows("SPY", world.engine.planes.market_farm_broken_ns)
+
+
+def test_the_snapshot_says_which_quotes_are_proven():
+    """Prices stay to be looked at when the link is gone; what they are worth is said beside them."""
+    world = World().ready()
+    assert world.engine.snapshot(world.now_ns).proven == ("SPY",)
+
+    world.lose()
+    snapshot = world.engine.snapshot(world.now_ns)
+
+    assert snapshot.quotes["SPY"].bid == 500.0
+    assert snapshot.proven == ()

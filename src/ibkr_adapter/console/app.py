@@ -31,6 +31,8 @@ from ibkr_adapter.ops.metrics import CONTENT_TYPE, AdapterCollector, exposition
 
 BODY_BYTES_MAX: Final = 64 * 1024
 SUBMIT_TIMEOUT_S: Final = 10.0
+UNREADY_REASONS: Final = frozenset({"silent", "unconfirmed", "journal", "journal_behind"})
+"""Reasons of a closed gate that something is broken; others say only that trading is off, or not for us."""
 
 _STATIC: Final = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -99,6 +101,7 @@ class _Console:
             reasons.append(f"link to {snapshot.link.address} is {snapshot.link.state}{detail}")
         if snapshot.upstream == "lost":
             reasons.append("the gateway has lost its connection to IB")
+        reasons += [reason.text for reason in snapshot.gate.reasons if reason.code in UNREADY_REASONS]
         down = [sink for sink in self._port.sinks() if not sink.up]
         return reasons + [f"sink {sink.name} is down{f': {sink.detail}' if sink.detail else ''}" for sink in down]
 

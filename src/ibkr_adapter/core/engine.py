@@ -269,6 +269,7 @@ class Engine:
                 waiting=self.pacing.waiting,
             ),
             quotes=self.market.quotes(),
+            proven=self.market.proven(self.planes.market_farm_broken_ns) if self._feed_proven(now_ns) else (),
             streams=self.market.subscriptions.views(),
             accounts=self.trading.accounts.views(),
             positions=self.trading.accounts.positions,

@@ -209,10 +209,13 @@ class Market:
             return
         if now_ns - self._proof_ns >= self._settings.proof_every_ns:
             self._proof_ns = now_ns
-            live = tuple(s.key for s in self.subscriptions if _flows(s, farm_broken_ns))
-            if live:
+            if live := self.proven(farm_broken_ns):
                 out.publishes.append(QuotesProven(ts_recv_ns=now_ns, instruments=live))
         out.wake_at(self._proof_ns + self._settings.proof_every_ns)
+
+    def proven(self, farm_broken_ns: int | None) -> tuple[str, ...]:
+        """The instruments whose streams are live, as far as the farms go."""
+        return tuple(s.key for s in self.subscriptions if _flows(s, farm_broken_ns))
 
     def flows(self, key: str, farm_broken_ns: int | None = None) -> bool:
         """True if this instrument's stream is live, not interrupted, and not perhaps of the farm that broke."""

@@ -68,8 +68,8 @@ class QuoteBook:
 
     def text(self, tick: TextTick) -> None:
         if tick.field in _LAST_TIMESTAMP:
-            if _is_time(tick.text):
-                self._set("ts_event_ns", int(tick.text) * SECOND, tick.field, tick.ts_recv_ns)
+            if (ts_ns := _time_ns(tick.text, SECOND)) is not None:
+                self._set("ts_event_ns", ts_ns, tick.field, tick.ts_recv_ns)
         elif tick.field in _RT_VOLUME and (trade := self._trade(tick)) is not None:
             self.trades.append(trade)
 
@@ -111,7 +111,8 @@ class QuoteBook:
     def _trade(self, tick: TextTick) -> Trade | None:
         """``price;size;milliseconds;total volume;vwap;single market maker``, of which price and size may be empty."""
         parts = tick.text.split(";")
-        if len(parts) != 6 or not _is_time(parts[2]):
+        ts_event_ns = _time_ns(parts[2], MILLISECOND) if len(parts) == 6 else None
+        if ts_event_ns is None:
             return None
         return Trade(
             ts_recv_ns=tick.ts_recv_ns,
@@ -121,7 +122,7 @@ class QuoteBook:
             total_volume=_number(parts[3], Decimal),
             vwap=_number(parts[4], float),
             single=parts[5] == "true",
-            ts_event_ns=int(parts[2]) * MILLISECOND,
+            ts_event_ns=ts_event_ns,
             source=self.source,
         )
 
@@ -134,5 +135,9 @@ def _number(text: str, kind: Callable[[str], T]) -> T | None:
         return None
 
 
-def _is_time(text: str) -> bool:
-    return text.isdecimal() and len(text) <= 15
+def _time_ns(text: str, unit_ns: int) -> int | None:
+    """A time of IB's in nanoseconds; None for what is none, or lies beyond what 64 bits hold (the year 2262)."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 15):
+        return None
+    ts_ns = int(text) * unit_ns
+    return ts_ns if ts_ns < 2**63 else None
