@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.trading.ledger import Ledger
-from ibkr_adapter.core.trading.orders import STATUS_STATES, TERMINAL, TRANSITIONS, Order, OrderState
+from ibkr_adapter.core.trading.order import STATUS_STATES, TERMINAL, TRANSITIONS, Order, OrderState
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import (
     CancelIntended,

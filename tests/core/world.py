@@ -16,7 +16,7 @@ from ibkr_adapter.config import Capability, Limits
 from ibkr_adapter.core.engine import Engine, Happening
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger
-from ibkr_adapter.core.trading.orders import Order
+from ibkr_adapter.core.trading.order import Order
 from ibkr_adapter.effects import Durable, Outbox, Send
 from ibkr_adapter.events import (
     BrokerTime,

@@ -21,7 +21,7 @@ from ibkr_adapter.core.link.planes import Planes, Upstream
 from ibkr_adapter.core.link.requests import Answer, Download, Downloads, ReqIdCounter
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger
-from ibkr_adapter.core.trading.orders import Order, OrderState
+from ibkr_adapter.core.trading.order import Order, OrderState
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import DoubtCause, OrderDoubted, OrderLapsed, OrderNotFound
 from ibkr_adapter.requests import (

@@ -15,8 +15,9 @@ from decimal import Decimal
 from ibkr_adapter.commands import OrderTerms, Reason
 from ibkr_adapter.core.records import Records
 from ibkr_adapter.core.trading.executions import Executions
+from ibkr_adapter.core.trading.order import Order, news_of
 from ibkr_adapter.core.trading.order_ids import OrderIds
-from ibkr_adapter.core.trading.orders import Order, Orders, news_of
+from ibkr_adapter.core.trading.orders import Orders
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import (
     ExecutionReported,

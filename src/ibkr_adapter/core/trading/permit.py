@@ -19,8 +19,9 @@ from ibkr_adapter.core.link.planes import Planes, Upstream
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.records import Records
 from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.core.trading.order import Order, OrderState
 from ibkr_adapter.core.trading.order_ids import OrderIds
-from ibkr_adapter.core.trading.orders import Order, Orders, OrderState
+from ibkr_adapter.core.trading.orders import Orders
 from ibkr_adapter.events import Source
 from ibkr_adapter.instruments import Instrument
 

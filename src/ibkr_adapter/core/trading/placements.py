@@ -18,7 +18,7 @@ from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger, same_terms
-from ibkr_adapter.core.trading.orders import AWAITING_WORD, Order, OrderState
+from ibkr_adapter.core.trading.order import AWAITING_WORD, Order, OrderState
 from ibkr_adapter.core.trading.permit import Permit
 from ibkr_adapter.effects import Outbox, Send
 from ibkr_adapter.events import CancelIntended, OrderIntended, OrderRefused

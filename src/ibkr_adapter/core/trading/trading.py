@@ -16,7 +16,7 @@ from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.accounts import Accounts
 from ibkr_adapter.core.trading.inquiry import Inquiry
 from ibkr_adapter.core.trading.ledger import Ledger
-from ibkr_adapter.core.trading.orders import UNACKNOWLEDGED, OrderState
+from ibkr_adapter.core.trading.order import UNACKNOWLEDGED, OrderState
 from ibkr_adapter.core.trading.permit import Permit
 from ibkr_adapter.core.trading.placements import Placements
 from ibkr_adapter.effects import Outbox, Send
