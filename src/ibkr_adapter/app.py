@@ -31,7 +31,7 @@ from ibkr_adapter.ids import new_key
 from ibkr_adapter.journal.recover import Recovery, recover
 from ibkr_adapter.journal.writer import JournalWriter
 from ibkr_adapter.lease import Lease
-from ibkr_adapter.notices import shipped
+from ibkr_adapter.notices import NoticeTable, shipped
 from ibkr_adapter.shell import SessionPort, Shell
 from ibkr_adapter.sinks.projection import SqliteProjection
 from ibkr_adapter.sinks.sink import Sink, SinkRunner
@@ -108,14 +108,7 @@ async def _running(
     store = SqliteStore(Path(config.store.path))
 
     # The core, with what earlier lives wrote.
-    ledger = Ledger(notices, config.client_id)
-    for seq, event in recovery.events():
-        if isinstance(event, Started) and event.environment != config.environment:
-            raise JournalError(
-                f"the journal in {config.journal.directory} is of environment {event.environment}",
-                remedy="give each environment a data_dir of its own: paper and live must never share one",
-            )
-        ledger.recover(seq, event)
+    ledger = _recovered(config, recovery, notices)
     engine = Engine(
         settings_of(config),
         notices=notices,
@@ -180,6 +173,19 @@ async def _running(
         store.close()
     if writer.failure:
         raise JournalError(writer.failure, remedy="mend the disk; what is in the journal is found at the next start")
+
+
+def _recovered(config: Config, recovery: Recovery, notices: NoticeTable) -> Ledger:
+    """What earlier lives knew, if they were lives of this environment."""
+    ledger = Ledger(notices, config.client_id)
+    for seq, event in recovery.events():
+        if isinstance(event, Started) and event.environment != config.environment:
+            raise JournalError(
+                f"the journal in {config.journal.directory} is of environment {event.environment}",
+                remedy="give each environment a data_dir of its own: paper and live must never share one",
+            )
+        ledger.recover(seq, event)
+    return ledger
 
 
 def settings_of(config: Config) -> Settings:

@@ -168,3 +168,15 @@ def test_a_second_service_is_kept_out(tmp_path: Path, simulator: SimulatorProces
     assert str(desk.process.pid) in second.stderr
     assert len(second.stderr.strip().splitlines()) == 1
     assert desk.stop() == 0
+
+
+def test_the_journal_of_another_environment_is_refused(tmp_path: Path, simulator: SimulatorProcess) -> None:
+    """Paper and live that share a directory by mistake must not take each other's orders for their own."""
+    file = configuration(tmp_path, simulator)
+    desk = Desk.start([*CLI, "run", "--config", str(file)], tmp_path / "state", ready_line=b"http")
+    assert desk.stop() == 0
+    file.write_text(file.read_text().replace("development", "staging"))
+    other = subprocess.run([*CLI, "run", "--config", str(file)], capture_output=True, text=True, timeout=30)
+    assert other.returncode == ExitCode.JOURNAL
+    assert "environment development" in other.stderr
+    assert len(other.stderr.strip().splitlines()) == 1
