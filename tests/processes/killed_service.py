@@ -3,7 +3,8 @@
     python killed_service.py POINT PORT ACCOUNT DATA_DIR
 
 Points: ``before_append``, ``after_append``, ``after_sync``, ``after_send``, ``after_acknowledgement``, ``after_fill``,
-or ``never``. Everything else is the service as it ships; only the patience of inquiries is shortened.
+``after_fill_recorded``, or ``never``. Everything else is the service as it ships, with the patience of inquiries
+shortened.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from msgspec.structs import replace
 from ibkr_adapter import app, config
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.engine import Engine
-from ibkr_adapter.effects import Append
+from ibkr_adapter.effects import Append, Durable
 from ibkr_adapter.events import ExecutionReported, FrameSent, OpenOrderReported, OrderIntended
 from ibkr_adapter.journal.writer import JournalWriter
 from ibkr_adapter.ops import logging
@@ -36,9 +37,13 @@ class KilledEngine(Engine):
     """Dies when the broker's message of the point arrives, before anything is made of it."""
 
     deadly: type | None = None
+    after_record = False
 
     def receive(self, happenings: Sequence[Any], now_ns: int, out: Any) -> None:
-        if self.deadly is not None and any(type(happening) is self.deadly for happening in happenings):
+        kinds = {type(happening) for happening in happenings}
+        if self.deadly is not None and self.deadly in kinds:
+            die()
+        if self.after_record and Durable in kinds and len(self.ledger.executions):
             die()
         super().receive(happenings, now_ns, out)
 
@@ -69,11 +74,14 @@ class KilledWriter(JournalWriter):
 
 async def main(point: str, port: str, account: str, data_dir: str) -> None:
     KilledEngine.deadly = ARRIVALS.get(point)
+    KilledEngine.after_record = point == "after_fill_recorded"
     KilledWriter.point = point
     app.Engine = KilledEngine  # type: ignore[misc]
     app.JournalWriter = KilledWriter  # type: ignore[misc]
     settings_of = app.settings_of
-    app.settings_of = lambda config: replace(settings_of(config), inquiry_every_ns=SECOND // 2)
+    app.settings_of = lambda config: replace(
+        settings_of(config), inquiry_every_ns=SECOND // 2, absence_apart_ns=SECOND // 2
+    )
     logging.configure("warning")
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)

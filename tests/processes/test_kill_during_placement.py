@@ -16,7 +16,7 @@ from tws_simulator.gateway import Gateway, running_gateway
 ORDER = {"symbol": "SPY", "action": "BUY", "quantity": 10, "order_type": "MKT", "idempotency_key": "the-only-one"}
 
 NEVER_LEFT = ("before_append", "after_append", "after_sync")
-LEFT = ("after_send", "after_acknowledgement", "after_fill")
+LEFT = ("after_send", "after_acknowledgement", "after_fill", "after_fill_recorded")
 
 
 def order_of(snapshot: dict[str, Any]) -> dict[str, Any] | None:

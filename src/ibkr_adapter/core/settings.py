@@ -13,6 +13,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """``accounts_expected``: exactly these where given; ``account_kind`` paper, live or simulated.
 
     ``capabilities`` are all this component can ever do; ``trading`` is the switch, and an order needs both.
+    ``absence_apart_ns``: two lists prove an absence only this far apart, because a gateway has been seen to know its
+    orders late after a restart.
     ``data_type`` 1 accepts live quotes only, 3 live where entitled and delayed, labelled, elsewhere.
     """
 
@@ -53,6 +55,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     unproven_after_ns: int = 7 * SECOND
     proof_every_ns: int = 2 * SECOND
     inquiry_every_ns: int = 10 * SECOND
+    absence_apart_ns: int = 10 * SECOND
 
     @property
     def market_data(self) -> bool:

@@ -40,15 +40,13 @@ URGENT_NS = SECOND
 FILL_INQUIRIES_MAX = 3
 """So often the executions are asked for when an order is filled further than they show; then it is only told."""
 
-APART_NS = 10 * SECOND
-"""Two lists prove an absence only this far apart: a gateway has been seen to know its orders late after a restart."""
-
 
 class Inquiry:
     """One inquiry at a time; it remembers which orders the broker named in it, and which ones were missing before."""
 
     def __init__(self, settings: Settings, request_ids: ReqIdCounter, ledger: Ledger, planes: Planes) -> None:
         self._every_ns = settings.inquiry_every_ns
+        self._apart_ns = settings.absence_apart_ns
         self._lists_of_a_session = (*ORDER_LISTS, Download.POSITIONS) if settings.account else ORDER_LISTS
         self._request_ids = request_ids
         self._ledger = ledger
@@ -191,7 +189,7 @@ class Inquiry:
     def _missed(self, order: Order, now_ns: int, out: Outbox) -> None:
         misses = self._misses.setdefault(order.key, _Misses(first_ns=self._asked_ns))
         misses.count += 1
-        twice = misses.count >= 2 and self._asked_ns - misses.first_ns >= APART_NS
+        twice = misses.count >= 2 and self._asked_ns - misses.first_ns >= self._apart_ns
         if order.rejection or (order.state is OrderState.IN_DOUBT and twice):
             self._ledger.record(_absence(order, misses.count, now_ns), out)
         elif order.state is not OrderState.IN_DOUBT:
