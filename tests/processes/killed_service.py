@@ -3,8 +3,8 @@
     python killed_service.py POINT PORT ACCOUNT DATA_DIR
 
 Points: ``before_append``, ``after_append``, ``after_sync``, ``after_send``, ``after_acknowledgement``, ``after_fill``,
-``after_fill_recorded``, or ``never``. Everything else is the service as it ships, with the patience of inquiries
-shortened.
+``after_fill_recorded``, or ``never``; ``disk_fails`` fails the sync of the intent instead. Everything else is the
+service as it ships, with the patience of inquiries shortened.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ class KilledWriter(JournalWriter):
     def sync(self, descriptor: int) -> None:
         if self.intent_queued and self.point == "after_append":
             die()
+        if self.intent_queued and self.point == "disk_fails":
+            raise OSError(28, "No space left on device")
         os.fdatasync(descriptor)
         if self.intent_queued and self.point == "after_sync":
             die()

@@ -71,3 +71,21 @@ def test_kill_loses_no_fill_and_repeats_no_order(point: str, tmp_path: Path) -> 
     counted = {e["exec_id"]: Decimal(str(e["quantity"])) for e in after["executions"]}
     assert counted == {execution.exec_id: execution.shares for execution in executed}
     assert sum(counted.values(), Decimal(0)) == (order_of(after) or {"filled": 0})["filled"]
+
+
+def test_a_disk_that_fails_is_seen_by_everybody_and_sends_nothing(tmp_path: Path) -> None:
+    """The order is refused, the gate closes, readiness says why, and the process does not end as if all were well."""
+    with running_gateway(Gateway(seed=5)) as gateway:
+        desk = Desk.killed_at("disk_fails", gateway.port, gateway.account, tmp_path / "state")
+        desk.wait_for(tradable)
+        assert httpx.get(f"{desk.url}/readyz").status_code == 200
+        outcome = desk.ask("POST", "/v1/orders", ORDER)
+        assert not outcome["accepted"]
+        assert [reason["code"] for reason in desk.snapshot()["gate"]["reasons"]] == ["journal"]
+        unready = httpx.get(f"{desk.url}/readyz")
+        status = desk.stop()
+        placed = gateway.call(lambda inside: dict(inside.ledger.placements_by_ref()))
+    assert unready.status_code == 503
+    assert "No space left on device" in unready.text
+    assert status != 0
+    assert placed == {}
