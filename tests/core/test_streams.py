@@ -13,6 +13,7 @@ from ibkr_adapter.requests import (
     CancelPositions,
     CancelQuotes,
     RequestAllOpenOrders,
+    RequestContractDetails,
     SubscribeQuotes,
 )
 from tests.core.world import QQQ, SPY, START_NS, World
@@ -474,3 +475,35 @@ def test_the_snapshot_says_which_quotes_are_proven():
 
     assert snapshot.quotes["SPY"].bid == 500.0
     assert snapshot.proven == ()
+
+
+def test_contract_details_that_do_not_come_are_asked_for_again():
+    """A request that the gateway forgot must not keep an instrument untradable for the whole session."""
+    world = World()
+    world.silent.add(RequestContractDetails)
+    world.connect()
+    world.quote()
+    asked = len(world.requests(RequestContractDetails))
+    assert world.engine.market.contracts.of("SPY") is None
+
+    world.silent.clear()
+    world.wait(world.settings.download_timeout_ns + SECOND)
+
+    assert len(world.requests(RequestContractDetails)) == asked + 1
+    assert world.engine.market.contracts.of("SPY") is not None
+    world.wait(60 * SECOND)
+    assert len(world.requests(RequestContractDetails)) == asked + 1
+
+
+def test_an_instrument_that_ib_does_not_know_is_asked_once_a_session():
+    """200 is an answer: asking again in a loop would only use up the message budget."""
+    world = World()
+    world.silent.add(RequestContractDetails)
+    world.connect()
+    request = world.requests(RequestContractDetails)[-1]
+    world.notice(200, req_id=request.req_id, text="No security definition has been found")
+    world.wait(60 * SECOND)
+    assert len(world.requests(RequestContractDetails)) == 1
+
+    world.reconnect()
+    assert len(world.requests(RequestContractDetails)) == 2

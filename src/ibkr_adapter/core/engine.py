@@ -169,7 +169,9 @@ class Engine:
             unconfirmed = ", ".join(self.trading.inquiry.unconfirmed)
             self.link.reconciled(f"ready, unconfirmed: {unconfirmed}" if unconfirmed else "ready", now_ns, out)
             self.trading.session_ready()
-            self.market.session_ready(self._ask)
+            self.market.session_ready(self._ask, now_ns)
+        if self.link.ready:
+            self.market.ask_again(self._ask, now_ns, out)
         broken_ns = self.planes.market_farm_broken_ns
         self.market.prove(now_ns, alive=self._feed_proven(now_ns), farm_broken_ns=broken_ns, out=out)
         self.trading.watch_gate(now_ns, out)

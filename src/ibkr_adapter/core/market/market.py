@@ -94,17 +94,33 @@ class Market:
 
     # The session.
 
-    def session_ready(self, ask: Ask) -> None:
+    def session_ready(self, ask: Ask, now_ns: int) -> None:
         """Ask for what this session was not asked yet: the kind of data, then details, then streams."""
         wanted = self.subscriptions.wanted
         if not wanted:
             return
         ask(SetDataType(data_type=self._settings.data_type))
-        for instrument in self.contracts.missing(wanted):
-            req_id = self._request_ids.take()
-            self.contracts.asked(req_id, instrument)
-            ask(RequestContractDetails(req_id=req_id, instrument=instrument))
+        self._ask_details(ask, now_ns)
         self.reconcile(ask)
+
+    def ask_again(self, ask: Ask, now_ns: int, out: Outbox) -> None:
+        """Contract details that do not come are asked for again: without them no order of theirs can be sent."""
+        oldest_ns = self.contracts.oldest_asked_ns
+        if oldest_ns is None:
+            return
+        if now_ns - oldest_ns >= self._settings.download_timeout_ns:
+            self.contracts.give_up(now_ns - self._settings.download_timeout_ns)
+            self._ask_details(ask, now_ns)
+            oldest_ns = now_ns
+        out.wake_at(oldest_ns + self._settings.download_timeout_ns)
+
+    def _ask_details(self, ask: Ask, now_ns: int) -> None:
+        for instrument in self.contracts.missing(self.subscriptions.wanted):
+            if instrument.key in self.contracts.unknown:
+                continue  # IB said that it does not know it; the next session asks again
+            req_id = self._request_ids.take()
+            self.contracts.asked(req_id, instrument, now_ns)
+            ask(RequestContractDetails(req_id=req_id, instrument=instrument))
 
     def session_lost(self) -> None:
         self.subscriptions.wire_lost(GapCause.SESSION_LOST)
