@@ -182,10 +182,7 @@ class Engine:
 
     def _feed_proven(self, now_ns: int) -> bool:
         """Our socket spoke lately, and the gateway's link is not known to be down."""
-        heard_ns = self.link.last_inbound_ns
-        fresh = (
-            heard_ns is not None and now_ns - heard_ns < self._settings.probe_every_ns + self._settings.proof_every_ns
-        )
+        fresh = self.link.silent_ns(now_ns) < self._settings.unproven_after_ns
         return self.link.ready and fresh and self.planes.upstream is not Upstream.LOST
 
     # Routes that concern more than one part.

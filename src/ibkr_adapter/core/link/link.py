@@ -137,7 +137,7 @@ class Link:
 
     def silent_ns(self, now_ns: int) -> int:
         """For how long nothing has come on the present connection."""
-        return now_ns - max(self.last_inbound_ns or 0, self._since_ns)
+        return now_ns - (self.last_inbound_ns or self._since_ns)
 
     # What time does.
 
