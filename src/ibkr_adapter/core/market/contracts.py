@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ibkr_adapter.events import ContractDescribed
 from ibkr_adapter.instruments import Instrument, venue
 
@@ -11,40 +13,37 @@ class Contracts:
 
     def __init__(self) -> None:
         self._described: dict[str, ContractDescribed] = {}
-        self._asked: dict[int, Instrument] = {}
-        self._asked_ns: dict[int, int] = {}
+        self._asked: dict[int, _Asked] = {}
         self.unknown: dict[str, str] = {}
 
     def asked(self, req_id: int, instrument: Instrument, now_ns: int) -> None:
-        self._asked[req_id] = instrument
-        self._asked_ns[req_id] = now_ns
+        self._asked[req_id] = _Asked(instrument, now_ns)
 
     def forget_asked(self) -> None:
         """A session ended: its questions will not be answered, and what it did not know the next one may."""
         self.unknown.clear()
         self._asked.clear()
-        self._asked_ns.clear()
 
     def give_up(self, asked_before_ns: int) -> None:
         """What was asked by then and has no answer yet is missing again; an answer one round late still counts."""
-        late = [req_id for req_id, asked_ns in self._asked_ns.items() if asked_ns <= asked_before_ns]
-        self._asked = {req_id: i for req_id, i in self._asked.items() if req_id in self._asked_ns}
-        for req_id in late:
-            del self._asked_ns[req_id]
+        self._asked = {req_id: asked for req_id, asked in self._asked.items() if not asked.late}
+        for asked in self._asked.values():
+            asked.late = asked.asked_ns <= asked_before_ns
 
     @property
     def oldest_asked_ns(self) -> int | None:
-        return min(self._asked_ns.values(), default=None)
+        return min((asked.asked_ns for asked in self._asked.values() if not asked.late), default=None)
 
     def missing(self, instruments: tuple[Instrument, ...]) -> tuple[Instrument, ...]:
-        pending = {self._asked[req_id].key for req_id in self._asked_ns}
+        pending = {asked.instrument.key for asked in self._asked.values() if not asked.late}
         return tuple(i for i in instruments if i.key not in self._described and i.key not in pending)
 
     def described(self, event: ContractDescribed) -> None:
         """Take one match; where several match, the one on the configured primary exchange wins."""
-        wanted = self._asked.get(event.req_id)
-        if wanted is None:
+        asked = self._asked.get(event.req_id)
+        if asked is None:
             return
+        wanted = asked.instrument
         known = self._described.get(wanted.key)
         if known is None or _is_primary(event, wanted):
             self._described[wanted.key] = event
@@ -52,18 +51,26 @@ class Contracts:
 
     def end(self, req_id: int) -> None:
         self._asked.pop(req_id, None)
-        self._asked_ns.pop(req_id, None)
 
     def failed(self, req_id: int, text: str) -> Instrument | None:
         """A code ended the request; which instrument it was about, or None if it was no request of ours."""
-        instrument = self._asked.pop(req_id, None)
-        self._asked_ns.pop(req_id, None)
-        if instrument is not None:
-            self.unknown[instrument.key] = text
-        return instrument
+        asked = self._asked.pop(req_id, None)
+        if asked is None:
+            return None
+        self.unknown[asked.instrument.key] = text
+        return asked.instrument
 
     def of(self, key: str) -> ContractDescribed | None:
         return self._described.get(key)
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A request for details. ``late``: given up and asked anew, its answer still welcome for one round."""
+
+    instrument: Instrument
+    asked_ns: int
+    late: bool = False
 
 
 def _is_primary(event: ContractDescribed, wanted: Instrument) -> bool:
