@@ -57,7 +57,7 @@ OWN_MODULES = {
 }
 
 CLOCK = "ibkr_adapter.clock"
-UNITS = {"MICROSECOND", "MILLISECOND", "SECOND", "MINUTE"}
+UNITS = {"MILLISECOND", "SECOND", "MINUTE"}
 """All that the core may take from the module that reads the clock: none of it reads one."""
 
 CALLS = {
