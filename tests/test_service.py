@@ -74,7 +74,7 @@ async def served(config: Config) -> AsyncIterator[Desk]:
 
 
 def asked(simulator: GatewayThread) -> Counter[str]:
-    return simulator.call(lambda gateway: Counter(gateway.core.requests))
+    return simulator.call(lambda gateway: Counter(gateway.core.state.requests))
 
 
 async def test_a_risk_manager_asks_for_its_account_and_nothing_else(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """A simulated TWS or IB Gateway: a server that speaks the TWS API socket protocol, with a market and an account."""
 
-from tws_simulator.core import GatewayCore, Options
+from tws_simulator.api.core import GatewayCore
+from tws_simulator.api.interference import Interference
+from tws_simulator.api.state import Options
 from tws_simulator.gateway import Gateway, GatewayThread, running_gateway
-from tws_simulator.interference import Interference
 from tws_simulator.server import NotLoopback
 
 __all__ = ["Gateway", "GatewayCore", "GatewayThread", "Interference", "NotLoopback", "Options", "running_gateway"]

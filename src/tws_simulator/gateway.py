@@ -17,11 +17,12 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TypeVar
 
-from tws_simulator.accounts import Ledger
-from tws_simulator.core import GatewayCore, Options
-from tws_simulator.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
-from tws_simulator.interference import Interference
+from tws_simulator.api.core import GatewayCore
+from tws_simulator.api.interference import Interference
+from tws_simulator.api.state import Options
 from tws_simulator.server import Clock, Server
+from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
+from tws_simulator.world.accounts import Ledger
 
 _START_S_MAX = 30.0
 _Result = TypeVar("_Result")
@@ -75,7 +76,7 @@ class Gateway:
         )
 
     def __repr__(self) -> str:
-        return f"<Gateway {self.host}:{self.port} {self.account} {len(self.core.sessions)} clients>"
+        return f"<Gateway {self.host}:{self.port} {self.account} {len(self.core.state.sessions)} clients>"
 
     @property
     def port(self) -> int:
@@ -83,11 +84,11 @@ class Gateway:
 
     @property
     def account(self) -> str:
-        return self.core.account
+        return self.core.state.world.account
 
     @property
     def ledger(self) -> Ledger:
-        return self.core.ledger
+        return self.core.state.world.ledger
 
     def disconnect_all(self) -> None:
         """Cut every connection at once, as a gateway that dies does."""

@@ -11,8 +11,8 @@ import ipaddress
 from collections.abc import Callable
 from typing import cast
 
-from tws_simulator.core import GatewayCore
-from tws_simulator.session import Session, SessionState
+from tws_simulator.api.core import GatewayCore
+from tws_simulator.api.session import Session, SessionState
 
 Clock = Callable[[], int]
 

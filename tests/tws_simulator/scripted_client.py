@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tws_simulator import GatewayCore, Interference, Options
-from tws_simulator.session import Session
+from tws_simulator.api.session import Session
 from tws_simulator.wire.codec import Codec, frame
 from tws_simulator.wire.row import Message, message
 
@@ -28,7 +28,7 @@ class ScriptedClient:
         session = core.connect()
         assert session is not None, "the gateway is full"
         self.session: Session = session
-        self.codec = Codec(min(newest, core.options.server_version))
+        self.codec = Codec(min(newest, core.state.options.server_version))
         self._received = bytearray()
         self.send_bytes(b"API\0" + frame(f"v100..{newest}".encode()))
         self.hello = self._next_payload()
@@ -41,7 +41,7 @@ class ScriptedClient:
         return self.replies()
 
     def send_bytes(self, data: bytes) -> None:
-        self.core.receive(self.session, data, self.core.now_ns)
+        self.core.receive(self.session, data, self.core.state.now_ns)
 
     def replies(self) -> list[Message]:
         found = []
@@ -54,7 +54,7 @@ class ScriptedClient:
         """What is told while time passes, up to and including the first message wanted."""
         told: list[Message] = []
         for _ in range(seconds_max * 4):
-            self.core.advance(self.core.now_ns + SECOND // 4)
+            self.core.advance(self.core.state.now_ns + SECOND // 4)
             for reply in self.replies():
                 told.append(reply)
                 if wanted(reply):

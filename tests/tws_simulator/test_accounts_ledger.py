@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tws_simulator.accounts import (
+from tws_simulator.world.accounts import (
     Execution,
     Ledger,
     LedgerFull,

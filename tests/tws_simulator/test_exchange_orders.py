@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tws_simulator.accounts import Ledger, PlacementKind, opening_positions
-from tws_simulator.exchange import Exchange
-from tws_simulator.market import SECOND_NS, Market, Quote, QuoteChanged, Traded, as_decimal
-from tws_simulator.tickets import (
+from tws_simulator.world.accounts import Ledger, PlacementKind, opening_positions
+from tws_simulator.world.exchange import Exchange
+from tws_simulator.world.market import SECOND_NS, Market, Quote, QuoteChanged, Traded, as_decimal
+from tws_simulator.world.tickets import (
     TRANSITIONS,
     Commissioned,
     Echo,
@@ -28,8 +28,8 @@ from tws_simulator.tickets import (
     Status,
     WhatIf,
 )
-from tws_simulator.universe import LISTINGS
-from tws_simulator.working_order import commission_usd
+from tws_simulator.world.universe import LISTINGS
+from tws_simulator.world.working_order import commission_usd
 
 START_NS = int(datetime(2026, 6, 22, 14, tzinfo=UTC).timestamp()) * SECOND_NS
 NOW_NS = START_NS + SECOND_NS

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tws_simulator.market import (
+from tws_simulator.world.market import (
     SECOND_NS,
     Market,
     MarketEvent,
@@ -23,7 +23,7 @@ from tws_simulator.market import (
     new_york_day,
     new_york_time,
 )
-from tws_simulator.universe import LISTINGS, VENUE_LETTERS, find
+from tws_simulator.world.universe import LISTINGS, VENUE_LETTERS, find
 
 
 def at(text: str) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.tws_simulator.scripted_client import START_NS, gateway_core
-from tws_simulator.handshake import Hello, NotTheApi, accept, negotiate, read_hello, refuse
-from tws_simulator.session import SessionState
+from tws_simulator.api.session import SessionState
 from tws_simulator.wire.codec import frame
+from tws_simulator.wire.handshake import Hello, NotTheApi, accept, negotiate, read_hello, refuse
 
 HELLO = b"API\0" + frame(b"v100..226")
 

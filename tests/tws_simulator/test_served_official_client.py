@@ -17,7 +17,7 @@ from ibapi.order_cancel import OrderCancel
 
 from tests.tws_simulator.official_client import NEWEST, connected, order, stock
 from tws_simulator import Gateway, GatewayThread, running_gateway
-from tws_simulator.handshake import NEWEST_SERVER_VERSION
+from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION
 
 pytestmark = pytest.mark.wire
 
@@ -51,7 +51,7 @@ def gateway(server_version: int) -> Iterator[GatewayThread]:
 def _wait_until_left(gateway: GatewayThread) -> None:
     """The official client's reader keeps its closed socket for up to a second; until then its id is in use."""
     deadline = time.monotonic() + 20
-    while gateway.call(lambda inside: bool(inside.core.sessions)):
+    while gateway.call(lambda inside: bool(inside.core.state.sessions)):
         assert time.monotonic() < deadline, "the client is still connected"
 
 

@@ -42,7 +42,7 @@ def test_the_echo_repeats_what_was_sent_and_adds_what_the_server_fills_in() -> N
     core = gateway_core()
     sent = {"orderType": "LMT", "lmtPrice": 10.0, "orderRef": "mine", "displaySize": 0, "modelCode": "m"}
     echo = of(_place(ScriptedClient(core), 1, **sent), "openOrder")[0]["order"]
-    assert (echo["account"], echo["orderRef"], echo["modelCode"]) == (core.account, "mine", "m")
+    assert (echo["account"], echo["orderRef"], echo["modelCode"]) == (core.state.world.account, "mine", "m")
     assert (echo["ocaType"], echo["clearingIntent"], echo["adjustedOrderType"]) == (3, "IB", "None")
     assert (echo["lmtPrice"], echo["trailStopPrice"], echo["auxPrice"]) == (10.0, 11.0, 0.0)
     assert not {"transmit", "displaySize", "softDollarTier"} & echo.keys()
@@ -83,7 +83,7 @@ def test_an_order_id_that_is_too_low_is_refused() -> None:
     client = ScriptedClient(core)
     _place(client, 5, orderType="LMT", lmtPrice=10.0)
     assert codes(_place(client, 3, orderType="LMT", lmtPrice=10.0)) == [(3, 103)]
-    assert len(core.exchange.open_orders()) == 1
+    assert len(core.state.world.exchange.open_orders()) == 1
 
 
 def test_an_order_for_an_unknown_contract_is_refused_under_its_own_id() -> None:
@@ -102,7 +102,7 @@ def test_a_what_if_is_answered_by_one_echo_with_margins() -> None:
     assert told[0]["order"]["whatIf"] is True
     assert state["initMarginAfter"] == pytest.approx(state["initMarginBefore"] + state["initMarginChange"])
     assert state["commissionAndFees"] > 0
-    assert core.ledger.executions == []
+    assert core.state.world.ledger.executions == []
 
 
 def test_open_orders_of_one_client_and_of_all() -> None:
@@ -183,16 +183,18 @@ def test_fills_of_a_client_that_is_away_are_kept_for_later() -> None:
     """Nobody is told; reqExecutions tells after the reconnect."""
     core = gateway_core()
     client = ScriptedClient(core)
-    quote = core.market.quote(AAPL["conId"])
+    quote = core.state.world.quote(AAPL["conId"])
     _place(client, 1, orderType="LMT", lmtPrice=quote.bid)
     core.disconnect(client.session)
     for step in range(1, 2000):
         core.advance(START_NS + step * 1_000_000_000)
-        if core.ledger.executions:
+        if core.state.world.ledger.executions:
             break
     back = ScriptedClient(core)
-    assert len(of(back.ask("reqExecutions", reqId=1, executionFilter={}), "execDetails")) == len(core.ledger.executions)
-    assert core.ledger.executions
+    assert len(of(back.ask("reqExecutions", reqId=1, executionFilter={}), "execDetails")) == len(
+        core.state.world.ledger.executions
+    )
+    assert core.state.world.ledger.executions
 
 
 def test_a_global_cancel_ends_the_orders_of_everybody_and_tells_their_owners() -> None:
@@ -203,4 +205,4 @@ def test_a_global_cancel_ends_the_orders_of_everybody_and_tells_their_owners() -
     _place(two, 1, orderType="LMT", lmtPrice=10.0)
     assert names(one.ask("reqGlobalCancel")) == ["orderStatus", "error"]
     assert names(two.replies()[-2:]) == ["orderStatus", "error"]
-    assert core.exchange.open_orders() == []
+    assert core.state.world.exchange.open_orders() == []

@@ -22,7 +22,7 @@ def test_a_line_opens_with_its_parameters_and_the_whole_picture() -> None:
     assert told[0]["minTick"] == Decimal("0.01")
     assert told[1]["marketDataType"] == 1
     assert _ticks(told) == [32, 33, 1, 0, 2, 3, 4, 5, 45, 8, 6, 7, 14, 9, 49]
-    quote = core.market.quote(AAPL["conId"])
+    quote = core.state.world.quote(AAPL["conId"])
     bid = next(tick for tick in told if tick.name == "tickPrice" and tick["tickType"] == 1)
     assert (bid["price"], bid["size"]) == (quote.bid, Decimal(quote.bid_size))
 
@@ -51,7 +51,7 @@ def test_rt_volume_is_told_when_it_was_asked_for() -> None:
     price, size, time_ms, volume, vwap, single = told[-1]["value"].split(";")
     assert float(price) > 0
     assert int(volume) >= int(size) > 0
-    assert abs(int(time_ms) - core.now_ns // 1_000_000) <= 1000
+    assert abs(int(time_ms) - core.state.now_ns // 1_000_000) <= 1000
     assert float(vwap) > 0
     assert single in ("true", "false")
     assert 48 not in _ticks(plain.replies())
@@ -62,7 +62,7 @@ def test_a_snapshot_ends_and_nothing_follows() -> None:
     client = ScriptedClient(gateway_core())
     told = client.ask("reqMktData", reqId=1, contract=AAPL, snapshot=True)
     assert told[-1].name == "tickSnapshotEnd"
-    assert client.session.quote_streams == {}
+    assert client.session.streams == {}
     assert client.ask("reqMktData", reqId=1, contract=AAPL, snapshot=True)[-1].name == "tickSnapshotEnd"
 
 
@@ -72,7 +72,7 @@ def test_a_cancelled_line_is_silent() -> None:
     client = ScriptedClient(core)
     client.ask("reqMktData", reqId=1, contract=AAPL)
     assert client.ask("cancelMktData", reqId=1) == []
-    core.advance(core.now_ns + 60 * 1_000_000_000)
+    core.advance(core.state.now_ns + 60 * 1_000_000_000)
     assert client.replies() == []
     assert codes(client.ask("cancelMktData", reqId=1)) == [(1, 300)]
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.tws_simulator.scripted_client import AAPL, SECOND, ScriptedClient, codes, gateway_core, names, of
 from tws_simulator import Interference
-from tws_simulator.session import Session, SessionState
+from tws_simulator.api.session import Session, SessionState
 from tws_simulator.wire.codec import Codec, frame, join_fields
 from tws_simulator.wire.row import Message, message
 
@@ -64,7 +64,7 @@ def test_the_gateway_takes_so_many_clients_and_no_more() -> None:
     for client_id in range(32):
         ScriptedClient(core, client_id=client_id)
     assert core.connect() is None
-    core.disconnect(core.sessions[0])
+    core.disconnect(core.state.sessions[0])
     assert core.connect() is not None
 
 
@@ -79,18 +79,18 @@ def test_the_time_is_not_told_again_within_four_seconds() -> None:
     """The second question gets no answer at all; milliseconds are always told."""
     core = gateway_core()
     client = ScriptedClient(core)
-    assert client.ask("reqCurrentTime")[0]["currentTime"] == core.now_ns // SECOND
+    assert client.ask("reqCurrentTime")[0]["currentTime"] == core.state.now_ns // SECOND
     assert client.ask("reqCurrentTime") == []
-    core.advance(core.now_ns + 4 * SECOND)
+    core.advance(core.state.now_ns + 4 * SECOND)
     assert names(client.ask("reqCurrentTime")) == ["currentTime"]
-    assert client.ask("reqCurrentTimeInMillis")[0]["currentTimeInMillis"] == core.now_ns // 1_000_000
+    assert client.ask("reqCurrentTimeInMillis")[0]["currentTimeInMillis"] == core.state.now_ns // 1_000_000
 
 
 def test_accounts_and_ids_can_be_asked_for_again() -> None:
     """One message each, unchanged."""
     core = gateway_core()
     client = ScriptedClient(core)
-    assert client.ask("reqManagedAccts")[0]["accountsList"] == core.account
+    assert client.ask("reqManagedAccts")[0]["accountsList"] == core.state.world.account
     assert client.ask("reqIds", numIds=1)[0]["orderId"] == 1
     assert client.ask("setServerLogLevel", logLevel=5) == []
 
@@ -130,7 +130,7 @@ def test_what_is_not_served_is_refused_by_its_code_and_counted(
         payload = (msg_id + 200).to_bytes(4, "big") + (b"\x08" + bytes([req_id]) if req_id > 0 else b"")
     client.send_bytes(frame(payload))
     assert codes(client.replies()) == [(req_id, code)]
-    assert core.unsupported[msg_id] == 1
+    assert core.state.unsupported[msg_id] == 1
 
 
 def test_a_request_that_cannot_be_read_ends_the_connection() -> None:
@@ -159,7 +159,7 @@ def test_ids_that_no_release_ever_sent_are_counted_as_one() -> None:
     client = ScriptedClient(core)
     for msg_id in (900, 901):
         client.send_bytes(frame(msg_id.to_bytes(4, "big")))
-    assert core.unsupported == {0: 2}
+    assert core.state.unsupported == {0: 2}
     assert codes(client.replies()) == [(-1, 321)] * 2
 
 
@@ -192,5 +192,5 @@ def test_sessions_and_gateways_describe_themselves() -> None:
     """For whoever debugs at night."""
     core = gateway_core()
     client = ScriptedClient(core)
-    assert repr(client.session) == "<Session 1 v226 running 0 lines>"
-    assert repr(core) == f"<GatewayCore {core.account} v226 1 clients>"
+    assert repr(client.session) == "<Session 1 v226 running 0 streams>"
+    assert repr(core) == f"<GatewayCore {core.state.world.account} v226 1 clients>"

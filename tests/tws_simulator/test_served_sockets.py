@@ -12,7 +12,7 @@ import pytest
 
 from tests.tws_simulator.scripted_client import AAPL
 from tws_simulator import Gateway, Interference, NotLoopback, running_gateway
-from tws_simulator.session import Session
+from tws_simulator.api.session import Session
 from tws_simulator.wire.codec import Codec, frame
 from tws_simulator.wire.row import Message, message
 
@@ -89,7 +89,7 @@ async def test_a_client_too_many_is_closed_without_a_word() -> None:
         writer.close()
         clients[0].close()
         async with asyncio.timeout(WAIT_S_MAX):
-            while len(gateway.core.sessions) > 1:
+            while len(gateway.core.state.sessions) > 1:
                 clients[1].request("reqIds", numIds=1)
                 await clients[1].until("nextValidId")
         again = await SocketClient.connect(gateway.port, 1)
@@ -141,7 +141,7 @@ async def test_stopping_closes_every_connection() -> None:
         client.request("reqMktData", reqId=1, contract=AAPL)
         await client.until("tickGeneric")
     await client.at_end()
-    assert gateway.core.sessions == []
+    assert gateway.core.state.sessions == []
 
 
 async def test_all_connections_can_be_cut_at_once() -> None:

@@ -1,6 +1,6 @@
 """The simulated gateway's instruments."""
 
-from tws_simulator.universe import LISTINGS, VENUE_LETTERS, canonical_exchange, find, trades_at
+from tws_simulator.world.universe import LISTINGS, VENUE_LETTERS, canonical_exchange, find, trades_at
 
 
 def test_documented_contract_ids():

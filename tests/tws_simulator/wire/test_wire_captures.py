@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tws_simulator import handshake
+from tws_simulator.wire import handshake
 from tws_simulator.wire.codec import Codec
 
 CAPTURES = Path(__file__).parents[2] / "data" / "wire"

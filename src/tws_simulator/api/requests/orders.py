@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
-from tws_simulator import notices
-from tws_simulator.contracts import resolve
-from tws_simulator.requests.order_lists import send_open_orders
-from tws_simulator.tickets import Notice, OrderTicket
-from tws_simulator.universe import SMART, Listing
+from tws_simulator.api import notices
+from tws_simulator.api.contracts import resolve
+from tws_simulator.api.requests.order_lists import send_open_orders
+from tws_simulator.api.session import Session
+from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.wire.row import Message, message
 from tws_simulator.wire.text import Values
-
-if TYPE_CHECKING:
-    from tws_simulator.core import GatewayCore
-    from tws_simulator.session import Session
+from tws_simulator.world.tickets import Notice, OrderTicket
+from tws_simulator.world.universe import SMART, Listing
 
 _CLIENT_THAT_BINDS = 0
 
 
-def _place_order(gateway: GatewayCore, session: Session, request: Message) -> None:
+def _place_order(gateway: GatewayState, session: Session, request: Message) -> None:
     order_id, contract, order = request.get("orderId", 0), request.get("contract", {}), request.get("order", {})
     found = resolve(contract)
     if not isinstance(found, Listing):
         session.send_error(order_id, found)
         return
     ticket = _ticket(session.client_id, order_id, found, contract, order)
-    events = gateway.exchange.place(ticket, gateway.now_ns)
+    events = gateway.world.exchange.place(ticket, gateway.now_ns)
     refused = bool(events) and all(isinstance(event, Notice) for event in events)
     if not refused:
         gateway.echoes.remember(session.client_id, order_id, order)
@@ -57,36 +54,36 @@ def _ticket(client_id: int, order_id: int, listing: Listing, contract: Values, o
     )
 
 
-def _cancel_order(gateway: GatewayCore, session: Session, request: Message) -> None:
-    gateway.deliver(gateway.exchange.cancel(session.client_id, request.get("orderId", 0), gateway.now_ns))
+def _cancel_order(gateway: GatewayState, session: Session, request: Message) -> None:
+    gateway.deliver(gateway.world.exchange.cancel(session.client_id, request.get("orderId", 0), gateway.now_ns))
 
 
-def _global_cancel(gateway: GatewayCore, session: Session, request: Message) -> None:
-    gateway.deliver(gateway.exchange.global_cancel(session.client_id, gateway.now_ns))
+def _global_cancel(gateway: GatewayState, session: Session, request: Message) -> None:
+    gateway.deliver(gateway.world.exchange.global_cancel(session.client_id, gateway.now_ns))
 
 
-def _req_open_orders(gateway: GatewayCore, session: Session, request: Message) -> None:
+def _req_open_orders(gateway: GatewayState, session: Session, request: Message) -> None:
     send_open_orders(gateway, session, session.client_id)
 
 
-def _req_all_open_orders(gateway: GatewayCore, session: Session, request: Message) -> None:
+def _req_all_open_orders(gateway: GatewayState, session: Session, request: Message) -> None:
     send_open_orders(gateway, session, None)
 
 
-def _req_auto_open_orders(gateway: GatewayCore, session: Session, request: Message) -> None:
+def _req_auto_open_orders(gateway: GatewayState, session: Session, request: Message) -> None:
     """Nothing to bind: nobody enters orders at the simulated gateway's own screen. No end marker, as in a real one."""
     if session.client_id != _CLIENT_THAT_BINDS:
         refusal = notices.invalid("Only the default client (i.e 0) can auto bind orders.")
         session.send_error(notices.NO_REQUEST, refusal)
 
 
-def _req_completed_orders(gateway: GatewayCore, session: Session, request: Message) -> None:
-    for view in gateway.exchange.completed_orders():
+def _req_completed_orders(gateway: GatewayState, session: Session, request: Message) -> None:
+    for view in gateway.world.exchange.completed_orders():
         session.send(gateway.echoes.completed_order(view))
     session.send(message("completedOrdersEnd"))
 
 
-HANDLERS = {
+HANDLERS: dict[str, Handler] = {
     "placeOrder": _place_order,
     "cancelOrder": _cancel_order,
     "reqGlobalCancel": _global_cancel,

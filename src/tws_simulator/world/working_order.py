@@ -5,9 +5,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from tws_simulator.accounts import ZERO
-from tws_simulator.market import Quote, QuoteChanged, as_decimal
-from tws_simulator.tickets import TIFS, TRANSITIONS, OrderStatus, OrderTicket, OrderView
+from tws_simulator.world.accounts import ZERO
+from tws_simulator.world.market import Quote, QuoteChanged, as_decimal
+from tws_simulator.world.tickets import TIFS, TRANSITIONS, OrderStatus, OrderTicket, OrderView
 
 # "IB Pro tiered" for US stocks at the lowest volume tier; exchange, clearing and regulatory fees are left out, so this
 # is an approximation.

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tws_simulator import notices
-from tws_simulator.contracts import resolve
-from tws_simulator.quotes import DELAYED, LIVE, QuoteStream
-from tws_simulator.universe import Listing
+from tws_simulator.api import notices
+from tws_simulator.api.contracts import resolve
+from tws_simulator.api.session import Session
+from tws_simulator.api.state import GatewayState, Handler
+from tws_simulator.api.streams.quotes import DELAYED, KIND, LIVE, QuoteStream
 from tws_simulator.wire.row import Message, message
-
-if TYPE_CHECKING:
-    from tws_simulator.core import GatewayCore
-    from tws_simulator.session import Session
+from tws_simulator.world.universe import Listing
 
 _TYPES = (1, 2, 3, 4)  # live, frozen, delayed, delayed frozen
 _DELAYED_TYPES = (3, 4)
 
 
-def _req_market_data_type(gateway: GatewayCore, session: Session, request: Message) -> None:
+def _req_market_data_type(gateway: GatewayState, session: Session, request: Message) -> None:
     """Silent, and without effect on lines already open: seen in captures."""
     wanted = request.get("marketDataType", 1)
     if wanted in _TYPES:
@@ -27,15 +23,14 @@ def _req_market_data_type(gateway: GatewayCore, session: Session, request: Messa
         session.send_error(notices.NO_REQUEST, notices.invalid(f"Invalid market data type: {wanted}"))
 
 
-def _req_mkt_data(gateway: GatewayCore, session: Session, request: Message) -> None:
+def _req_mkt_data(gateway: GatewayState, session: Session, request: Message) -> None:
     req_id = request.get("reqId", -1)
     listing = _checked(gateway, session, req_id, request)
     if listing is None:
         return
     data_type = LIVE if gateway.options.entitled else DELAYED
-    stream = QuoteStream(
-        req_id, listing, generic_ticks=_generic_ticks(request.get("genericTickList", "")), data_type=data_type
-    )
+    ticks = _generic_ticks(request.get("genericTickList", ""))
+    stream = QuoteStream(req_id, listing, gateway.world, generic_ticks=ticks, data_type=data_type)
     session.send(stream.parameters())
     if data_type == DELAYED and session.market_data_type not in _DELAYED_TYPES:
         session.send_error(req_id, notices.not_subscribed(listing))
@@ -44,21 +39,22 @@ def _req_mkt_data(gateway: GatewayCore, session: Session, request: Message) -> N
     snapshot = request.get("snapshot", False) or request.get("regulatorySnapshot", False)
     if data_type == DELAYED and not snapshot:
         session.send_error(req_id, notices.SHOWING_DELAYED)
-    for tick in stream.whole_picture(gateway.market.quote(listing.con_id)):
+    for tick in stream.whole_picture(gateway.world.quote(listing.con_id)):
         session.send(tick)
     if snapshot:
         session.send(message("tickSnapshotEnd", reqId=req_id))
     else:
-        session.quote_streams[req_id] = stream
+        session.streams[KIND, req_id] = stream
 
 
-def _checked(gateway: GatewayCore, session: Session, req_id: int, request: Message) -> Listing | None:
+def _checked(gateway: GatewayState, session: Session, req_id: int, request: Message) -> Listing | None:
     """The listing asked for; None when the request was refused."""
     contract = request.get("contract", {})
-    if req_id in session.quote_streams:
+    if (KIND, req_id) in session.streams:
         session.send_error(req_id, notices.DUPLICATE_TICKER_ID)
         return None
-    if sum(len(each.quote_streams) for each in gateway.sessions) >= gateway.options.lines_max:
+    lines = sum(kind == KIND for each in gateway.sessions for kind, _ in each.streams)
+    if lines >= gateway.options.lines_max:
         session.send_error(req_id, notices.TOO_MANY_LINES)
         return None
     if not contract.get("exchange"):
@@ -71,9 +67,9 @@ def _checked(gateway: GatewayCore, session: Session, req_id: int, request: Messa
     return None
 
 
-def _cancel_mkt_data(gateway: GatewayCore, session: Session, request: Message) -> None:
+def _cancel_mkt_data(gateway: GatewayState, session: Session, request: Message) -> None:
     req_id = request.get("reqId", -1)
-    if session.quote_streams.pop(req_id, None) is None:
+    if session.streams.pop((KIND, req_id), None) is None:
         session.send_error(req_id, notices.unknown_ticker_id(req_id))
 
 
@@ -82,7 +78,7 @@ def _generic_ticks(ticks: str) -> frozenset[int]:
     return frozenset(int(part) for part in ticks.split(",") if part.strip().isdigit())
 
 
-HANDLERS = {
+HANDLERS: dict[str, Handler] = {
     "reqMarketDataType": _req_market_data_type,
     "reqMktData": _req_mkt_data,
     "cancelMktData": _cancel_mkt_data,

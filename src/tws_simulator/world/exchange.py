@@ -19,9 +19,18 @@ from decimal import Decimal
 from hashlib import blake2b
 from typing import Final
 
-from tws_simulator.accounts import ZERO, Execution, Ledger, Placement, PlacementKind
-from tws_simulator.market import SECOND_NS, Market, MarketEvent, Quote, QuoteChanged, Traded, as_decimal, new_york_day
-from tws_simulator.tickets import (
+from tws_simulator.world.accounts import ZERO, Execution, Ledger, Placement, PlacementKind
+from tws_simulator.world.market import (
+    SECOND_NS,
+    Market,
+    MarketEvent,
+    Quote,
+    QuoteChanged,
+    Traded,
+    as_decimal,
+    new_york_day,
+)
+from tws_simulator.world.tickets import (
     ACTIONS,
     ORDER_TYPES,
     TIFS,
@@ -38,8 +47,8 @@ from tws_simulator.tickets import (
     Status,
     WhatIf,
 )
-from tws_simulator.universe import SMART, find, trades_at
-from tws_simulator.working_order import WorkingOrder, commission_usd
+from tws_simulator.world.universe import SMART, find, trades_at
+from tws_simulator.world.working_order import WorkingOrder, commission_usd
 
 ORDERS_PER_DAY_MAX: Final = 200_000  # at it, new orders are refused with 201
 DEAD_ORDERS_TOLD_MAX: Final = 20  # a global cancel answers 161 for at most this many finished orders

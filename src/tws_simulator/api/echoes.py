@@ -8,14 +8,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from tws_simulator import notices
-from tws_simulator.accounts import Commission, Execution
-from tws_simulator.contracts import described
-from tws_simulator.tickets import Commissioned, Echo, Executed, Notice, OrderEvent, OrderView, Status, WhatIf
-from tws_simulator.times import exchange_time
-from tws_simulator.universe import find
+from tws_simulator.api import notices
+from tws_simulator.api.contracts import described
 from tws_simulator.wire.row import Message, message, part
 from tws_simulator.wire.text import Values
+from tws_simulator.world.accounts import Commission, Execution
+from tws_simulator.world.tickets import Commissioned, Echo, Executed, Notice, OrderEvent, OrderView, Status, WhatIf
+from tws_simulator.world.times import exchange_time
+from tws_simulator.world.universe import find
 
 _ORDERS_MAX = 20_000
 _SUBMITTER = "simulated-user"

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from tws_simulator.api.peer import Peer
 from tws_simulator.wire.row import Message
-
-if TYPE_CHECKING:
-    from tws_simulator.session import Session
 
 
 class Interference:
@@ -17,14 +13,14 @@ class Interference:
         """Whether a new connection is accepted."""
         return True
 
-    def request(self, session: Session, message: Message) -> Message | None:
+    def request(self, peer: Peer, message: Message) -> Message | None:
         """What the gateway is to read instead; None to lose it."""
         return message
 
-    def reply(self, session: Session, message: Message) -> tuple[Message, ...]:
+    def reply(self, peer: Peer, message: Message) -> tuple[Message, ...]:
         """What the client is to be told instead."""
         return (message,)
 
-    def output(self, session: Session, data: bytes) -> bytes:
+    def output(self, peer: Peer, data: bytes) -> bytes:
         """The bytes that really go out."""
         return data

@@ -16,8 +16,8 @@ from typing import IO, Any, NoReturn
 import click
 
 from tws_simulator.gateway import Gateway
-from tws_simulator.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
 from tws_simulator.server import NotLoopback, require_loopback
+from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
 
 # A code means the same here and at ibkr-adapter, so that one table serves whoever starts both.
 EXIT_USAGE = 2
@@ -144,7 +144,7 @@ def _is_pipe(descriptor: int) -> bool:
 
 
 def _tell(gateway: Gateway, *, announce: bool) -> None:
-    options = gateway.core.options
+    options = gateway.core.state.options
     if announce:
         where = {
             "host": gateway.host,

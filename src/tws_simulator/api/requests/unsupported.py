@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tws_simulator import notices
+from tws_simulator.api import notices
+from tws_simulator.api.session import Session
 from tws_simulator.wire.codec import UnknownMessage, split_fields
 from tws_simulator.wire.protobuf import decode_protobuf
 from tws_simulator.wire.text import MalformedMessage
-
-if TYPE_CHECKING:
-    from tws_simulator.session import Session
 
 _DEPTH = (10092, "Deep market data is not supported for this combination of security type/exchange")
 _HISTORY = (162, "Historical Market Data Service error message:HMDS query returned no data")

@@ -23,7 +23,7 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import Final
 
-from tws_simulator.universe import Listing
+from tws_simulator.world.universe import Listing
 
 SECOND_NS: Final = 1_000_000_000
 MINUTE_NS: Final = 60 * SECOND_NS

@@ -1,29 +1,28 @@
-"""One client's connection, without its socket: bytes in, bytes out.
+"""One client's connection, without its socket: bytes in, requests out; messages in, bytes out.
 
     AWAITING_HELLO → AWAITING_START → RUNNING → CLOSED
 
-A session reads its frames, hands each request to the gateway, and collects what is to be sent in ``output``. Requests
-before START_API are ignored. After CLOSED nothing is read; what is in ``output`` is still to be sent.
+Requests before START_API are ignored. After CLOSED nothing is read; what is in ``output`` is still to be sent.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import TYPE_CHECKING
 
-from tws_simulator import handshake, notices
+from tws_simulator.api import notices
+from tws_simulator.api.interference import Interference
+from tws_simulator.api.peer import Peer
+from tws_simulator.api.streams.stream import Stream
+from tws_simulator.wire import handshake
 from tws_simulator.wire.codec import PAYLOAD_BYTES_MAX, Codec, UnknownMessage, frame
 from tws_simulator.wire.row import Message
 from tws_simulator.wire.text import MalformedMessage
 
-if TYPE_CHECKING:
-    from tws_simulator.core import GatewayCore
-    from tws_simulator.quotes import QuoteStream
-    from tws_simulator.summaries import SummarySubscription
-
 _LENGTH = struct.Struct("!I")
 _OUTPUT_BYTES_MAX = 16 * 1024 * 1024
+_LONG_AGO_NS = -(2**62)
 
 
 class SessionState(Enum):
@@ -42,32 +41,44 @@ _FOLLOWING = {
 
 
 class Session:
-    """What the gateway knows of one client: its dialect, its id, its subscriptions."""
+    """What the gateway knows of one client: its dialect, its id, its subscriptions.
 
-    def __init__(self, gateway: GatewayCore) -> None:
+    ``streams`` are the subscriptions by kind and request id (0 where a kind has no request ids). ``now`` tells the
+    gateway's time in nanoseconds.
+    """
+
+    def __init__(
+        self, connection: int, server_version: int, interference: Interference, now: Callable[[], int]
+    ) -> None:
+        self.peer = Peer(connection)
         self.state = SessionState.AWAITING_HELLO
-        self.codec = Codec(gateway.options.server_version)
-        self.client_id = -1
+        self.codec = Codec(server_version)
         self.options = ""
         self.market_data_type = 1
-        self.quote_streams: dict[int, QuoteStream] = {}
-        self.summaries: dict[int, SummarySubscription] = {}
-        self.wants_positions = False
-        self.time_answered_ns = -(2**62)
+        self.streams: dict[tuple[str, int], Stream] = {}
+        self.time_answered_ns = _LONG_AGO_NS
         self.output = bytearray()
-        self._gateway = gateway
+        self._interference = interference
+        self._now = now
         self._unread = bytearray()
 
     def __repr__(self) -> str:
-        lines = f"{len(self.quote_streams)} lines"
-        return f"<Session {self.client_id} v{self.codec.server_version} {self.state.value} {lines}>"
+        streams = f"{len(self.streams)} streams"
+        return f"<Session {self.client_id} v{self.codec.server_version} {self.state.value} {streams}>"
+
+    @property
+    def client_id(self) -> int:
+        return self.peer.client_id
 
     def enter(self, state: SessionState) -> None:
         if state not in _FOLLOWING[self.state]:
             raise AssertionError(f"{self.state} cannot become {state}")
         self.state = state
+        if state is SessionState.CLOSED:
+            self.streams.clear()
 
-    def receive(self, data: bytes) -> None:
+    def receive(self, data: bytes) -> Iterator[Message | UnknownMessage]:
+        """The requests in ``data``, one by one: what is done about one may end the session before the next."""
         if self.state is SessionState.CLOSED:
             return
         self._unread += data
@@ -77,24 +88,26 @@ class Session:
             payload = self._next_payload()
             if payload is None:
                 return
-            self._read_request(payload)
+            request = self._read_request(payload)
+            if request is not None:
+                yield request
 
     def send(self, message: Message) -> None:
-        for passed in self._gateway.interference.reply(self, message):
+        for passed in self._interference.reply(self.peer, message):
             self.output += frame(self.codec.encode_reply(passed))
         if len(self.output) > _OUTPUT_BYTES_MAX:
             self.enter(SessionState.CLOSED)  # one burst of requests asked for more than anybody reads
 
     def send_error(self, msg_id: int, code_and_text: tuple[int, str]) -> None:
-        self.send(notices.error(msg_id, code_and_text, self._gateway.now_ns))
+        self.send(notices.error(msg_id, code_and_text, self._now()))
 
     def take_output(self) -> bytes:
         data = bytes(self.output)
         self.output.clear()
-        return self._gateway.interference.output(self, data) if data else data
+        return self._interference.output(self.peer, data) if data else data
 
     def _read_hello(self) -> None:
-        own_newest = self._gateway.options.server_version
+        own_newest = self.codec.server_version
         try:
             hello = handshake.read_hello(bytes(self._unread))
         except handshake.NotTheApi:
@@ -110,7 +123,7 @@ class Session:
             return
         self.codec = Codec(version)
         self.options = hello.options
-        self.output += handshake.accept(version, self._gateway.now_ns)
+        self.output += handshake.accept(version, self._now())
         self.enter(SessionState.AWAITING_START)
 
     def _next_payload(self) -> bytes | None:
@@ -126,19 +139,15 @@ class Session:
         del self._unread[: 4 + length]
         return payload
 
-    def _read_request(self, payload: bytes) -> None:
+    def _read_request(self, payload: bytes) -> Message | UnknownMessage | None:
         try:
             request = self.codec.decode_request(payload)
         except UnknownMessage as unknown:
-            if self.state is SessionState.RUNNING:
-                self._gateway.refuse_unknown(self, unknown)
-            return
+            return unknown
         except MalformedMessage as fault:
             self._give_up(str(fault))
-            return
-        passed = self._gateway.interference.request(self, request)
-        if passed is not None:
-            self._gateway.handle(self, passed)
+            return None
+        return self._interference.request(self.peer, request)
 
     def _give_up(self, cause: str) -> None:
         """A gateway by default does not maintain a connection on which a request had incorrect fields."""

@@ -8,7 +8,7 @@ from enum import Enum
 from hashlib import blake2b
 from typing import Final
 
-from tws_simulator.universe import find
+from tws_simulator.world.universe import find
 
 OPENING_CASH_USD: Final = Decimal("1000000.00")
 OPENING_SPY_SHARES: Final = 100

@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Final
 
-from tws_simulator.accounts import Commission, Execution
+from tws_simulator.world.accounts import Commission, Execution
 
 ACTIONS: Final = ("BUY", "SELL", "SSHORT")
 ORDER_TYPES: Final = ("MKT", "LMT")

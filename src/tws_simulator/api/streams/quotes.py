@@ -5,16 +5,18 @@ Delayed lines show the same market under IB's delayed tick ids; the simulator do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from decimal import Decimal
 from enum import IntEnum
 from typing import Any
 
-from tws_simulator.market import MarketEvent, Quote, QuoteChanged, Traded
-from tws_simulator.universe import VENUE_LETTERS, Listing
+from tws_simulator.api.streams.stream import Change, Moment
 from tws_simulator.wire.row import Message, message
+from tws_simulator.world.market import Quote, Traded
+from tws_simulator.world.universe import VENUE_LETTERS, Listing
+from tws_simulator.world.world import World
 
+KIND = "quote"
 LIVE, DELAYED = 1, 3
 RTVOLUME = 233
 
@@ -65,30 +67,14 @@ _DELAYED_IDS = {
 _QUOTED = ((Tick.BID, Tick.BID_SIZE), (Tick.ASK, Tick.ASK_SIZE), (Tick.LAST, Tick.LAST_SIZE))
 
 
-@dataclass(slots=True)
-class Change:
-    """What the market did to one instrument in one step."""
-
-    quoted: bool = False
-    trades: list[Traded] = field(default_factory=list)
-
-
-def changes_by_contract(events: Iterable[MarketEvent]) -> dict[int, Change]:
-    changes: dict[int, Change] = {}
-    for event in events:
-        change = changes.setdefault(event.con_id, Change())
-        if isinstance(event, QuoteChanged):
-            change.quoted = True
-        else:
-            change.trades.append(event)
-    return changes
-
-
 class QuoteStream:
     """What one line has told its subscriber; ``update`` yields only what differs from that."""
 
-    def __init__(self, req_id: int, listing: Listing, *, generic_ticks: frozenset[int], data_type: int) -> None:
+    def __init__(
+        self, req_id: int, listing: Listing, world: World, *, generic_ticks: frozenset[int], data_type: int
+    ) -> None:
         self.req_id = req_id
+        self._world = world
         self.listing = listing
         self._delayed = data_type == DELAYED
         self._data_type = data_type
@@ -117,7 +103,12 @@ class QuoteStream:
         yield from self._price_once(Tick.CLOSE, quote.close)
         yield from self._generic_once(Tick.HALTED, 0.0)
 
-    def update(self, quote: Quote, change: Change) -> Iterator[Message]:
+    def tell(self, moment: Moment) -> Iterator[Message]:
+        change = moment.changes.get(self.listing.con_id)
+        if change is not None:
+            yield from self._update(self._world.quote(self.listing.con_id), change)
+
+    def _update(self, quote: Quote, change: Change) -> Iterator[Message]:
         if change.trades:
             yield from self._last_time(quote)
             yield from self._exchanges(change.trades[-1].exchange)

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
-from tws_simulator.echoes import commission_report, exec_details
-from tws_simulator.market import new_york_time
-from tws_simulator.tickets import ExecutionFilter
+from tws_simulator.api.echoes import commission_report, exec_details
+from tws_simulator.api.session import Session
+from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.wire.row import Message, message
 from tws_simulator.wire.text import Values
-
-if TYPE_CHECKING:
-    from tws_simulator.core import GatewayCore
-    from tws_simulator.session import Session
+from tws_simulator.world.market import new_york_time
+from tws_simulator.world.tickets import ExecutionFilter
 
 _SECOND = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1)
 
 
-def _req_executions(gateway: GatewayCore, session: Session, request: Message) -> None:
+def _req_executions(gateway: GatewayState, session: Session, request: Message) -> None:
     req_id = request.get("reqId", -1)
     wanted = _filter(request.get("executionFilter", {}), gateway.now_ns)
-    executions = gateway.exchange.executions(wanted)
+    executions = gateway.world.exchange.executions(wanted)
     for execution in executions:
         session.send(exec_details(req_id, execution))
     for execution in executions:
-        session.send(commission_report(gateway.ledger.commissions[execution.exec_id]))
+        session.send(commission_report(gateway.world.ledger.commissions[execution.exec_id]))
     session.send(message("execDetailsEnd", reqId=req_id))
 
 
@@ -61,4 +58,4 @@ def _new_york_offset(now_ns: int) -> timedelta:
     return new_york_time(now_ns).replace(tzinfo=None, microsecond=0) - utc
 
 
-HANDLERS = {"reqExecutions": _req_executions}
+HANDLERS: dict[str, Handler] = {"reqExecutions": _req_executions}

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tws_simulator.contracts import details, resolve
-from tws_simulator.universe import Listing
+from tws_simulator.api.contracts import details, resolve
+from tws_simulator.api.session import Session
+from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.wire.row import Message, message
-
-if TYPE_CHECKING:
-    from tws_simulator.core import GatewayCore
-    from tws_simulator.session import Session
+from tws_simulator.world.universe import Listing
 
 
-def _req_contract_details(gateway: GatewayCore, session: Session, request: Message) -> None:
+def _req_contract_details(gateway: GatewayState, session: Session, request: Message) -> None:
     """An unknown contract ends the request with error 200, without an end marker."""
     req_id, contract = request.get("reqId", -1), request.get("contract", {})
     found = resolve(contract)
@@ -25,4 +21,4 @@ def _req_contract_details(gateway: GatewayCore, session: Session, request: Messa
     session.send(message("contractDetailsEnd", reqId=req_id))
 
 
-HANDLERS = {"reqContractDetails": _req_contract_details}
+HANDLERS: dict[str, Handler] = {"reqContractDetails": _req_contract_details}

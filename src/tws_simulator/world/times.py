@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tws_simulator.market import new_york_time
-from tws_simulator.universe import US_EASTERN
+from tws_simulator.world.market import new_york_time
+from tws_simulator.world.universe import US_EASTERN
 
 
 def exchange_time(ts_ns: int) -> str:

@@ -1,0 +1,72 @@
+"""The simulated gateway without its sockets: told what clients sent and what time it is, it fills their outputs."""
+
+from __future__ import annotations
+
+from tws_simulator.api import requests
+from tws_simulator.api.interference import Interference
+from tws_simulator.api.session import Session, SessionState
+from tws_simulator.api.state import GatewayState, Options
+from tws_simulator.api.streams.stream import Moment
+from tws_simulator.wire.codec import PROTOBUF_ID_OFFSET, UnknownMessage
+from tws_simulator.wire.row import Message
+
+
+class GatewayCore:
+    """Moves ``state``, the world and its clients, from one message and one moment to the next."""
+
+    def __init__(self, options: Options, start_ns: int, interference: Interference | None = None) -> None:
+        self.state = GatewayState(options, start_ns)
+        self._interference = interference or Interference()
+        self._connections = 0
+
+    def __repr__(self) -> str:
+        state = self.state
+        return f"<GatewayCore {state.world.account} v{state.options.server_version} {len(state.sessions)} clients>"
+
+    def connect(self) -> Session | None:
+        """None when the gateway is full, or the interference refuses."""
+        state = self.state
+        if len(state.sessions) >= state.options.clients_max or not self._interference.admits():
+            return None
+        self._connections += 1
+        session = Session(self._connections, state.options.server_version, self._interference, lambda: state.now_ns)
+        state.sessions.append(session)
+        return session
+
+    def disconnect(self, session: Session) -> None:
+        """Orders stay at the exchange; subscriptions end with their connection."""
+        self.state.sessions.remove(session)
+        session.enter(SessionState.CLOSED)
+
+    def receive(self, session: Session, data: bytes, now_ns: int) -> None:
+        self.advance(now_ns)
+        for request in session.receive(data):
+            if isinstance(request, UnknownMessage):
+                self._refuse(session, request)
+            else:
+                self._serve(session, request)
+
+    def advance(self, now_ns: int) -> None:
+        """Let the market, the exchange and the account live up to ``now_ns`` and tell the clients."""
+        state = self.state
+        if now_ns <= state.now_ns:
+            return
+        state.now_ns = now_ns
+        step = state.world.advance(now_ns)
+        state.deliver(step.order_events)
+        moment = Moment.after(now_ns, step.market_events)
+        for session in state.running():
+            for stream in list(session.streams.values()):
+                for message in stream.tell(moment):
+                    session.send(message)
+
+    def _serve(self, session: Session, request: Message) -> None:
+        self.state.requests[request.name] += 1
+        requests.serve(self.state, session, request)
+
+    def _refuse(self, session: Session, unknown: UnknownMessage) -> None:
+        if session.state is not SessionState.RUNNING:
+            return
+        known_range = 0 < unknown.msg_id <= PROTOBUF_ID_OFFSET
+        self.state.unsupported[unknown.msg_id if known_range else 0] += 1  # 0 counts what no release ever sent
+        requests.refuse_unknown(session, unknown)

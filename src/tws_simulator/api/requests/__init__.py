@@ -1,0 +1,29 @@
+"""What the gateway does with each request; one module for each family."""
+
+from __future__ import annotations
+
+from tws_simulator.api.requests import account, contracts, executions, market_data, orders, start
+from tws_simulator.api.requests.start import start_api
+from tws_simulator.api.requests.unsupported import refuse_unknown
+from tws_simulator.api.session import Session, SessionState
+from tws_simulator.api.state import GatewayState, Handler
+from tws_simulator.wire.row import Message
+
+__all__ = ["refuse_unknown", "serve"]
+
+HANDLERS: dict[str, Handler] = {
+    **start.HANDLERS,
+    **market_data.HANDLERS,
+    **contracts.HANDLERS,
+    **account.HANDLERS,
+    **orders.HANDLERS,
+    **executions.HANDLERS,
+}
+
+
+def serve(gateway: GatewayState, session: Session, message: Message) -> None:
+    """Before START_API a gateway listens to nothing else."""
+    if message.name == "startApi":
+        start_api(gateway, session, message)
+    elif session.state is SessionState.RUNNING:
+        HANDLERS[message.name](gateway, session, message)

@@ -1,0 +1,62 @@
+"""What all requests see of the gateway: its options, its world, and who is connected."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from tws_simulator.api.echoes import OrderEchoes
+from tws_simulator.api.session import Session, SessionState
+from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION
+from tws_simulator.wire.row import Message
+from tws_simulator.world.tickets import OrderEvent
+from tws_simulator.world.world import World
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """What kind of gateway is simulated.
+
+    ``accounts_after_ids`` sends nextValidId before managedAccounts, an order some gateways use. ``entitled`` False is
+    an account without live market data: it is shown delayed prices, when it asks for them. ``lines_max`` is how many
+    market data lines all clients together may have open. An account summary that was
+    asked for tells its changes every ``account_interval_s``: a real gateway takes three minutes.
+    """
+
+    seed: int = 0
+    server_version: int = NEWEST_SERVER_VERSION
+    accounts_after_ids: bool = False
+    entitled: bool = True
+    clients_max: int = 32
+    lines_max: int = 100
+    account_interval_s: float = 180.0
+
+
+class GatewayState:
+    """One world, and the clients connected to it."""
+
+    def __init__(self, options: Options, start_ns: int) -> None:
+        self.options = options
+        self.now_ns = start_ns
+        self.world = World(seed=options.seed, start_ns=start_ns)
+        self.echoes = OrderEchoes(self.world.account)
+        self.sessions: list[Session] = []
+        self.requests: Counter[str] = Counter()
+        self.unsupported: Counter[int] = Counter()
+
+    def running(self) -> list[Session]:
+        return [session for session in self.sessions if session.state is SessionState.RUNNING]
+
+    def session_of(self, client_id: int) -> Session | None:
+        return next((session for session in self.running() if session.client_id == client_id), None)
+
+    def deliver(self, events: Iterable[OrderEvent]) -> None:
+        """Tell each owner about its orders."""
+        for event in events:
+            owner = self.session_of(event.client_id)
+            if owner is not None:
+                owner.send(self.echoes.reply(event))
+
+
+Handler = Callable[[GatewayState, Session, Message], None]

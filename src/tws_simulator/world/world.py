@@ -1,0 +1,51 @@
+"""Everything that exists without a protocol: the market, the exchange and the account books, under one clock.
+
+    world = World(seed=7, start_ns=start)
+    step = world.advance(start + 60 * SECOND_NS)        # a minute of market and matching, no sockets
+
+It runs as fast as the machine allows: who asks for a day gets a day.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tws_simulator.world.accounts import Ledger, account_for, opening_positions
+from tws_simulator.world.exchange import Exchange
+from tws_simulator.world.market import Market, MarketEvent, Quote
+from tws_simulator.world.tickets import OrderEvent
+from tws_simulator.world.universe import LISTINGS
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happened in one call of ``advance``, each list in order of time."""
+
+    market_events: list[MarketEvent]
+    order_events: list[OrderEvent]
+
+
+class World:
+    """Equal seeds and starts give equal worlds, however the time is cut into calls of ``advance``."""
+
+    def __init__(self, *, seed: int, start_ns: int) -> None:
+        self.account = account_for(seed)
+        self.market = Market(LISTINGS, seed, start_ns)
+        self.ledger = Ledger(self.account, positions=opening_positions())
+        self.exchange = Exchange(self.market, self.ledger, seed, start_ns)
+
+    def __repr__(self) -> str:
+        return f"<World {self.market!r} {self.exchange!r}>"
+
+    def advance(self, now_ns: int) -> Step:
+        market_events = self.market.advance(now_ns)
+        return Step(market_events, self.exchange.advance(now_ns, market_events))
+
+    def quote(self, con_id: int) -> Quote:
+        """What the public sees of one instrument; KeyError for one that is not listed."""
+        return self.market.quote(con_id)
+
+    def marks(self) -> dict[int, Decimal]:
+        """Last price of every instrument, for valuing positions."""
+        return self.market.marks()
