@@ -2,10 +2,14 @@
 
 From server version 201 on a payload starts with a four-byte id, before that with the id as a first text field. A body
 whose id is above 200 is protobuf. Which form is sent is decided by the message's row; both are understood.
+
+Text from the gateway is UTF-8 at first, and from server version 153 on ASCII in which other characters are escaped the
+way Java does it, one escape for each UTF-16 unit: clients undo "\\u00e9", and some undo nothing else.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterable
 
@@ -16,9 +20,15 @@ from tws_simulator.wire.text import MalformedMessage, decode_text, encode_text
 
 FIRST_SERVER_VERSION_WITH_BINARY_IDS = 201
 PROTOBUF_ID_OFFSET = 200
-PAYLOAD_BYTES_MAX = 16 * 1024 * 1024
+FIRST_SERVER_VERSION_WITH_ASCII = 153
+PAYLOAD_BYTES_MAX = 1024 * 1024
+"""Of a request. The longest are an advisor's groups and an order's parameters, some ten kilobytes."""
+FIELDS_MAX = 20_000
 
 _LENGTH = struct.Struct("!I")
+_ID = re.compile(rb"[0-9]{1,9}\Z")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+_ESCAPES = re.compile(r"(?:\\u(?!00[0-7])[0-9a-fA-F]{4})+")
 _ROWS: tuple[Row, ...] = (
     *session.MESSAGES,
     *market_data.MESSAGES,
@@ -47,6 +57,7 @@ class Codec:
     def __init__(self, server_version: int) -> None:
         self.server_version = server_version
         self._binary_ids = server_version >= FIRST_SERVER_VERSION_WITH_BINARY_IDS
+        self._ascii_only = server_version >= FIRST_SERVER_VERSION_WITH_ASCII
 
     def encode_reply(self, message: Message) -> bytes:
         return self._encode(ROWS_BY_NAME[REPLY, message.name], message)
@@ -55,10 +66,10 @@ class Codec:
         return self._encode(ROWS_BY_NAME[REQUEST, message.name], message)
 
     def decode_request(self, payload: bytes, *, strict: bool = False) -> Message:
-        return self._decode(REQUEST, payload, strict)
+        return self._decode(REQUEST, payload, strict, foreign=True)
 
     def decode_reply(self, payload: bytes, *, strict: bool = False) -> Message:
-        return self._decode(REPLY, payload, strict)
+        return self._decode(REPLY, payload, strict, foreign=False)
 
     def _encode(self, row: Row, message: Message) -> bytes:
         if row.text is None or self.server_version >= row.protobuf_since:
@@ -67,9 +78,9 @@ class Codec:
         fields = encode_text(row.text, self.server_version, message.values)
         if self._binary_ids:
             return _LENGTH.pack(row.msg_id) + join_fields(fields)
-        return join_fields([str(row.msg_id), *fields])
+        return join_fields([str(row.msg_id), *fields], ascii_only=self._ascii_only)
 
-    def _decode(self, direction: Direction, payload: bytes, strict: bool) -> Message:
+    def _decode(self, direction: Direction, payload: bytes, strict: bool, *, foreign: bool) -> Message:
         msg_id, body = self._split_id(payload)
         is_protobuf = self._binary_ids and msg_id > PROTOBUF_ID_OFFSET
         base_id = msg_id - PROTOBUF_ID_OFFSET if is_protobuf else msg_id
@@ -77,8 +88,14 @@ class Codec:
         if row is None or (row.text is None and not is_protobuf):
             raise UnknownMessage(direction, base_id, body, protobuf=is_protobuf)
         if is_protobuf:
-            return Message(row.name, decode_protobuf(row.protobuf, body, strict=strict))
-        return Message(row.name, decode_text(row.text or "", self.server_version, split_fields(body), strict=strict))
+            return Message(row.name, decode_protobuf(row.protobuf, body, strict=strict, foreign=foreign))
+        if foreign and body.count(b"\0") > FIELDS_MAX:
+            raise MalformedMessage(f"more than {FIELDS_MAX} fields")
+        fields = split_fields(body)
+        if self._ascii_only and not foreign:
+            fields = [_unescaped(field) for field in fields]
+        values = decode_text(row.text or "", self.server_version, fields, strict=strict, foreign=foreign)
+        return Message(row.name, values)
 
     def _split_id(self, payload: bytes) -> tuple[int, bytes]:
         if self._binary_ids:
@@ -86,10 +103,9 @@ class Codec:
                 raise MalformedMessage("a payload without an id")
             return _LENGTH.unpack_from(payload)[0], payload[4:]
         head, _, body = payload.partition(b"\0")
-        try:
-            return int(head), body
-        except ValueError:
-            raise MalformedMessage(f"not a message id: {head[:20]!r}") from None
+        if _ID.match(head) is None:
+            raise MalformedMessage(f"not a message id: {head[:20]!r}")
+        return int(head), body
 
 
 def frame(payload: bytes) -> bytes:
@@ -100,9 +116,26 @@ def frames(payloads: Iterable[bytes]) -> bytes:
     return b"".join(map(frame, payloads))
 
 
-def join_fields(fields: Iterable[str]) -> bytes:
-    """Text beyond ASCII goes as escapes, as IB sends it since server version 153."""
-    return "".join(f"{text}\0" for text in fields).encode("ascii", "backslashreplace")
+def join_fields(fields: list[str], *, ascii_only: bool = True) -> bytes:
+    joined = "".join(f"{text}\0" for text in fields)
+    if joined.count("\0") != len(fields):  # protobuf may carry what would part a text field in two
+        joined = "".join(f"{text.replace(chr(0), '')}\0" for text in fields)
+    if joined.isascii():
+        return joined.encode("ascii")
+    return (_BEYOND_ASCII.sub(_escaped, joined) if ascii_only else joined).encode("utf-8", "replace")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{unit:04x}" for (unit,) in struct.iter_unpack("!H", units))
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPES.sub(_characters, text) if "\\u" in text else text
+
+
+def _characters(found: re.Match[str]) -> str:
+    return bytes.fromhex(found[0].replace("\\u", "")).decode("utf-16-be", "replace")
 
 
 def split_fields(body: bytes) -> list[str]:

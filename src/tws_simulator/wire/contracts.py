@@ -8,17 +8,18 @@ _REQUEST = f"""
 """
 
 _DETAILS = """
-    reqId:i contract.symbol:s contract.secType:s contract.lastTradeDateOrContractMonth:s contract.lastTradeDate:s@182..
+    =8@..163 reqId:i contract.symbol:s contract.secType:s contract.lastTradeDateOrContractMonth:s
+    contract.lastTradeDate:s@182..
     contract.strike:n=0 contract.right:s contract.exchange:s contract.currency:s contract.localSymbol:s
     contractDetails.marketName:s contract.tradingClass:s contract.conId:i=0 contractDetails.minTick:d
-    contract.multiplier:n contractDetails.orderTypes:s contractDetails.validExchanges:s
-    contractDetails.priceMagnifier:i=1
+    contractDetails.mdSizeMultiplier:i=1@..163 contract.multiplier:n contractDetails.orderTypes:s
+    contractDetails.validExchanges:s contractDetails.priceMagnifier:i=1
     contractDetails.underConId:i=0 contractDetails.longName:s contract.primaryExch:s contractDetails.contractMonth:s
     contractDetails.industry:s contractDetails.category:s contractDetails.subcategory:s contractDetails.timeZoneId:s
     contractDetails.tradingHours:s contractDetails.liquidHours:s contractDetails.evRule:s contractDetails.evMultiplier:n
-    contractDetails.secIdList% contractDetails.aggGroup:i contractDetails.underSymbol:s contractDetails.underSecType:s
-    contractDetails.marketRuleIds:s contractDetails.realExpirationDate:s contractDetails.stockType:s
-    contractDetails.minSize:d contractDetails.sizeIncrement:d contractDetails.suggestedSizeIncrement:d
+    contractDetails.secIdList% contractDetails.aggGroup:i! contractDetails.underSymbol:s contractDetails.underSecType:s
+    contractDetails.marketRuleIds:s contractDetails.realExpirationDate:s contractDetails.stockType:s@152..
+    contractDetails.minSize:d@163.. contractDetails.sizeIncrement:d@164.. contractDetails.suggestedSizeIncrement:d@164..
     @179..(?contract.secType=FUND(
         contractDetails.fundName:s contractDetails.fundFamily:s contractDetails.fundType:s
         contractDetails.fundFrontLoad:s contractDetails.fundBackLoad:s contractDetails.fundBackLoadTimeInterval:s

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tws_simulator.wire.codec import frame, join_fields
 
-OLDEST_SERVER_VERSION = 176
+OLDEST_SERVER_VERSION = 151
 NEWEST_SERVER_VERSION = 226
 
 _PREFIX = b"API\0"

@@ -74,21 +74,23 @@ _PLACE = f"""
     order.softDollarTier.name:s order.softDollarTier.value:s order.cashQty:f! order.mifid2DecisionMaker:s
     order.mifid2DecisionAlgo:s order.mifid2ExecutionTrader:s order.mifid2ExecutionAlgo:s
     order.dontUseAutoPriceForHedge:b=0 order.isOmsContainer:b=0 order.discretionaryUpToLimitPrice:b=0
-    order.usePriceMgmtAlgo:i order.duration:i! order.postToAts:i! order.autoCancelParent:b=0
-    order.advancedErrorOverride:s order.manualOrderTime:s
-    ?contract.exchange=IBKRATS(order.minTradeQty:i)
-    ?order.orderType=PEGBEST|PEG_BEST(
-        order.minCompeteSize:i order.competeAgainstBestOffset:f
-        ?order.competeAgainstBestOffset=inf(order.midOffsetAtWhole:f order.midOffsetAtHalf:f)
+    order.usePriceMgmtAlgo:i order.duration:i!@158.. order.postToAts:i!@160.. order.autoCancelParent:b=0@162..
+    order.advancedErrorOverride:s@166.. order.manualOrderTime:s@169..
+    @170..(
+        ?contract.exchange=IBKRATS(order.minTradeQty:i)
+        ?order.orderType=PEGBEST|PEG_BEST(
+            order.minCompeteSize:i order.competeAgainstBestOffset:x
+            ?order.competeAgainstBestOffset=inf(order.midOffsetAtWhole:f order.midOffsetAtHalf:f)
+        )
+        ?order.orderType=PEGMID|PEG_MID(order.midOffsetAtWhole:f order.midOffsetAtHalf:f)
     )
-    ?order.orderType=PEGMID|PEG_MID(order.midOffsetAtWhole:f order.midOffsetAtHalf:f)
     order.customerAccount:s@183.. order.professionalCustomer:b=0@184.. @187..189(= =2147483647)
     order.includeOvernight:b=0@189.. order.manualOrderIndicator:i!@192.. order.imbalanceOnly:b=0@199..
 """
 
 # Between 187 and 189 a cancel carried three fields for requests for quotes, and then no more.
 _CANCEL = """
-    =1@..191 orderId:i orderCancel.manualOrderCancelTime:s @187..189(= = =2147483647)
+    =1@..191 orderId:i orderCancel.manualOrderCancelTime:s@169.. @187..189(= = =2147483647)
     orderCancel.extOperator:s@192.. orderCancel.manualOrderIndicator:i!@192..
 """
 
@@ -116,7 +118,7 @@ _MARGINS = " ".join(
 _MARGINS_OUTSIDE_HOURS = " ".join(name.replace(":f!", "OutsideRTH:f!") for name in _MARGINS.split())
 
 _PEG_OFFSETS = """
-    order.minTradeQty:i order.minCompeteSize:i order.competeAgainstBestOffset:f order.midOffsetAtWhole:f
+    order.minTradeQty:i order.minCompeteSize:i order.competeAgainstBestOffset:x order.midOffsetAtWhole:f
     order.midOffsetAtHalf:f
 """
 
@@ -135,8 +137,9 @@ _OPEN = f"""
         order.deltaNeutralClearingIntent:s order.deltaNeutralOpenClose:s=? order.deltaNeutralShortSale:b=0
         order.deltaNeutralShortSaleSlot:i=0 order.deltaNeutralDesignatedLocation:s
     )
-    order.continuousUpdate:b=0 order.referencePriceType:i=0 order.trailStopPrice:f order.trailingPercent:f
-    order.basisPoints:f order.basisPointsType:i {_LEGS} {_SCALE}
+    order.continuousUpdate:b=0 order.referencePriceType:i=0
+    ?order.orderType=TRAIL|TRAIL_LIMIT(order.trailStopPrice:f) ?!order.orderType=TRAIL|TRAIL_LIMIT(=)
+    order.trailingPercent:f order.basisPoints:f order.basisPointsType:i {_LEGS} {_SCALE}
     order.hedgeType:s ?order.hedgeType(order.hedgeParam:s) order.optOutSmartRouting:b=0 order.clearingAccount:s
     order.clearingIntent:s order.notHeld:b=0 contract.deltaNeutralContract&(conId:i delta:f price:f) {_ALGORITHM}
     order.whatIf:b=0 orderState.status:s {_MARGINS} orderState.commissionAndFees:f orderState.minCommissionAndFees:f
@@ -152,10 +155,11 @@ _OPEN = f"""
     order.adjustedStopPrice:f! order.adjustedStopLimitPrice:f! order.adjustedTrailingAmount:f!
     order.adjustableTrailingUnit:i=0 order.softDollarTier.name:s order.softDollarTier.value:s
     order.softDollarTier.displayName:s order.cashQty:n=0 order.dontUseAutoPriceForHedge:b=1 order.isOmsContainer:b=0
-    order.discretionaryUpToLimitPrice:b=0 order.usePriceMgmtAlgo:i=0 order.duration:i order.postToAts:i
-    order.autoCancelParent:b=0 @170..({_PEG_OFFSETS}) order.customerAccount:s@183.. order.professionalCustomer:b=0@184..
-    order.bondAccruedInterest:s@185.. order.includeOvernight:b=0@189.. order.extOperator:s@193..
-    order.manualOrderIndicator:i!@193.. order.submitter:s@198.. order.imbalanceOnly:b=0@199..
+    order.discretionaryUpToLimitPrice:b=0 order.usePriceMgmtAlgo:i=0 order.duration:i@158.. order.postToAts:i@160..
+    order.autoCancelParent:b=0@162.. @170..({_PEG_OFFSETS}) order.customerAccount:s@183..
+    order.professionalCustomer:b=0@184.. order.bondAccruedInterest:s@185..
+    order.includeOvernight:b=0@189.. order.extOperator:s@193.. order.manualOrderIndicator:i!@193..
+    order.submitter:s@198.. order.imbalanceOnly:b=0@199..
 """
 
 _COMPLETED = f"""

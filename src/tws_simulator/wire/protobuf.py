@@ -6,23 +6,33 @@ number out. Every scalar is optional: absent is not a key.
     reqId:i price:f size:d contract:Contract legs:[ComboLeg] dates:[i] params:map
 
 Types: `i` any integer, `b` boolean, `f` double, `s` text, `d` a decimal carried as text, `n` a double that text
-messages write without a needless ".0"; a capitalised name is a message of `types.TYPES`; `map` is map<string, string>.
+messages write without a needless ".0", `x` a double that may be infinite; a capitalised name is a
+message of `types.TYPES`; `map` is map<string, string>.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from tws_simulator.wire.text import MalformedMessage, Values, plain
+from tws_simulator.wire.text import (
+    ITEMS_MAX,
+    TEXT_CHARACTERS_MAX,
+    UNSET_FLOAT,
+    MalformedMessage,
+    Values,
+    amount,
+    expect_measurable,
+    plain,
+)
 from tws_simulator.wire.types import TYPES
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_WIRE_TYPE = {"i": _VARINT, "b": _VARINT, "f": _FIXED64, "n": _FIXED64}
+_WIRE_TYPE = {"i": _VARINT, "b": _VARINT, "f": _FIXED64, "n": _FIXED64, "x": _FIXED64}
 _DOUBLE = struct.Struct("<d")
 _MASK = 2**64 - 1
 _PAIR = "key:s value:s"
@@ -37,9 +47,21 @@ def encode_protobuf(schema: str, values: Mapping[str, Any]) -> bytes:
     return bytes(out)
 
 
-def decode_protobuf(schema: str, body: bytes, *, strict: bool = False) -> Values:
-    """``strict`` refuses field numbers beyond the schema; a server skips them, as newer clients may send more."""
-    fields = _schema(schema)
+def decode_protobuf(schema: str, body: bytes, *, strict: bool = False, foreign: bool = False) -> Values:
+    """``strict`` refuses field numbers beyond the schema; a server skips them, as newer clients may send more.
+
+    ``foreign`` refuses what no client of IB sends: see `text.decode_text`.
+    """
+    return _decode(_schema(schema), body, _Limits(strict, foreign))
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    strict: bool
+    foreign: bool
+
+
+def _decode(fields: tuple[_Field, ...], body: bytes, limits: _Limits) -> Values:
     values: Values = {}
     at = 0
     while at < len(body):
@@ -47,8 +69,8 @@ def decode_protobuf(schema: str, body: bytes, *, strict: bool = False) -> Values
         number, wire_type = key >> 3, key & 7
         content, at = _content(body, at, wire_type)
         if 0 < number <= len(fields):
-            _store(fields[number - 1], wire_type, content, values, strict)
-        elif strict:
+            _store(fields[number - 1], wire_type, content, values, limits)
+        elif limits.strict:
             raise MalformedMessage(f"unknown field {number}")
     return values
 
@@ -101,7 +123,7 @@ def _bytes(field: _Field, value: Any) -> bytes:
 
 
 def _write_scalar(kind: str, value: Any, out: bytearray) -> None:
-    if kind in "fn":
+    if kind in "fnx":
         out += _DOUBLE.pack(value)
     else:
         _write_varint(int(value) & _MASK, out)  # negative numbers take ten bytes, as int32 does in protobuf
@@ -147,48 +169,70 @@ def _content(body: bytes, at: int, wire_type: int) -> tuple[int | bytes, int]:
     return bytes(body[at : at + length]), at + length
 
 
-def _store(field: _Field, wire_type: int, content: int | bytes, values: Values, strict: bool) -> None:
+def _store(field: _Field, wire_type: int, content: int | bytes, values: Values, limits: _Limits) -> None:
     if field.kind == "map":
-        pair = decode_protobuf(_PAIR, _expect_bytes(content), strict=strict)
-        values.setdefault(field.name, {})[pair.get("key", "")] = pair.get("value", "")
-    elif field.repeated and field.kind in _WIRE_TYPE and wire_type == _BYTES:
-        values.setdefault(field.name, []).extend(_unpacked(field.kind, _expect_bytes(content)))
+        pair = _decode(_schema(_PAIR), _expect_bytes(content), limits)
+        items = values.setdefault(field.name, {})
+        items[pair.get("key", "")] = pair.get("value", "")
     elif field.repeated:
-        values.setdefault(field.name, []).append(_value(field, content, strict))
+        items = values.setdefault(field.name, [])
+        if field.kind in _WIRE_TYPE and wire_type == _BYTES:
+            items.extend(_unpacked(field, _expect_bytes(content), limits))
+        else:
+            items.append(_value(field, content, limits))
     else:
-        values[field.name] = _value(field, content, strict)
+        value = _value(field, content, limits)
+        if value is None:
+            values.pop(field.name, None)
+        else:
+            values[field.name] = value
+        return
+    if limits.foreign and len(items) > ITEMS_MAX:
+        raise MalformedMessage(f"a list of {len(items)}")
 
 
-def _unpacked(kind: str, content: bytes) -> list[Any]:
-    wire_type = _WIRE_TYPE[kind]
-    found, at = [], 0
+def _unpacked(field: _Field, content: bytes, limits: _Limits) -> Iterator[Any]:
+    at = 0
     while at < len(content):
-        item, at = _content(content, at, wire_type)
-        found.append(_scalar(kind, item))
-    return found
+        item, at = _content(content, at, _WIRE_TYPE[field.kind])
+        if (value := _value(field, item, limits)) is not None:
+            yield value
 
 
-def _value(field: _Field, content: int | bytes, strict: bool) -> Any:
+def _value(field: _Field, content: int | bytes, limits: _Limits) -> Any:
     if field.nested:
-        return decode_protobuf(field.nested, _expect_bytes(content), strict=strict)
-    return _scalar(field.kind, content)
-
-
-def _scalar(kind: str, content: int | bytes) -> Any:
-    if kind in "ib":
-        if not isinstance(content, int):
-            raise MalformedMessage("a number was expected")
-        return bool(content) if kind == "b" else content - (1 << 64) if content >> 63 else content
+        return _decode(_schema(field.nested), _expect_bytes(content), limits)
+    if field.kind in "ib":
+        return _integer(field.kind, content)
     raw = _expect_bytes(content)
-    if kind in "fn":
-        if len(raw) != 8:
-            raise MalformedMessage("a double was expected")
-        return _DOUBLE.unpack(raw)[0]
+    return _double(field.kind, raw, limits) if field.kind in "fnx" else _text(field.kind, raw, limits)
+
+
+def _integer(kind: str, content: int | bytes) -> int | bool:
+    if not isinstance(content, int):
+        raise MalformedMessage("a number was expected")
+    return bool(content) if kind == "b" else content - (1 << 64) if content >> 63 else content
+
+
+def _double(kind: str, raw: bytes, limits: _Limits) -> float | None:
+    if len(raw) != 8:
+        raise MalformedMessage("a double was expected")
+    number: float = _DOUBLE.unpack(raw)[0]
+    if number == UNSET_FLOAT:
+        return None
+    if limits.foreign:
+        expect_measurable(kind, number)
+    return number
+
+
+def _text(kind: str, raw: bytes, limits: _Limits) -> str | Decimal | None:
+    if limits.foreign and len(raw) > TEXT_CHARACTERS_MAX:
+        raise MalformedMessage(f"a text of {len(raw)} bytes")
     try:
         text = raw.decode()
-        return Decimal(text) if kind == "d" else text
-    except (UnicodeDecodeError, InvalidOperation):
-        raise MalformedMessage(f"not {'a decimal' if kind == 'd' else 'text'}: {raw!r}") from None
+    except UnicodeDecodeError:
+        raise MalformedMessage(f"not text: {raw[:40]!r}") from None
+    return amount(text) if kind == "d" else text
 
 
 def _expect_bytes(content: int | bytes) -> bytes:

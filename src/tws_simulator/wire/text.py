@@ -12,31 +12,41 @@ A layout is one string that lists the fields of a message in their order on the 
     algoParams%             a count, then so many pairs of tag and value
     part&(conId:i delta:f)  a flag, then the group when it is 1
     ?kind(...)  ?kind=A|B(...)   a group that is there when the value read before is set, or is one of these
+    ?!kind=A|B(...)              a group that is there when it is none of these
     @182..(...)             a group that is there at these server versions
 
-Types: `i` integer, `b` boolean, `s` text, `d` decimal, `f` number written as IB's Java does ("0.0"), `n` number without
-a needless ".0", `c` the and/or of order conditions, `o` options ("tag=value;").
+Types: `i` integer, `b` boolean, `s` text, `d` decimal, `w` decimal of which only the whole part goes out (sizes before
+server version 163), `f` number written as IB's Java does ("0.0"), `n` number without a needless ".0", `x` number that
+may be infinite, `c` the and/or of order conditions, `o` options ("tag=value;").
 
 An absent value is simply not a key. IB writes it in text as an empty field, as 2147483647, 9223372036854775807,
 -9223372036854775808 or 1.7976931348623157E308, depending on the field; all are read as absent.
+
+What a client sends is not trusted: `foreign` says so, and bounds what may be read.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_DOWN, Decimal
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 Values = dict[str, Any]
-_Number = TypeVar("_Number", int, float, Decimal)
+
+ITEMS_MAX = 1_000
+"""Of a list in a request; the longest that IB itself accepts are combination legs and scale tables, far below it."""
+TEXT_CHARACTERS_MAX = 65_536
+"""Of one text in a request; an advisor's whole configuration as XML stays below it."""
 
 UNSET_INT = 2**31 - 1
 UNSET_LONG = 2**63 - 1
 UNSET_FLOAT = 1.7976931348623157e308
 _UNSET_DECIMALS = frozenset({Decimal(UNSET_INT), Decimal(UNSET_LONG), Decimal(-(2**63))})
+_UNSET_AS_DECIMAL = Decimal("1.7976931348623157E308")
 _UNSET_TEXT = {
     "i": "2147483647",
     "f": "1.7976931348623157E308",
@@ -44,10 +54,18 @@ _UNSET_TEXT = {
     "d": "-9223372036854775808",
 }
 _TOKEN = re.compile(r"\)|[^\s()]+\(?")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}\Z")
+_REAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\Z")
+_REAL_CHARACTERS_MAX = 400
+_EXPONENT_MAX = 40  # what has more is written out in full nowhere, and multiplies to no infinity
+_MESSAGE_CHARACTERS_MAX = 200
 
 
 class MalformedMessage(ValueError):
     """The bytes do not fit the layout of the message they claim to be."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause[:_MESSAGE_CHARACTERS_MAX])
 
 
 def encode_text(layout: str, server_version: int, values: Mapping[str, Any]) -> list[str]:
@@ -56,13 +74,19 @@ def encode_text(layout: str, server_version: int, values: Mapping[str, Any]) -> 
     return out
 
 
-def decode_text(layout: str, server_version: int, fields: list[str], *, strict: bool = False) -> Values:
-    """``strict`` refuses fields beyond the layout; a server ignores them, as newer clients may send more."""
+def decode_text(
+    layout: str, server_version: int, fields: list[str], *, strict: bool = False, foreign: bool = False
+) -> Values:
+    """``strict`` refuses fields beyond the layout; a server ignores them, as newer clients may send more.
+
+    ``foreign`` refuses what no client of IB sends: lists and texts without measure, numbers that are none.
+    """
     values: Values = {}
-    reader = _Reader(fields)
+    reader = _Reader(fields, foreign)
     _read(_fields_at(layout, server_version), reader, values)
     if strict and reader.position != len(fields):
-        raise MalformedMessage(f"{len(fields) - reader.position} fields left over: {fields[reader.position :]}")
+        left_over = fields[reader.position : reader.position + 10]
+        raise MalformedMessage(f"{len(fields) - reader.position} fields left over: {left_over}")
     return values
 
 
@@ -91,7 +115,10 @@ class _Pairs:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """A nested group: ``many`` after a count, ``flagged`` after a flag, ``when`` a value is set or one of ``among``."""
+    """A nested group: ``many`` after a count, ``flagged`` after a flag, ``when`` a value is set or one of ``among``.
+
+    ``unless`` it is one of ``among``.
+    """
 
     mode: str
     path: tuple[str, ...]
@@ -158,8 +185,9 @@ def _group(head: str, inner: tuple[_Node, ...]) -> _Node:
         return _Group("many", _path(head[:-1]), frozenset(), inner)
     if head.endswith("&"):
         return _Group("flagged", _path(head[:-1]), frozenset(), inner)
-    name, _, among = head.removeprefix("?").partition("=")
-    return _Group("when", _path(name), frozenset(among.replace("_", " ").split("|")) if among else frozenset(), inner)
+    name, _, among = head.removeprefix("?").removeprefix("!").partition("=")
+    values = frozenset(among.replace("_", " ").split("|")) if among else frozenset[str]()
+    return _Group("unless" if head.startswith("?!") else "when", _path(name), values, inner)
 
 
 def _single(token: str) -> _Node:
@@ -220,25 +248,38 @@ def _write_group(group: _Group, scope: Mapping[str, Any], out: list[str]) -> Non
         out.append("0" if value is None else "1")
         if value is not None:
             _write(group.inner, value, out)
-    elif _holds(value, group.among):
+    elif _holds(value, group.among) is (group.mode == "when"):
         _write(group.inner, scope, out)
 
 
 class _Reader:
-    __slots__ = ("fields", "position")
+    __slots__ = ("fields", "foreign", "position")
 
-    def __init__(self, fields: list[str]) -> None:
+    def __init__(self, fields: list[str], foreign: bool) -> None:
         self.fields = fields
+        self.foreign = foreign
         self.position = 0
 
     def take(self) -> str:
         if self.position >= len(self.fields):
-            raise MalformedMessage(f"ends after {self.position} fields: {self.fields}")
+            raise MalformedMessage(f"ends after {self.position} fields")
+        text = self.fields[self.position]
+        if self.foreign and len(text) > TEXT_CHARACTERS_MAX:
+            raise MalformedMessage(f"a field of {len(text)} characters")
         self.position += 1
-        return self.fields[self.position - 1]
+        return text
 
     def take_count(self) -> int:
-        return _number(self.take() or "0", int)
+        count = whole(self.take() or "0")
+        if count < 0 or count > (ITEMS_MAX if self.foreign else len(self.fields)):
+            raise MalformedMessage(f"a list of {count}")
+        return count
+
+    def take_value(self, kind: str, text: str) -> Any:
+        value = _parsed(kind, text)
+        if self.foreign and kind in "fnx":
+            expect_measurable(kind, value)
+        return value
 
 
 def _read(nodes: tuple[_Node, ...], reader: _Reader, scope: Values) -> None:
@@ -247,16 +288,21 @@ def _read(nodes: tuple[_Node, ...], reader: _Reader, scope: Values) -> None:
             case _Field(path, kind, absent):
                 text = reader.take()
                 if text and not (kind == "s" and text == absent):
-                    _store(scope, path, _parsed(kind, text))
+                    _store(scope, path, reader.take_value(kind, text))
             case _Constant():
                 reader.take()
             case _Scalars(path, kind):
-                _store(scope, path, [_parsed(kind, reader.take()) for _ in range(reader.take_count())] or None)
+                _store(scope, path, _scalars(kind, reader) or None)
             case _Pairs(path):
                 count = reader.take_count()
                 _store(scope, path, {reader.take(): reader.take() for _ in range(count)} or None)
             case _Group():
                 _read_group(node, reader, scope)
+
+
+def _scalars(kind: str, reader: _Reader) -> list[Any]:
+    found = [reader.take_value(kind, reader.take()) for _ in range(reader.take_count())]
+    return [value for value in found if value is not None]
 
 
 def _read_group(group: _Group, reader: _Reader, scope: Values) -> None:
@@ -271,7 +317,7 @@ def _read_group(group: _Group, reader: _Reader, scope: Values) -> None:
             part: Values = {}
             _read(group.inner, reader, part)
             _store(scope, group.path, part)
-    elif _holds(_lookup(scope, group.path), group.among):
+    elif _holds(_lookup(scope, group.path), group.among) is (group.mode == "when"):
         _read(group.inner, reader, scope)
 
 
@@ -302,6 +348,8 @@ def plain(number: Decimal | int | float) -> str:
     """A number as IB writes quantities: no exponent, no trailing zeros."""
     if isinstance(number, float):
         return repr(number).removesuffix(".0").replace("inf", "Infinity")
+    if not number:
+        return "0"
     text = format(number, "f")
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
@@ -312,7 +360,9 @@ def _text(kind: str, value: Any) -> str:
             return "1" if value else "0"
         case "d" | "n":
             return plain(value)
-        case "f":
+        case "w":
+            return plain(Decimal(value).to_integral_value(ROUND_DOWN))
+        case "f" | "x":
             return repr(float(value)).replace("e+", "E").replace("e", "E").replace("inf", "Infinity")
         case "c":
             return "a" if value else "o"
@@ -324,16 +374,15 @@ def _text(kind: str, value: Any) -> str:
 def _parsed(kind: str, text: str) -> Any:
     match kind:
         case "i":
-            whole = _number(text, int)
-            return None if whole in (UNSET_INT, UNSET_LONG) else whole
+            number = whole(text)
+            return None if number in (UNSET_INT, UNSET_LONG) else number
         case "b":
             return text not in ("0", "false")
-        case "f" | "n":
-            number = _number(text, float)
-            return None if number == UNSET_FLOAT else number
-        case "d":
-            amount = _number(text, Decimal)
-            return None if amount in _UNSET_DECIMALS or amount >= Decimal(UNSET_FLOAT) else amount
+        case "f" | "n" | "x":
+            measure = _real(text)
+            return None if measure == UNSET_FLOAT else measure
+        case "d" | "w":
+            return amount(text)
         case "c":
             return text == "a"
         case "o":
@@ -341,8 +390,37 @@ def _parsed(kind: str, text: str) -> Any:
     return text
 
 
-def _number(text: str, of: Callable[[str], _Number]) -> _Number:
-    try:
-        return of(text)
-    except (ValueError, InvalidOperation):
-        raise MalformedMessage(f"not a number: {text!r}") from None
+def whole(text: str) -> int:
+    """Of at most 64 bits, as IB's longest integers; Python alone would read "1_0", " 7 " and numbers of any length."""
+    if _INTEGER.match(text) is None or not -(2**63) <= (number := int(text)) < 2**63:
+        raise MalformedMessage(f"not an integer: {text[:40]!r}")
+    return number
+
+
+def _real(text: str) -> float:
+    if text in ("Infinity", "-Infinity", "NaN"):
+        return float(text)
+    if len(text) > _REAL_CHARACTERS_MAX or _REAL.match(text) is None:
+        raise MalformedMessage(f"not a number: {text[:40]!r}")
+    return float(text)
+
+
+def amount(text: str) -> Decimal | None:
+    """A decimal; None for IB's several ways to write that there is none."""
+    if len(text) > _REAL_CHARACTERS_MAX or _REAL.match(text) is None:
+        raise MalformedMessage(f"not a decimal: {text[:40]!r}")
+    number = Decimal(text)
+    if number in _UNSET_DECIMALS or number == _UNSET_AS_DECIMAL:
+        return None
+    if not number:
+        return Decimal(0)
+    if not -_EXPONENT_MAX <= number.adjusted() <= _EXPONENT_MAX:
+        raise MalformedMessage(f"beyond all measure: {text[:40]!r}")
+    return number
+
+
+def expect_measurable(kind: str, number: float | None) -> None:
+    """A client's price or quantity is a finite number; only an offset without limit is sent as infinite."""
+    if number is None or abs(number) < 10.0**_EXPONENT_MAX or (kind == "x" and number == math.inf):
+        return
+    raise MalformedMessage(f"beyond all measure: {number}")

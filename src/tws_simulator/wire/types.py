@@ -78,7 +78,7 @@ TYPES = {
         mifid2ExecutionAlgo:s dontUseAutoPriceForHedge:b isOmsContainer:b discretionaryUpToLimitPrice:b
         autoCancelDate:s filledQuantity:d refFuturesConId:i autoCancelParent:b shareholder:s imbalanceOnly:b
         routeMarketableToBbo:i parentPermId:i usePriceMgmtAlgo:i duration:i postToAts:i advancedErrorOverride:s
-        manualOrderTime:s minTradeQty:i minCompeteSize:i competeAgainstBestOffset:f midOffsetAtWhole:f
+        manualOrderTime:s minTradeQty:i minCompeteSize:i competeAgainstBestOffset:x midOffsetAtWhole:f
         midOffsetAtHalf:f customerAccount:s professionalCustomer:b bondAccruedInterest:s includeOvernight:b
         manualOrderIndicator:i submitter:s deactivate:b postOnly:b allowPreOpen:b ignoreOpenAuction:b
         seekPriceImprovement:i whatIfType:i hedgeMaxSize:i conditionsIncludeOvernight:b

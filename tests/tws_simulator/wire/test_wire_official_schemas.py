@@ -55,7 +55,7 @@ OFFICIAL_NAMES = {
     "execDetails": "ExecutionDetails",
     "execDetailsEnd": "ExecutionDetailsEnd",
 }
-KINDS = {"TYPE_INT32": "i", "TYPE_INT64": "i", "TYPE_BOOL": "b", "TYPE_DOUBLE": "fn", "TYPE_STRING": "sd"}
+KINDS = {"TYPE_INT32": "i", "TYPE_INT64": "i", "TYPE_BOOL": "b", "TYPE_DOUBLE": "fnx", "TYPE_STRING": "sd"}
 SCHEMAS = {
     **{OFFICIAL_NAMES.get(row.name, row.name[0].upper() + row.name[1:]): row.protobuf for row in ROWS_BY_NAME.values()},
     **TYPES,
