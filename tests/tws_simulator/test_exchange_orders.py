@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tws_simulator.world.accounts import Ledger, PlacementKind, opening_positions
+from tws_simulator.world.calendar import SECOND_NS
 from tws_simulator.world.exchange import Exchange
-from tws_simulator.world.market import SECOND_NS, Market, Quote, QuoteChanged, Traded, as_decimal
+from tws_simulator.world.market import Market, Quote, QuoteChanged, Traded, as_decimal
 from tws_simulator.world.tickets import (
     TRANSITIONS,
     Commissioned,

@@ -10,7 +10,7 @@ from typing import Any
 from tws_simulator.api import notices
 from tws_simulator.wire.row import Message, message
 from tws_simulator.wire.text import Values
-from tws_simulator.world.market import new_york_time
+from tws_simulator.world.calendar import new_york_time
 from tws_simulator.world.universe import SMART, Listing, find, trades_at
 
 _DAYS_OF_HOURS = 6

@@ -20,16 +20,8 @@ from hashlib import blake2b
 from typing import Final
 
 from tws_simulator.world.accounts import ZERO, Execution, Ledger, Placement, PlacementKind
-from tws_simulator.world.market import (
-    SECOND_NS,
-    Market,
-    MarketEvent,
-    Quote,
-    QuoteChanged,
-    Traded,
-    as_decimal,
-    new_york_day,
-)
+from tws_simulator.world.calendar import SECOND_NS, new_york_day
+from tws_simulator.world.market import Market, MarketEvent, Quote, QuoteChanged, Traded, as_decimal
 from tws_simulator.world.tickets import (
     ACTIONS,
     ORDER_TYPES,

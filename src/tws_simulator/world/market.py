@@ -17,15 +17,15 @@ import random
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
 from operator import attrgetter
 from typing import Final
 
+from tws_simulator.world.calendar import SECOND_NS, new_york_day, new_york_time
 from tws_simulator.world.universe import Listing
 
-SECOND_NS: Final = 1_000_000_000
 MINUTE_NS: Final = 60 * SECOND_NS
 SLOT_NS: Final = 20_000_000
 SLOTS_PER_S: Final = SECOND_NS // SLOT_NS
@@ -386,19 +386,6 @@ def as_decimal(price: float) -> Decimal:
     return Decimal(str(price))
 
 
-def new_york_time(ts_ns: int) -> datetime:
-    """Wall-clock time in New York, without zone, by the rule in force since 2007; needs no time-zone database."""
-    utc = datetime.fromtimestamp(ts_ns // SECOND_NS, UTC).replace(tzinfo=None)
-    summer_from = _first_sunday(utc.year, 3) + timedelta(days=7, hours=7)  # second Sunday of March, 02:00 EST
-    summer_to = _first_sunday(utc.year, 11) + timedelta(hours=6)  # first Sunday of November, 02:00 EDT
-    return utc - timedelta(hours=4 if summer_from <= utc < summer_to else 5)
-
-
-def new_york_day(ts_ns: int) -> int:
-    """The date in New York, as the proleptic day number of ``date.toordinal``."""
-    return new_york_time(ts_ns).toordinal()
-
-
 def activity_at(ts_ns: int) -> float:
     """How busy the market is at this time of day; every day alike, weekends too: the simulator never closes."""
     time = new_york_time(ts_ns)
@@ -407,11 +394,6 @@ def activity_at(ts_ns: int) -> float:
         if hour < after:
             return low + (high - low) * (hour - before) / (after - before)
     raise AssertionError(f"no activity drawn for hour {hour}")
-
-
-def _first_sunday(year: int, month: int) -> datetime:
-    first = datetime(year, month, 1)
-    return first + timedelta(days=6 - first.weekday())
 
 
 def _bell(rng: random.Random) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tws_simulator.world.market import new_york_time
+from tws_simulator.world.calendar import new_york_time
 from tws_simulator.world.universe import US_EASTERN
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from tws_simulator.world.accounts import Ledger, account_for, opening_positions
+from tws_simulator.world.calendar import Calendar
 from tws_simulator.world.exchange import Exchange
 from tws_simulator.world.market import Market, MarketEvent, Quote
 from tws_simulator.world.tickets import OrderEvent
@@ -29,7 +30,8 @@ class Step:
 class World:
     """Equal seeds and starts give equal worlds, however the time is cut into calls of ``advance``."""
 
-    def __init__(self, *, seed: int, start_ns: int) -> None:
+    def __init__(self, *, seed: int, start_ns: int, always_open: bool = True) -> None:
+        self.calendar = Calendar(always_open=always_open)
         self.account = account_for(seed)
         self.market = Market(LISTINGS, seed, start_ns)
         self.ledger = Ledger(self.account, positions=opening_positions())

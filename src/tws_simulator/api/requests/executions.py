@@ -9,7 +9,7 @@ from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.wire.row import Message, message
 from tws_simulator.wire.text import Values
-from tws_simulator.world.market import new_york_time
+from tws_simulator.world.calendar import new_york_time
 from tws_simulator.world.tickets import ExecutionFilter
 
 _SECOND = 1_000_000_000
