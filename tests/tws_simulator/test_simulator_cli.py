@@ -16,7 +16,8 @@ from click.testing import CliRunner
 
 from ibkr_adapter import __version__
 from ibkr_adapter.errors import ExitCode
-from tws_simulator.cli import EXIT_ADDRESS, EXIT_USAGE, main
+from tws_simulator.cli import main
+from tws_simulator.cli.border import EXIT_ADDRESS, EXIT_USAGE
 from tws_simulator.world.accounts import account_for
 
 WAIT_S_MAX = 30.0

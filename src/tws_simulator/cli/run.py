@@ -1,0 +1,115 @@
+"""`tws-simulator run`: serve until interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import os
+import signal
+import stat
+import sys
+
+import click
+
+from tws_simulator.cli.border import EXIT_ADDRESS, EXIT_USAGE, fail
+from tws_simulator.gateway import Gateway
+from tws_simulator.server import NotLoopback, require_loopback
+from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address to listen on.")
+@click.option("--port", default=7497, show_default=True, type=click.IntRange(0, 65535), help="0 takes any free port.")
+@click.option("--seed", default=0, show_default=True, help="Equal seeds give equal markets and accounts.")
+@click.option(
+    "--server-version",
+    default=NEWEST_SERVER_VERSION,
+    show_default=True,
+    type=click.IntRange(OLDEST_SERVER_VERSION, NEWEST_SERVER_VERSION),
+    help="The newest version to agree to. Up to 200 all is text, from 213 on all is protobuf.",
+)
+@click.option("--accounts-after-ids", is_flag=True, help="Send nextValidId before managedAccounts, as some do.")
+@click.option("--not-entitled", is_flag=True, help="No live market data: delayed prices, for those who ask for them.")
+@click.option("--announce", is_flag=True, help="First print one JSON line that says where the simulator listens.")
+@click.option("--exit-with-parent", is_flag=True, help="Stop when standard input is closed.")
+def run(
+    host: str,
+    port: int,
+    seed: int,
+    server_version: int,
+    accounts_after_ids: bool,
+    not_entitled: bool,
+    announce: bool,
+    exit_with_parent: bool,
+) -> None:
+    """Serve until interrupted."""
+    if exit_with_parent and not _is_pipe(sys.stdin.fileno()):
+        raise click.UsageError("--exit-with-parent needs a pipe as standard input: start with stdin=PIPE")
+    try:
+        gateway = Gateway(
+            host=require_loopback(host),
+            port=port,
+            seed=seed,
+            server_version=server_version,
+            accounts_after_ids=accounts_after_ids,
+            entitled=not not_entitled,
+        )
+        asyncio.run(_serve(gateway, announce=announce, exit_with_parent=exit_with_parent))
+    except NotLoopback as refusal:
+        fail(EXIT_USAGE, str(refusal), "choose another --host")
+    except OSError as fault:
+        if fault.errno == errno.EADDRINUSE:
+            fail(EXIT_ADDRESS, f"port {port} is in use", "stop what listens there, or choose another with --port")
+        fail(EXIT_ADDRESS, f"cannot listen on {host}:{port}: {fault.strerror}", "try another --host or --port")
+
+
+async def _serve(gateway: Gateway, *, announce: bool, exit_with_parent: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with gateway:
+        _tell(gateway, announce=announce)
+        watch = await loop.connect_read_pipe(lambda: _ParentWatch(stop), sys.stdin) if exit_with_parent else None
+        await stop.wait()
+        if watch is not None:
+            watch[0].close()
+    with contextlib.suppress(OSError):  # a parent that has ended no longer reads
+        click.echo("stopped", err=announce)
+
+
+class _ParentWatch(asyncio.Protocol):
+    """The parent holds the other end of standard input: it is closed when the parent ends, however it ends."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop.set()
+
+
+def _is_pipe(descriptor: int) -> bool:
+    kind = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)
+
+
+def _tell(gateway: Gateway, *, announce: bool) -> None:
+    options = gateway.core.state.options
+    if announce:
+        where = {
+            "host": gateway.host,
+            "port": gateway.port,
+            "account": gateway.account,
+            "seed": options.seed,
+            "server_version": options.server_version,
+            "pid": os.getpid(),
+        }
+        click.echo(json.dumps(where))
+    click.echo(
+        f"listening on {gateway.host}:{gateway.port}, account {gateway.account}, seed {options.seed}, "
+        f"server version {options.server_version}; stop with Ctrl-C",
+        err=announce,
+    )
+    sys.stdout.flush()
