@@ -136,3 +136,12 @@ def test_ending_with_the_parent_needs_a_pipe() -> None:
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WAIT_S_MAX)
     assert result.returncode == 2
     assert "needs a pipe as standard input" in result.stderr
+
+
+def test_the_status_line_is_for_those_who_watch() -> None:
+    """Not without a terminal, unless asked for; it goes to standard error."""
+    with simulator("--announce", "--status") as process:
+        _announcement(process)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=WAIT_S_MAX)
+    assert " New York, always open | clients 0 | no streams | orders 0 open | in 0/s out 0/s" in told

@@ -43,8 +43,8 @@ _FOLLOWING = {
 class Session:
     """What the gateway knows of one client: its dialect, its id, its subscriptions.
 
-    ``streams`` are the subscriptions by kind and request id (0 where a kind has no request ids). ``now`` tells the
-    gateway's time in nanoseconds.
+    ``streams`` are the subscriptions by kind and request id (0 where a kind has no request ids); ``requests`` and
+    ``replies`` count messages. ``now`` tells the gateway's time in nanoseconds.
     """
 
     def __init__(
@@ -57,6 +57,8 @@ class Session:
         self.market_data_type = 1
         self.streams: dict[tuple[str, int], Stream] = {}
         self.time_answered_ns = _LONG_AGO_NS
+        self.requests = 0
+        self.replies = 0
         self.output = bytearray()
         self._interference = interference
         self._now = now
@@ -89,12 +91,14 @@ class Session:
             if payload is None:
                 return
             request = self._read_request(payload)
+            self.requests += 1
             if request is not None:
                 yield request
 
     def send(self, message: Message) -> None:
         for passed in self._interference.reply(self.peer, message):
             self.output += frame(self.codec.encode_reply(passed))
+            self.replies += 1
         if len(self.output) > _OUTPUT_BYTES_MAX:
             self.enter(SessionState.CLOSED)  # one burst of requests asked for more than anybody reads
 

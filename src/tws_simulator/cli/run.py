@@ -14,9 +14,13 @@ import sys
 import click
 
 from tws_simulator.cli.border import EXIT_ADDRESS, EXIT_USAGE, fail
+from tws_simulator.cli.status import Status
 from tws_simulator.gateway import Gateway
 from tws_simulator.server import NotLoopback, require_loopback
 from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
+
+_STATUS_INTERVAL_S = 1.0
+_ERASE_REST = "\x1b[K"
 
 
 @click.command()
@@ -34,6 +38,7 @@ from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VE
 @click.option("--not-entitled", is_flag=True, help="No live market data: delayed prices, for those who ask for them.")
 @click.option("--announce", is_flag=True, help="First print one JSON line that says where the simulator listens.")
 @click.option("--exit-with-parent", is_flag=True, help="Stop when standard input is closed.")
+@click.option("--status/--no-status", default=None, help="A live line of what goes on; by itself on a terminal.")
 def run(
     host: str,
     port: int,
@@ -43,8 +48,17 @@ def run(
     not_entitled: bool,
     announce: bool,
     exit_with_parent: bool,
+    status: bool | None,
 ) -> None:
-    """Serve until interrupted."""
+    """Serve until interrupted.
+
+    \b
+    Point any client of the TWS API at the address it prints:
+      tws-simulator run                          the port of a paper TWS, the newest protocol
+      tws-simulator run --port 4002              the port of a paper IB Gateway
+      tws-simulator run --server-version 176     as a gateway of 2023: all messages are text
+      tws-simulator run --not-entitled           no live data, as an account without subscriptions
+    """
     if exit_with_parent and not _is_pipe(sys.stdin.fileno()):
         raise click.UsageError("--exit-with-parent needs a pipe as standard input: start with stdin=PIPE")
     try:
@@ -56,7 +70,8 @@ def run(
             accounts_after_ids=accounts_after_ids,
             entitled=not not_entitled,
         )
-        asyncio.run(_serve(gateway, announce=announce, exit_with_parent=exit_with_parent))
+        shows = sys.stderr.isatty() if status is None else status
+        asyncio.run(_serve(gateway, announce=announce, exit_with_parent=exit_with_parent, shows_status=shows))
     except NotLoopback as refusal:
         fail(EXIT_USAGE, str(refusal), "choose another --host")
     except OSError as fault:
@@ -65,7 +80,7 @@ def run(
         fail(EXIT_ADDRESS, f"cannot listen on {host}:{port}: {fault.strerror}", "try another --host or --port")
 
 
-async def _serve(gateway: Gateway, *, announce: bool, exit_with_parent: bool) -> None:
+async def _serve(gateway: Gateway, *, announce: bool, exit_with_parent: bool, shows_status: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -73,11 +88,23 @@ async def _serve(gateway: Gateway, *, announce: bool, exit_with_parent: bool) ->
     async with gateway:
         _tell(gateway, announce=announce)
         watch = await loop.connect_read_pipe(lambda: _ParentWatch(stop), sys.stdin) if exit_with_parent else None
+        if shows_status:
+            await _show_status(gateway, stop)
         await stop.wait()
         if watch is not None:
             watch[0].close()
     with contextlib.suppress(OSError):  # a parent that has ended no longer reads
         click.echo("stopped", err=announce)
+
+
+async def _show_status(gateway: Gateway, stop: asyncio.Event) -> None:
+    """The line overwrites itself each second, and stands still when the simulator stops."""
+    status = Status()
+    while not stop.is_set():
+        click.echo(f"\r{status.line(gateway.core.state)}{_ERASE_REST}", nl=False, err=True)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _STATUS_INTERVAL_S)
+    click.echo(err=True)
 
 
 class _ParentWatch(asyncio.Protocol):
