@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tws_simulator.cli.border import Border
+from tws_simulator.cli.recording import inspect, record, replay
 from tws_simulator.cli.run import run
 
 
@@ -19,3 +20,6 @@ def main() -> None:
 
 
 main.add_command(run)
+main.add_command(record)
+main.add_command(replay)
+main.add_command(inspect)

@@ -65,10 +65,10 @@ def accept(server_version: int, now_ns: int) -> bytes:
     return frame(join_fields([str(server_version), stamp]))
 
 
-def refuse(own_newest: int, hello: Hello) -> bytes:
+def refuse(own_newest: int, hello: Hello, own_oldest: int = OLDEST_SERVER_VERSION) -> bytes:
     """The refusal in the oldest form of an error, which every client can read."""
     if hello.oldest > own_newest:
         code, text = "503", "The TWS is out of date and must be upgraded."
     else:
-        code, text = "506", f"Unsupported version: this gateway needs at least {OLDEST_SERVER_VERSION}."
+        code, text = "506", f"Unsupported version: this gateway needs at least {own_oldest}."
     return frame(join_fields(["4", "2", "-1", code, text]))

@@ -1,0 +1,1 @@
+"""Recordings of TWS API connections: taking them, looking at them, and serving them again."""
