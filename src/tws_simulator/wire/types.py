@@ -28,6 +28,38 @@ TYPES = {
         settlementMethod:s
     """,
     "IneligibilityReason": "id:s description:s",
+    "ContractDescription": "contract:Contract derivativeSecTypes:[s]",
+    "DepthMarketDataDescription": "exchange:s secType:s listingExch:s serviceDataType:s aggGroup:i",
+    "FamilyCode": "accountId:s familyCode:s",
+    "NewsProvider": "providerCode:s providerName:s",
+    "PriceIncrement": "lowEdge:n increment:n",
+    "SmartComponent": "bitNumber:i exchange:s exchangeLetter:s",
+    "LockAndExitConfig": "autoLogoffTime:s autoLogoffPeriod:s autoLogoffType:s",
+    "MessageConfig": "id:i title:s message:s defaultAction:s enabled:b",
+    "ApiConfig": "precautions:ApiPrecautionsConfig settings:ApiSettingsConfig",
+    "ApiPrecautionsConfig": """
+        bypassOrderPrecautions:b bypassBondWarning:b bypassNegativeYieldConfirmation:b bypassCalledBondWarning:b
+        bypassSameActionPairTradeWarning:b bypassFlaggedAccountsWarning:b bypassPriceBasedVolatilityWarning:b
+        bypassRedirectOrderWarning:b bypassNoOverfillProtection:b bypassRouteMarketableToBBO:b
+    """,
+    "ApiSettingsConfig": """
+        readOnlyApi:b totalQuantityForMutualFunds:b downloadOpenOrdersOnConnection:b includeVirtualFxPositions:b
+        prepareDailyPnL:b sendStatusUpdatesForVolatilityOrders:b encodeApiMessages:s socketPort:i
+        useNegativeAutoRange:b createApiMessageLogFile:b includeMarketDataInLogFile:b exposeTradingScheduleToApi:b
+        splitInsuredDepositFromCashBalance:b sendZeroPositionsForTodayOnly:b letApiAccountRequestsSwitchSubscription:b
+        useAccountGroupsWithAllocationMethods:b loggingLevel:s masterClientId:i bulkDataTimeout:i
+        componentExchSeparator:s showForexDataIn1_10Pips:b allowForexTradingIn1_10Pips:b
+        roundAccountValuesToNearestWholeNumber:b sendMarketDataInLotsForUsStocks:b showAdvancedOrderRejectInUi:b
+        rejectMessagesAboveMaxRate:b maintainConnectionOnIncorrectFields:b compatibilityModeNasdaqStocks:b
+        sendInstrumentTimezone:s sendForexDataInCompatibilityMode:b maintainAndResubmitOrdersOnReconnect:b
+        historicalDataMaxSize:i autoReportNettingEventContractTrades:b optionExerciseRequestType:s allowLocalhostOnly:b
+        trustedIPs:[s]
+    """,
+    "OrdersConfig": "smartRouting:OrdersSmartRoutingConfig",
+    "OrdersSmartRoutingConfig": """
+        seekPriceImprovement:b preOpenReroute:b doNotRouteToDarkPools:b defaultAlgorithm:s
+    """,
+    "UpdateConfigWarning": "messageId:i title:s message:s",
     "Execution": """
         orderId:i execId:s time:s acctNumber:s exchange:s side:s shares:d price:f permId:i clientId:i
         isLiquidation:b cumQty:d avgPrice:f orderRef:s evRule:s evMultiplier:n modelCode:s lastLiquidity:i
@@ -83,4 +115,10 @@ TYPES = {
         manualOrderIndicator:i submitter:s deactivate:b postOnly:b allowPreOpen:b ignoreOpenAuction:b
         seekPriceImprovement:i whatIfType:i hedgeMaxSize:i conditionsIncludeOvernight:b
     """,
+    "MarketDepthData": "position:i operation:i side:i price:f size:d marketMaker:s isSmartDepth:b",
+    "TickAttribLast": "pastLimit:b unreported:b",
+    "TickAttribBidAsk": "bidPastLow:b askPastHigh:b",
+    "HistoricalTick": "time:i price:f size:d",
+    "HistoricalTickLast": "time:i tickAttribLast:TickAttribLast price:f size:d exchange:s specialConditions:s",
+    "HistoricalTickBidAsk": "time:i tickAttribBidAsk:TickAttribBidAsk priceBid:f priceAsk:f sizeBid:d sizeAsk:d",
 }
