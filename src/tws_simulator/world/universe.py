@@ -2,73 +2,55 @@
 
 Prices, volatilities and volumes are round numbers near those of 2026: plausible starting points for a made-up market,
 not data.
+
+``LISTINGS`` are what the market quotes unless it is told otherwise: each costs the generator time in every slot, and
+their order is part of what a seed means. ``UNQUOTED`` can be looked up and described all the same, and quoted when a
+world is asked to.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from datetime import date
 from typing import Final
 
-SMART: Final = "SMART"
+from tws_simulator.world.companies import INDUSTRIES, ISINS
+from tws_simulator.world.listing import (
+    ORDER_TYPES,
+    SMART,
+    US_CENTRAL,
+    US_EASTERN,
+    VALID_EXCHANGES,
+    VENUE_LETTERS,
+    Listing,
+)
 
-# Venue -> its letter in ticks 32, 33 and 84; position = bit number, both as in a captured smartComponents (sv 225).
-VENUE_LETTERS: Final[dict[str, str]] = {
-    "AMEX": "A", "BEX": "B", "NYSENAT": "C", "FINRA": "D", "ISE": "I", "EDGEA": "J", "DRCTEDGE": "K", "CHX": "M",
-    "ARCA": "P", "NASDAQ": "Q", "IEX": "V", "T24X": "G", "PSX": "X", "BYX": "Y", "BATS": "Z", "NYSE": "N", "LTSE": "L",
-    "MEMX": "U", "PEARL": "H", "TXSE": "F",
-}  # fmt: skip
+__all__ = [
+    "EXCHANGE_ALIASES",
+    "LISTINGS",
+    "ORDER_TYPES",
+    "SMART",
+    "UNQUOTED",
+    "US_EASTERN",
+    "VALID_EXCHANGES",
+    "VENUE_LETTERS",
+    "Listing",
+    "canonical_exchange",
+    "everything",
+    "find",
+    "named",
+    "trades_at",
+]
+
 EXCHANGE_ALIASES: Final[dict[str, str]] = {"ISLAND": "NASDAQ"}
-
-US_EASTERN: Final = "US/Eastern"
-VALID_EXCHANGES: Final = (
-    SMART, "AMEX", "NYSE", "CHX", "ARCA", "NASDAQ", "DRCTEDGE", "BEX", "BATS", "EDGEA", "BYX", "IEX", "PEARL",
-    "NYSENAT", "LTSE", "MEMX", "PSX",
-)  # fmt: skip
-ORDER_TYPES: Final = ("DAY", "GTC", "IOC", "LMT", "MKT", "WHATIF")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Listing:
-    """One stock or fund as the gateway describes it, with what the market model needs to quote it.
-
-    ``volatility`` is annual (0.25 = 25 %); ``beta`` is the sensitivity to the common factor; ``spread_ticks`` the
-    usual distance of bid and ask.
-    """
-
-    con_id: int
-    symbol: str
-    long_name: str
-    primary_exchange: str
-    market_name: str
-    stock_type: str
-    sector: str
-    reference_price: float
-    volatility: float
-    average_volume: int
-    beta: float
-    spread_ticks: int = 1
-    sec_type: str = "STK"
-    currency: str = "USD"
-    min_tick: str = "0.01"
-    valid_exchanges: tuple[str, ...] = VALID_EXCHANGES
-    order_types: tuple[str, ...] = ORDER_TYPES
-    time_zone: str = US_EASTERN
-
-    @property
-    def trading_class(self) -> str:
-        return self.market_name
-
-    @property
-    def local_symbol(self) -> str:
-        return self.symbol
 
 
 def _fund(con_id: int, symbol: str, long_name: str, exchange: str, **model: float) -> Listing:
-    return _listing(
-        con_id, symbol, long_name, exchange, "NMS" if exchange == "NASDAQ" else symbol, "ETF", "fund", model
-    )
+    market_name = "NMS" if exchange == "NASDAQ" else symbol
+    return _listing(con_id, symbol, long_name, exchange, market_name, "ETF", "fund", model)
 
 
-def _share(con_id: int, symbol: str, long_name: str, sector: str, **model: float) -> Listing:
-    return _listing(con_id, symbol, long_name, "NASDAQ", "NMS", "COMMON", sector, model)
+def _share(con_id: int, symbol: str, long_name: str, sector: str, exchange: str = "NASDAQ", **model: float) -> Listing:
+    market_name = "NMS" if exchange == "NASDAQ" else symbol.replace(" ", "")
+    return _listing(con_id, symbol, long_name, exchange, market_name, "COMMON", sector, model)
 
 
 def _listing(
@@ -94,6 +76,53 @@ def _listing(
         average_volume=int(model["millions"] * 1_000_000),
         beta=model["beta"],
         spread_ticks=int(model["spread"]),
+        industry=INDUSTRIES.get(symbol, ("", "", "")),
+        isin=ISINS.get(symbol, ""),
+    )
+
+
+def _currency_pair(con_id: int, base: str, quote: str, long_name: str, price: float) -> Listing:
+    """The price increment is the one captured in a tickReqParams of EUR.USD."""
+    return Listing(
+        con_id=con_id,
+        symbol=base,
+        currency=quote,
+        local_name=f"{base}.{quote}",
+        long_name=long_name,
+        primary_exchange="",
+        market_name=f"{base}.{quote}",
+        stock_type="",
+        sector="currency",
+        reference_price=price,
+        volatility=0.08,
+        average_volume=0,
+        beta=0.0,
+        sec_type="CASH",
+        min_tick="0.00001",
+        valid_exchanges=("IDEALPRO",),
+        order_types=("ACTIVETIM", "AD", "DAY", "GTC", "IOC", "LMT", "MKT", "STP", "TRAIL", "WHATIF"),
+        market_rule=239,
+    )
+
+
+def _index(con_id: int, symbol: str, long_name: str, price: float, volatility: float) -> Listing:
+    return Listing(
+        con_id=con_id,
+        symbol=symbol,
+        long_name=long_name,
+        primary_exchange="",
+        market_name=symbol,
+        stock_type="",
+        sector="index",
+        reference_price=price,
+        volatility=volatility,
+        average_volume=0,
+        beta=1.0,
+        sec_type="IND",
+        valid_exchanges=("CBOE",),
+        order_types=(),
+        time_zone=US_CENTRAL,
+        market_rule=1,
     )
 
 
@@ -124,8 +153,87 @@ LISTINGS: Final[tuple[Listing, ...]] = (
            price=330.0, volatility=0.55, millions=90, beta=1.9, spread=4),
 )  # fmt: skip
 
-_BY_SYMBOL: Final = {listing.symbol: listing for listing in LISTINGS}
-_BY_CON_ID: Final = {listing.con_id: listing for listing in LISTINGS}
+UNQUOTED: Final[tuple[Listing, ...]] = (
+    # The conIds of IBM, EUR.USD and ESZ6 are documented like those above, SPX by IB's samples; the others are IB's
+    # public contract ids, unconfirmed by any capture here.
+    _share(8314, "IBM", "INTL BUSINESS MACHINES CORP", "software", "NYSE",
+           price=290.0, volatility=0.24, millions=4, beta=0.8, spread=4),
+    _share(498843743, "GE", "GE AEROSPACE", "industry", "NYSE",
+           price=300.0, volatility=0.28, millions=5, beta=1.1, spread=4),
+    _share(9599491, "F", "FORD MOTOR CO", "cars", "NYSE",
+           price=12.0, volatility=0.32, millions=60, beta=1.2, spread=1),
+    _share(1520593, "JPM", "JPMORGAN CHASE & CO", "banks", "NYSE",
+           price=300.0, volatility=0.23, millions=9, beta=1.1, spread=3),
+    _share(8894, "KO", "COCA-COLA CO/THE", "food", "NYSE",
+           price=70.0, volatility=0.15, millions=15, beta=0.5, spread=1),
+    _share(6459, "DIS", "WALT DISNEY CO/THE", "internet", "NYSE",
+           price=115.0, volatility=0.26, millions=8, beta=1.0, spread=1),
+    _share(4391, "AMD", "ADVANCED MICRO DEVICES", "hardware",
+           price=165.0, volatility=0.48, millions=50, beta=1.8, spread=1),
+    _share(270639, "INTC", "INTEL CORP", "hardware",
+           price=25.0, volatility=0.45, millions=90, beta=1.3, spread=1),
+    _share(15124833, "NFLX", "NETFLIX INC", "internet",
+           price=1200.0, volatility=0.32, millions=3, beta=1.1, spread=40),
+    _share(10098, "BAC", "BANK OF AMERICA CORP", "banks", "NYSE",
+           price=50.0, volatility=0.25, millions=35, beta=1.2, spread=1),
+    _share(13824, "WMT", "WALMART INC", "food", "NYSE",
+           price=100.0, volatility=0.20, millions=15, beta=0.7, spread=1),
+    _share(13977, "XOM", "EXXON MOBIL CORP", "energy", "NYSE",
+           price=112.0, volatility=0.23, millions=14, beta=0.7, spread=1),
+    _share(4762, "BA", "BOEING CO/THE", "industry", "NYSE",
+           price=220.0, volatility=0.33, millions=7, beta=1.2, spread=4),
+    _share(268084, "CSCO", "CISCO SYSTEMS INC", "hardware",
+           price=68.0, volatility=0.22, millions=18, beta=0.9, spread=1),
+    _share(444857009, "PLTR", "PALANTIR TECHNOLOGIES INC-A", "software",
+           price=160.0, volatility=0.60, millions=60, beta=1.9, spread=2),
+    _share(313130367, "AVGO", "BROADCOM INC", "hardware",
+           price=300.0, volatility=0.42, millions=20, beta=1.6, spread=3),
+    _share(72063691, "BRK B", "BERKSHIRE HATHAWAY INC-CL B", "banks", "NYSE",
+           price=490.0, volatility=0.16, millions=4, beta=0.7, spread=5),
+    _fund(73128548, "DIA", "SS SPDR DJIA ETF TRUST", "ARCA",
+          price=450.0, volatility=0.15, millions=4, beta=0.9, spread=2),
+    _fund(51529211, "GLD", "SPDR GOLD SHARES", "ARCA",
+          price=310.0, volatility=0.16, millions=10, beta=0.1, spread=1),
+    _fund(15547841, "TLT", "ISHARES 20+ YEAR TREASURY BD", "NASDAQ",
+          price=88.0, volatility=0.14, millions=35, beta=0.0, spread=1),
+    _fund(39039301, "SLV", "ISHARES SILVER TRUST", "ARCA",
+          price=35.0, volatility=0.28, millions=18, beta=0.2, spread=1),
+    _fund(43652089, "HYG", "ISHARES IBOXX HIGH YLD CORP", "ARCA",
+          price=80.0, volatility=0.07, millions=35, beta=0.3, spread=1),
+    _fund(4215220, "XLF", "FINANCIAL SELECT SECTOR SPDR", "ARCA",
+          price=53.0, volatility=0.18, millions=35, beta=1.0, spread=1),
+    _fund(136155102, "VOO", "VANGUARD S&P 500 ETF", "ARCA",
+          price=590.0, volatility=0.16, millions=6, beta=1.0, spread=2),
+    _currency_pair(12087792, "EUR", "USD", "European Monetary Union Euro", 1.16),
+    _currency_pair(12087797, "GBP", "USD", "British pound", 1.34),
+    _index(416904, "SPX", "S&P 500 Stock Index", 6400.0, 0.16),
+    _index(13455763, "VIX", "CBOE Volatility Index", 16.0, 0.90),
+    Listing(con_id=515416632, symbol="ES", local_name="ESZ6", long_name="E-mini S&P 500", primary_exchange="",
+            market_name="ES", stock_type="", sector="index", reference_price=6420.0, volatility=0.16,
+            average_volume=1_500_000, beta=1.0, sec_type="FUT", min_tick="0.25", valid_exchanges=("CME", "QBALGO"),
+            order_types=("ACTIVETIM", "AD", "LMT", "MKT", "STP", "TRAIL", "WHATIF"), time_zone=US_CENTRAL,
+            market_rule=67, expiry=date(2026, 12, 18), multiplier=50, underlying_con_id=11004968),
+)  # fmt: skip
+
+_EVERYTHING: Final = (*LISTINGS, *UNQUOTED)
+_BY_SYMBOL: Final = {listing.symbol: listing for listing in _EVERYTHING}
+_BY_CON_ID: Final = {listing.con_id: listing for listing in _EVERYTHING}
+
+
+def everything() -> tuple[Listing, ...]:
+    """All instruments but options, the quoted ones first."""
+    return _EVERYTHING
+
+
+def named(symbols: Iterable[str]) -> tuple[Listing, ...]:
+    """The stocks and funds of these symbols, in this order; ValueError for a symbol that nobody lists as such."""
+    found = []
+    for symbol in symbols:
+        listing = _BY_SYMBOL.get(symbol)
+        if listing is None or listing.sec_type != "STK":
+            raise ValueError(f"no stock or fund is called {symbol!r}")
+        found.append(listing)
+    return tuple(dict.fromkeys(found))
 
 
 def find(symbol: str | None = None, con_id: int | None = None) -> Listing | None:
