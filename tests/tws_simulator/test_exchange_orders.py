@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tws_simulator.world.accounts import Ledger, PlacementKind, opening_positions
-from tws_simulator.world.calendar import SECOND_NS
+from tws_simulator.world.calendar import SECOND_NS, Calendar
 from tws_simulator.world.exchange import Exchange
 from tws_simulator.world.market import Market, Quote, QuoteChanged, Traded, as_decimal
+from tws_simulator.world.tape import Tape
 from tws_simulator.world.tickets import (
     TRANSITIONS,
     Commissioned,
@@ -41,7 +42,8 @@ class Floor:
     """An exchange over a market that stands still, so that each test says what the market does."""
 
     def __init__(self, seed: int = 1) -> None:
-        self.market = Market(LISTINGS, seed, START_NS)
+        self.crowd = Market(LISTINGS, seed, START_NS)
+        self.market = Tape(Calendar(always_open=True), self.crowd.opening, self.crowd.closes)
         self.ledger = Ledger("DU1234567", positions=opening_positions())
         self.exchange = Exchange(self.market, self.ledger, seed, START_NS)
         self.now_ns = NOW_NS
@@ -619,7 +621,11 @@ def play(steps, seed: int) -> list[OrderEvent]:
                 events = exchange.global_cancel(7, now_ns)
             case ["wait", ms]:
                 now_ns += ms * 1_000_000
-                events = exchange.advance(now_ns, market.advance(now_ns))
+                crowd = floor.crowd.advance(now_ns)
+                for each in crowd:
+                    market.record(each)
+                market.turn(now_ns)
+                events = exchange.advance(now_ns, crowd)
         told += events
         for event, following in zip_longest(events, events[1:]):
             assert event.ts_ns <= now_ns

@@ -1,6 +1,6 @@
 """The made-up market: repeatable, well formed, and shaped like a market."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,17 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tws_simulator.world.market import (
-    SECOND_NS,
-    Market,
-    MarketEvent,
-    QuoteChanged,
-    Traded,
-    activity_at,
-    as_decimal,
-    new_york_day,
-    new_york_time,
-)
+from tws_simulator.world.calendar import SECOND_NS, Calendar, new_york_day, new_york_time
+from tws_simulator.world.market import Market, MarketEvent, QuoteChanged, Traded, activity_at, as_decimal
 from tws_simulator.world.universe import LISTINGS, VENUE_LETTERS, find
 
 
@@ -40,9 +31,8 @@ def digest(events: list[MarketEvent]) -> str:
 
 
 @pytest.fixture(scope="module")
-def ten_minutes() -> tuple[Market, list[MarketEvent]]:
-    market = Market(LISTINGS, 7, MORNING_NS)
-    return market, market.advance(MORNING_NS + 600 * SECOND_NS)
+def events() -> list[MarketEvent]:
+    return Market(LISTINGS, 7, MORNING_NS).advance(MORNING_NS + 600 * SECOND_NS)
 
 
 def quotes(events: list[MarketEvent], symbol: str) -> list[QuoteChanged]:
@@ -54,7 +44,7 @@ def quotes(events: list[MarketEvent], symbol: str) -> list[QuoteChanged]:
 def test_the_stream_of_a_seed_is_the_same_on_every_machine():
     """A digest taken once: it changes only with the model, and then the change is deliberate."""
     events = Market(LISTINGS, 42, MORNING_NS).advance(MORNING_NS + 30 * SECOND_NS)
-    assert (len(events), digest(events)) == (3575, "4605e7d0d51fcc3c")
+    assert (len(events), digest(events)) == (3575, "31d4c59e86e3f7fd")
 
 
 def test_another_seed_gives_another_stream():
@@ -75,22 +65,10 @@ def test_how_the_time_is_cut_does_not_matter(cuts: list[int], seed: int):
         events += cut.advance(MORNING_NS + step)
         assert all(event.ts_ns <= MORNING_NS + step for event in events)
     assert events == expected
-    assert [whole.quote(listing.con_id) for listing in LISTINGS] == [cut.quote(listing.con_id) for listing in LISTINGS]
 
 
-def test_cuts_do_not_matter_across_midnight_in_new_york():
-    """The day turns at the same event, or between events, however the time is cut."""
-    start_ns, end_ns = at("2026-06-22 03:59:58"), at("2026-06-22 04:00:03")
-    whole, cut = Market(LISTINGS, 3, start_ns), Market(LISTINGS, 3, start_ns)
-    expected = whole.advance(end_ns)
-    events = [event for ns in range(start_ns, end_ns + 1, 7_000_000) for event in cut.advance(ns)] + cut.advance(end_ns)
-    assert events == expected
-    assert whole.quote(SPY) == cut.quote(SPY)
-
-
-def test_events_are_ordered_and_well_formed(ten_minutes):
+def test_events_are_ordered_and_well_formed(events):
     """Time never goes back; bid is below ask; prices are positive and on the tick; sizes are round lots."""
-    _, events = ten_minutes
     assert all(before.ts_ns <= after.ts_ns for before, after in pairwise(events))
     for event in events:
         if isinstance(event, QuoteChanged):
@@ -103,9 +81,8 @@ def test_events_are_ordered_and_well_formed(ten_minutes):
         assert all(size > 0 and size % 100 == 0 for size in sizes)
 
 
-def test_trades_happen_at_or_inside_the_quote(ten_minutes):
+def test_trades_happen_at_or_inside_the_quote(events):
     """No trade is outside the bid and ask that stood when it happened, nor larger than what was shown there."""
-    _, events = ten_minutes
     standing: dict[int, QuoteChanged] = {}
     seen = Counter()
     for event in events:
@@ -124,9 +101,8 @@ def test_trades_happen_at_or_inside_the_quote(ten_minutes):
     assert min(seen["ask"], seen["bid"], seen["inside"]) > 50
 
 
-def test_spreads_fit_the_stock(ten_minutes):
+def test_spreads_fit_the_stock(events):
     """SPY and QQQ are a cent wide most of the time, TSLA and META wider, and all widen now and then."""
-    _, events = ten_minutes
     width = {
         symbol: [round((quote.ask - quote.bid) * 100) for quote in quotes(events, symbol)]
         for symbol in ("SPY", "QQQ", "TSLA", "META")
@@ -137,9 +113,8 @@ def test_spreads_fit_the_stock(ten_minutes):
     assert all(max(widths) >= 3 * sorted(widths)[len(widths) // 2] for widths in width.values())
 
 
-def test_a_handful_of_quotes_a_second_in_bursts(ten_minutes):
+def test_a_handful_of_quotes_a_second_in_bursts(events):
     """3 to 15 quote changes a second per stock in the morning, and trades cluster more than chance would."""
-    _, events = ten_minutes
     for listing in LISTINGS:
         assert 3 < len(quotes(events, listing.symbol)) / 600 < 15
     per_second = Counter(
@@ -149,9 +124,8 @@ def test_a_handful_of_quotes_a_second_in_bursts(ten_minutes):
     assert variance(counts) > 1.5 * mean(counts)
 
 
-def test_stocks_move_together(ten_minutes):
+def test_stocks_move_together(events):
     """Ten-second moves of SPY correlate with those of QQQ more than with those of TSLA, and with both."""
-    _, events = ten_minutes
     moves: dict[str, list[float]] = {}
     for symbol in ("SPY", "QQQ", "TSLA"):
         last: dict[int, float] = {}
@@ -166,51 +140,6 @@ def correlation(left: list[float], right: list[float]) -> float:
     centre_left, centre_right = mean(left), mean(right)
     products = mean((a - centre_left) * (b - centre_right) for a, b in zip(left, right, strict=True))
     return products / (variance(left) * variance(right)) ** 0.5
-
-
-def test_quote_sums_up_the_day(ten_minutes):
-    """Last, high, low, volume, vwap and count agree with the trades that were told."""
-    market, events = ten_minutes
-    trades = defaultdict(list)
-    for event in events:
-        if isinstance(event, Traded):
-            trades[event.con_id].append(event)
-    for listing in LISTINGS:
-        quote, told = market.quote(listing.con_id), trades[listing.con_id]
-        prices = [trade.price for trade in told]
-        assert (quote.open, quote.high, quote.low, quote.last) == (prices[0], max(prices), min(prices), prices[-1])
-        assert (quote.last_size, quote.last_ts_ns) == (told[-1].size, told[-1].ts_ns)
-        assert (quote.volume, quote.trade_count) == (sum(trade.size for trade in told), len(told))
-        assert quote.low <= quote.vwap <= quote.high
-        assert quote.close == listing.reference_price
-        latest = quotes(events, listing.symbol)[-1]
-        assert (quote.bid, quote.ask, quote.ts_ns) == (latest.bid, latest.ask, latest.ts_ns)
-
-
-def test_a_new_day_starts_at_midnight_in_new_york():
-    """The last price becomes the close and the day's figures start again."""
-    midnight_ns = at("2026-06-22 04:00:00")
-    market = Market(LISTINGS, 5, midnight_ns - 60 * SECOND_NS)
-    market.advance(midnight_ns - 1)
-    before = market.quote(SPY)
-    market.advance(midnight_ns)
-    after = market.quote(SPY)
-    assert before.trade_count > 0
-    assert (after.close, after.volume, after.trade_count) == (before.last, 0, 0)
-    assert after.open == after.high == after.low == after.vwap == after.last == before.last
-
-
-def test_before_the_first_step_there_is_a_quote():
-    """A subscriber of a market that has not moved yet still gets a full, consistent quote."""
-    market = Market(LISTINGS, 1, MORNING_NS)
-    for listing in LISTINGS:
-        quote = market.quote(listing.con_id)
-        assert quote.bid < quote.ask
-        assert quote.ts_ns == quote.last_ts_ns == MORNING_NS
-        assert abs(quote.last / listing.reference_price - 1) < 0.1
-    assert market.advance(MORNING_NS) == []
-    with pytest.raises(KeyError):
-        market.quote(1)
 
 
 def test_prices_stay_positive_in_the_wildest_market():
@@ -271,10 +200,15 @@ def test_an_operator_can_read_it():
     assert repr(Market(LISTINGS, 1, MORNING_NS)) == "<Market 11 listings at 2026-06-22 14:00:00 UTC activity 1.55>"
 
 
-def test_marks_are_the_last_prices():
-    """Positions are valued at exactly the decimal that the last price shows."""
-    market = Market(LISTINGS, 1, MORNING_NS)
-    market.advance(MORNING_NS + 5 * SECOND_NS)
-    assert market.marks()[SPY] == Decimal(str(market.quote(SPY).last))
-    assert SPY in market
-    assert 1 not in market
+def test_a_closed_market_is_silent():
+    """By the exchange's hours: nothing between 20:00 and 04:00, fewer events outside the regular session than in it."""
+    hours = Calendar(always_open=False)
+    night = Market(LISTINGS, 3, at("2026-06-22 23:59:00"), hours)  # 19:59 in New York
+    evening = night.advance(at("2026-06-23 00:01:00"))
+    assert evening
+    assert max(event.ts_ns for event in evening) < at("2026-06-23 00:00:00")
+    assert night.advance(at("2026-06-23 07:59:59")) == []
+    early = night.advance(at("2026-06-23 08:01:00"))
+    assert {event.ts_ns // (60 * SECOND_NS) for event in early} == {at("2026-06-23 08:00:00") // (60 * SECOND_NS)}
+    always = Market(LISTINGS, 3, at("2026-06-23 08:00:00")).advance(at("2026-06-23 08:01:00"))
+    assert len(early) < len(always)

@@ -21,7 +21,8 @@ from typing import Final
 
 from tws_simulator.world.accounts import ZERO, Execution, Ledger, Placement, PlacementKind
 from tws_simulator.world.calendar import SECOND_NS, new_york_day
-from tws_simulator.world.market import Market, MarketEvent, Quote, QuoteChanged, Traded, as_decimal
+from tws_simulator.world.market import MarketEvent, Quote, QuoteChanged, Traded, as_decimal
+from tws_simulator.world.tape import Tape
 from tws_simulator.world.tickets import (
     ACTIONS,
     ORDER_TYPES,
@@ -74,7 +75,7 @@ class Exchange:
     """
 
     def __init__(
-        self, market: Market, ledger: Ledger, seed: int, start_ns: int, orders_max: int = ORDERS_PER_DAY_MAX
+        self, market: Tape, ledger: Ledger, seed: int, start_ns: int, orders_max: int = ORDERS_PER_DAY_MAX
     ) -> None:
         self._market = market
         self._orders_max = orders_max

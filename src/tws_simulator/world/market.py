@@ -23,7 +23,7 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import Final
 
-from tws_simulator.world.calendar import SECOND_NS, new_york_day, new_york_time
+from tws_simulator.world.calendar import SECOND_NS, Calendar, Phase, new_york_time
 from tws_simulator.world.universe import Listing
 
 MINUTE_NS: Final = 60 * SECOND_NS
@@ -50,6 +50,7 @@ ECHO_PER_TRADE_PER_S: Final = 1.0
 COMMON_SHOCK_CHANCE: Final = 1 / (150 * SLOTS_PER_S)
 OWN_SHOCK_BITS: Final = 14  # of 65,536 per slot: every minute and a half
 LOT: Final = 100
+OUTSIDE_HOURS_SHARE: Final = 0.5  # of the activity drawn above, before and after the regular session
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,13 +67,19 @@ class QuoteChanged:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Traded:
-    """``size`` shares changed hands at ``price`` on ``exchange`` (a key of ``universe.VENUE_LETTERS``)."""
+    """``size`` shares changed hands at ``price`` on ``exchange`` (a key of ``universe.VENUE_LETTERS``).
+
+    ``past_limit``: outside bid and ask; ``unreported``: too small for the day's figures. Neither counts as the last
+    price at IB; the simulated crowd makes none of them.
+    """
 
     con_id: int
     ts_ns: int
     price: float
     size: int
     exchange: str
+    past_limit: bool = False
+    unreported: bool = False
 
 
 MarketEvent = QuoteChanged | Traded
@@ -105,18 +112,24 @@ class Quote:
 
 
 class Market:
-    """Equal listings, seeds and starts give equal events, however the time is cut into calls of ``advance``."""
+    """Equal listings, seeds and starts give equal events, however the time is cut into calls of ``advance``.
 
-    def __init__(self, listings: Sequence[Listing], seed: int, start_ns: int) -> None:
+    This is the crowd alone: what our own clients' orders do to it is the business of the book. ``opening`` are the
+    quotes at the start, ``closes`` the closing prices of the day before.
+    """
+
+    def __init__(self, listings: Sequence[Listing], seed: int, start_ns: int, calendar: Calendar | None = None) -> None:
         self._random = random.Random(seed)  # noqa: S311  reproducible is what we want; nothing here is secret
+        self._calendar = calendar or Calendar(always_open=True)
         self._tracks = [_Track(listing, self._random) for listing in listings]
-        self._boards = {track.con_id: _Board(track, start_ns) for track in self._tracks}
+        self._con_ids = frozenset(track.con_id for track in self._tracks)
         self._sectors = sorted({listing.sector for listing in listings})
         self._slot = start_ns // SLOT_NS + 1
-        self._activity = activity_at(start_ns)
+        self._activity = self._activity_at(start_ns)
         self._pending: deque[MarketEvent] = deque()
         self._now_ns = start_ns
-        self._day = new_york_day(start_ns)
+        self.opening = [track.quote_changed(start_ns) for track in self._tracks]
+        self.closes = {track.con_id: round(track.reference) / track.ticks_per_usd for track in self._tracks}
 
     def advance(self, to_ns: int) -> list[MarketEvent]:
         """Everything that happened after the last call and up to ``to_ns``, in order of time.
@@ -129,20 +142,11 @@ class Market:
             self._tell(told, self._slot * SLOT_NS - 1)
             self._play_slot()
         self._tell(told, to_ns)
-        self._turn_day(to_ns)
         self._now_ns = max(self._now_ns, to_ns)
         return told
 
-    def quote(self, con_id: int) -> Quote:
-        """The state after the last ``advance``; KeyError for an instrument that was not listed."""
-        return self._boards[con_id].quote()
-
-    def marks(self) -> dict[int, Decimal]:
-        """Last price of every instrument, for valuing positions."""
-        return {con_id: as_decimal(board.last) for con_id, board in self._boards.items()}
-
     def __contains__(self, con_id: int) -> bool:
-        return con_id in self._boards
+        return con_id in self._con_ids
 
     def __repr__(self) -> str:
         now = datetime.fromtimestamp(self._now_ns // SECOND_NS, UTC)
@@ -151,26 +155,25 @@ class Market:
     def _tell(self, told: list[MarketEvent], to_ns: int) -> None:
         pending = self._pending
         while pending and pending[0].ts_ns <= to_ns:
-            event = pending.popleft()
-            self._turn_day(event.ts_ns)
-            self._boards[event.con_id].show(event)
-            told.append(event)
+            told.append(pending.popleft())
 
-    def _turn_day(self, ts_ns: int) -> None:
-        if ts_ns // MINUTE_NS == self._now_ns // MINUTE_NS:
-            return
-        self._now_ns = max(self._now_ns, ts_ns)
-        day = new_york_day(self._now_ns)
-        if day != self._day:
-            self._day = day
-            for board in self._boards.values():
-                board.start_day()
+    def _activity_at(self, ts_ns: int) -> float:
+        """0 while the market is closed."""
+        if self._calendar.always_open:
+            return activity_at(ts_ns)
+        phase = self._calendar.phase(ts_ns)
+        if phase is Phase.CLOSED:
+            return 0.0
+        return activity_at(ts_ns) * (1.0 if phase is Phase.REGULAR else OUTSIDE_HOURS_SHARE)
 
     def _play_slot(self) -> None:
         start_ns = self._slot * SLOT_NS
         self._slot += 1
         if start_ns % MINUTE_NS == 0:
-            self._activity = activity_at(start_ns)
+            self._activity = self._activity_at(start_ns)
+        if not self._activity:
+            self._slot = (start_ns // MINUTE_NS + 1) * MINUTE_NS // SLOT_NS
+            return
         rng = self._random
         common = _bell(rng)
         sectors = {sector: _bell(rng) for sector in self._sectors}
@@ -255,7 +258,7 @@ class _Track:
             self._trade(rng, slot_ns + rng.getrandbits(24), out)
         elif chance < trade + requote:
             self._requote(rng, activity)
-            out.append(self._quote_changed(slot_ns + rng.getrandbits(24)))
+            out.append(self.quote_changed(slot_ns + rng.getrandbits(24)))
 
     def _requote(self, rng: random.Random, activity: float) -> None:
         draw = rng.random()
@@ -292,14 +295,14 @@ class _Track:
             if not self.bid_size:
                 self.bid = max(1, self.bid - 1)
                 self.bid_size = self._lots(rng) * LOT
-        out.append(self._quote_changed(ts_ns + 1_000 + rng.getrandbits(20)))
+        out.append(self.quote_changed(ts_ns + 1_000 + rng.getrandbits(20)))
 
     def _lots(self, rng: random.Random) -> int:
         """At least 1, about ``mean_lots`` on average, up to sixteen times that."""
         draw = rng.random()
         return 1 + int(self.mean_lots * draw / (3.0 * (1.02 - draw)))
 
-    def _quote_changed(self, ts_ns: int) -> QuoteChanged:
+    def quote_changed(self, ts_ns: int) -> QuoteChanged:
         return QuoteChanged(
             con_id=self.con_id,
             ts_ns=ts_ns,
@@ -311,74 +314,6 @@ class _Track:
 
     def _traded(self, ts_ns: int, ticks: int, size: int, venue: str) -> Traded:
         return Traded(con_id=self.con_id, ts_ns=ts_ns, price=ticks / self.ticks_per_usd, size=size, exchange=venue)
-
-
-class _Board:
-    """What has been told of one stock."""
-
-    __slots__ = (
-        "close",
-        "high",
-        "last",
-        "last_size",
-        "last_ts_ns",
-        "low",
-        "open",
-        "standing",
-        "trade_count",
-        "turnover",
-        "volume",
-    )
-
-    def __init__(self, track: _Track, start_ns: int) -> None:
-        self.standing = track._quote_changed(start_ns)
-        self.last = self.standing.bid
-        self.last_size = LOT
-        self.last_ts_ns = start_ns
-        self.start_day()
-        self.close = round(track.reference) / track.ticks_per_usd
-
-    def start_day(self) -> None:
-        self.close = self.open = self.high = self.low = self.last
-        self.volume = 0
-        self.turnover = 0.0
-        self.trade_count = 0
-
-    def show(self, event: MarketEvent) -> None:
-        if isinstance(event, QuoteChanged):
-            self.standing = event
-            return
-        price = event.price
-        if not self.trade_count:
-            self.open = self.high = self.low = price
-        self.high = max(self.high, price)
-        self.low = min(self.low, price)
-        self.last = price
-        self.last_size = event.size
-        self.last_ts_ns = event.ts_ns
-        self.volume += event.size
-        self.turnover += price * event.size
-        self.trade_count += 1
-
-    def quote(self) -> Quote:
-        return Quote(
-            con_id=self.standing.con_id,
-            ts_ns=self.standing.ts_ns,
-            bid=self.standing.bid,
-            ask=self.standing.ask,
-            bid_size=self.standing.bid_size,
-            ask_size=self.standing.ask_size,
-            last=self.last,
-            last_size=self.last_size,
-            last_ts_ns=self.last_ts_ns,
-            open=self.open,
-            high=self.high,
-            low=self.low,
-            close=self.close,
-            volume=self.volume,
-            vwap=self.turnover / self.volume if self.volume else self.last,
-            trade_count=self.trade_count,
-        )
 
 
 def as_decimal(price: float) -> Decimal:

@@ -15,6 +15,7 @@ from tws_simulator.world.accounts import Ledger, account_for, opening_positions
 from tws_simulator.world.calendar import Calendar
 from tws_simulator.world.exchange import Exchange
 from tws_simulator.world.market import Market, MarketEvent, Quote
+from tws_simulator.world.tape import Tape
 from tws_simulator.world.tickets import OrderEvent
 from tws_simulator.world.universe import LISTINGS
 
@@ -28,26 +29,34 @@ class Step:
 
 
 class World:
-    """Equal seeds and starts give equal worlds, however the time is cut into calls of ``advance``."""
+    """Equal seeds and starts give equal worlds, however the time is cut into calls of ``advance``.
+
+    ``always_open`` False keeps the hours of US stocks: closed at night, on weekends and holidays.
+    """
 
     def __init__(self, *, seed: int, start_ns: int, always_open: bool = True) -> None:
-        self.calendar = Calendar(always_open=always_open)
         self.account = account_for(seed)
-        self.market = Market(LISTINGS, seed, start_ns)
+        self.calendar = Calendar(always_open=always_open)
+        self.market = Market(LISTINGS, seed, start_ns, self.calendar)
+        self.tape = Tape(self.calendar, self.market.opening, self.market.closes)
         self.ledger = Ledger(self.account, positions=opening_positions())
-        self.exchange = Exchange(self.market, self.ledger, seed, start_ns)
+        self.exchange = Exchange(self.tape, self.ledger, seed, start_ns)
 
     def __repr__(self) -> str:
         return f"<World {self.market!r} {self.exchange!r}>"
 
     def advance(self, now_ns: int) -> Step:
-        market_events = self.market.advance(now_ns)
-        return Step(market_events, self.exchange.advance(now_ns, market_events))
+        crowd = self.market.advance(now_ns)
+        for event in crowd:
+            self.tape.record(event)
+        self.tape.turn(now_ns)
+        order_events = self.exchange.advance(now_ns, crowd)
+        return Step(self.tape.take_fresh(), order_events)
 
     def quote(self, con_id: int) -> Quote:
         """What the public sees of one instrument; KeyError for one that is not listed."""
-        return self.market.quote(con_id)
+        return self.tape.quote(con_id)
 
     def marks(self) -> dict[int, Decimal]:
         """Last price of every instrument, for valuing positions."""
-        return self.market.marks()
+        return self.tape.marks()
