@@ -31,7 +31,8 @@ bench: $(VENV)/.dev  ## our session against the bare official client, as ratios,
 test-matrix: $(VENV)/.dev  ## the wire tests on every supported release of the official client
 	$(BIN)/python scripts/test_matrix.py $(ARGS)
 
-conformance: $(VENV)/.dev  ## a program on the plain official client against the simulator
+conformance: $(VENV)/.dev  ## the official client, ib_async and ib_insync against the simulator
+	$(BIN)/pytest tests/conformance $(ARGS)
 	$(BIN)/pytest tests/tws_simulator -m wire $(ARGS)
 
 lock: $(VENV)/.dev  ## resolve the dependencies anew
@@ -42,6 +43,10 @@ lock: $(VENV)/.dev  ## resolve the dependencies anew
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	  -c requirements/runtime.lock -o requirements/dev.lock requirements/dev.in
+	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	  --unsafe-package eventkit --unsafe-package tzdata \
+	  -o requirements/clients.lock requirements/clients.in
 
 clean:  ## remove what was built
 	rm -rf $(VENV) .venv-matrix dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -54,6 +59,7 @@ $(VENV)/.runtime: $(BIN)/python requirements/runtime.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.runtime requirements/dev.lock
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.lock requirements/clients.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/clients.lock
 	touch $@

@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENTS = ROOT / ".venv-matrix"
 LOCKS = [ROOT / "requirements" / "runtime.lock", ROOT / "requirements" / "dev.lock"]
+CLIENTS_LOCK = ROOT / "requirements" / "clients.lock"  # installed without dependencies: clients.in says why
 
 RELEASES = ["ibapi-stable==10.37.2", "ibapi-stable==10.45.1", "ibapi-stable==10.50.2", "ibapi-latest==10.51.1"]
 SERVER_VERSIONS = "176,187,200,203,206,210,213,max"
@@ -38,13 +39,14 @@ def build(release: str) -> Path:
     home = ENVIRONMENTS / release.replace("==", "-")
     python = home / "bin" / "python"
     stamp = home / "built-from"
-    wanted = hashlib.sha256(b"".join(lock.read_bytes() for lock in LOCKS)).hexdigest()
+    wanted = hashlib.sha256(b"".join(lock.read_bytes() for lock in [*LOCKS, CLIENTS_LOCK])).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return python
     run([sys.executable, "-m", "venv", "--clear", str(home)])
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     locked = [argument for lock in LOCKS for argument in ("-r", str(lock))]
     run([*install, "--require-hashes", *locked])
+    run([*install, "--require-hashes", "--no-deps", "-r", str(CLIENTS_LOCK)])
     run([str(python), "-m", "pip", "uninstall", "--quiet", "--yes", "--disable-pip-version-check", "ibapi-stable"])
     # Without its dependencies: 10.37.2 pins a protobuf older than the one that is locked, and works with this.
     run([*install, "--no-deps", release])
