@@ -46,7 +46,7 @@ _PLACE = f"""
         contract.comboLegs*(
             conId:i ratio:i action:s exchange:s openClose:i=0 shortSalesSlot:i=0 designatedLocation:s exemptCode:i=-1
         )
-        order.comboLegPrices*(price:f)
+        contract.comboLegs+perLegPrice:f
         order.smartComboRoutingParams%
     )
     = order.discretionaryAmt:f=0.0 order.goodAfterTime:s order.goodTillDate:s order.faGroup:s order.faMethod:s
@@ -105,7 +105,7 @@ _LEGS = """
     contract.comboLegs*(
         conId:i ratio:i action:s exchange:s openClose:i=0 shortSalesSlot:i=0 designatedLocation:s exemptCode:i=-1
     )
-    order.comboLegPrices*(price:f) order.smartComboRoutingParams%
+    contract.comboLegs+perLegPrice:f order.smartComboRoutingParams%
 """
 
 _ALGORITHM = "order.algoStrategy:s ?order.algoStrategy(order.algoParams%) order.solicited:b=0"

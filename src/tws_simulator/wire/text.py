@@ -10,6 +10,8 @@ A layout is one string that lists the fields of a message in their order on the 
     legs*(conId:i ratio:i)  a count, then so many groups
     dates*:i                a count, then so many plain values
     algoParams%             a count, then so many pairs of tag and value
+    attributes#one|two      an integer whose bits, from the lowest on, are the booleans of a nested part
+    legs+price:f            a count, then one more field of so many groups that were listed before; 0 when none has it
     part&(conId:i delta:f)  a flag, then the group when it is 1
     ?kind(...)  ?kind=A|B(...)   a group that is there when the value read before is set, or is one of these
     ?!kind=A|B(...)              a group that is there when it is none of these
@@ -109,8 +111,21 @@ class _Scalars:
 
 
 @dataclass(frozen=True, slots=True)
+class _Column:
+    path: tuple[str, ...]
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Pairs:
     path: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bits:
+    path: tuple[str, ...]
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +148,7 @@ class _Guarded:
     inner: tuple[_Node, ...]
 
 
-_Node = _Field | _Constant | _Scalars | _Pairs | _Group | _Guarded
+_Node = _Field | _Constant | _Scalars | _Column | _Pairs | _Bits | _Group | _Guarded
 
 
 @cache
@@ -197,10 +212,16 @@ def _single(token: str) -> _Node:
         node = _Constant(body[1:])
     elif body.endswith("%"):
         node = _Pairs(_path(body[:-1]))
+    elif "#" in body:
+        name, _, bits = body.partition("#")
+        node = _Bits(_path(name), tuple(bits.split("|")))
     else:
         name, _, kind = body.partition(":")
         if name.endswith("*"):
             node = _Scalars(_path(name[:-1]), kind)
+        elif "+" in name:
+            table, _, column = name.partition("+")
+            node = _Column(_path(table), column, kind)
         elif kind.endswith("!"):
             node = _Field(_path(name), kind[0], _UNSET_TEXT[kind[0]])
         else:
@@ -230,10 +251,20 @@ def _write(nodes: tuple[_Node, ...], scope: Mapping[str, Any], out: list[str]) -
                 items = _lookup(scope, path) or ()
                 out.append(str(len(items)))
                 out.extend(_text(kind, item) for item in items)
+            case _Column(path, name, kind):
+                cells = [item.get(name) for item in _lookup(scope, path) or ()]
+                if any(cell is not None for cell in cells):
+                    out.append(str(len(cells)))
+                    out.extend("" if cell is None else _text(kind, cell) for cell in cells)
+                else:
+                    out.append("0")
             case _Pairs(path):
                 pairs = _lookup(scope, path) or {}
                 out.append(str(len(pairs)))
                 out.extend(text for pair in pairs.items() for text in pair)
+            case _Bits(path, names):
+                part = _lookup(scope, path) or {}
+                out.append(str(sum(1 << bit for bit, name in enumerate(names) if part.get(name))))
             case _Group():
                 _write_group(node, scope, out)
 
@@ -293,11 +324,25 @@ def _read(nodes: tuple[_Node, ...], reader: _Reader, scope: Values) -> None:
                 reader.take()
             case _Scalars(path, kind):
                 _store(scope, path, _scalars(kind, reader) or None)
+            case _Column(path, name, kind):
+                _read_column(_lookup(scope, path) or [], name, kind, reader)
             case _Pairs(path):
                 count = reader.take_count()
                 _store(scope, path, {reader.take(): reader.take() for _ in range(count)} or None)
+            case _Bits(path, names):
+                bits = whole(reader.take() or "0")
+                _store(scope, path, {name: bool(bits >> bit & 1) for bit, name in enumerate(names)})
             case _Group():
                 _read_group(node, reader, scope)
+
+
+def _read_column(items: list[Values], name: str, kind: str, reader: _Reader) -> None:
+    count = reader.take_count()
+    if count > len(items):
+        raise MalformedMessage(f"{count} times {name} of {len(items)}")
+    for item in items[:count]:
+        if text := reader.take():
+            _store(item, (name,), reader.take_value(kind, text))
 
 
 def _scalars(kind: str, reader: _Reader) -> list[Any]:

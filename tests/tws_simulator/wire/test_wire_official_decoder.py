@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from ibapi import decoder
 
-from tests.tws_simulator.official_client import NEWEST, OfficialClient
-from tws_simulator.wire.codec import FIRST_SERVER_VERSION_WITH_BINARY_IDS, Codec
-from tws_simulator.wire.row import Message
+from tests.tws_simulator.official_decoder import VERSIONS, one, told
 
-VERSIONS = [version for version in (176, 183, 187, 190, 195, 200, 203, 206, 210, 213, 226) if version <= NEWEST]
 AAPL = {
     "conId": 265598,
     "symbol": "AAPL",
@@ -25,28 +20,6 @@ AAPL = {
 }
 
 
-def _told(server_version: int, name: str, **values: Any) -> list[tuple[str, tuple[Any, ...]]]:
-    payload = Codec(server_version).encode_reply(Message(name, values))
-    client = OfficialClient()
-    official = decoder.Decoder(client, server_version)
-    if server_version >= FIRST_SERVER_VERSION_WITH_BINARY_IDS:
-        msg_id, body = int.from_bytes(payload[:4], "big"), payload[4:]
-    else:
-        head, _, body = payload.partition(b"\0")
-        msg_id = int(head)
-    if msg_id > 200:
-        official.processProtoBuf(body, msg_id - 200)
-    else:
-        official.interpret(tuple(body.split(b"\0")[:-1]), msg_id)
-    return client.calls
-
-
-def _one(server_version: int, name: str, callback: str, **values: Any) -> tuple[Any, ...]:
-    calls = [arguments for told, arguments in _told(server_version, name, **values) if told == callback]
-    assert len(calls) == 1
-    return calls[0]
-
-
 @pytest.fixture(params=VERSIONS, ids=lambda version: f"sv{version}")
 def version(request: pytest.FixtureRequest) -> int:
     return int(request.param)
@@ -54,35 +27,35 @@ def version(request: pytest.FixtureRequest) -> int:
 
 def test_session_messages(version: int) -> None:
     """Ids, accounts, time."""
-    assert _one(version, "nextValidId", "nextValidId", orderId=42) == (42,)
-    assert _one(version, "managedAccounts", "managedAccounts", accountsList="DU1") == ("DU1",)
-    assert _one(version, "currentTime", "currentTime", currentTime=1_795_365_000) == (1_795_365_000,)
+    assert one(version, "nextValidId", "nextValidId", orderId=42) == (42,)
+    assert one(version, "managedAccounts", "managedAccounts", accountsList="DU1") == ("DU1",)
+    assert one(version, "currentTime", "currentTime", currentTime=1_795_365_000) == (1_795_365_000,)
     if version >= 197:
-        told = _one(version, "currentTimeInMillis", "currentTimeInMillis", currentTimeInMillis=1_795_365_000_123)
-        assert told == (1_795_365_000_123,)
+        arguments = one(version, "currentTimeInMillis", "currentTimeInMillis", currentTimeInMillis=1_795_365_000_123)
+        assert arguments == (1_795_365_000_123,)
 
 
 def test_errors(version: int) -> None:
     """With the time from 194 on."""
-    told = _one(version, "error", "error", id=7, errorTime=1_795_365_000_123, errorCode=200, errorMsg="No security")
-    assert told[0] == 7
-    assert told[1] == (1_795_365_000_123 if version >= 194 else 0)
-    assert told[2:4] == (200, "No security")
+    arguments = one(version, "error", "error", id=7, errorTime=1_795_365_000_123, errorCode=200, errorMsg="No security")
+    assert arguments[0] == 7
+    assert arguments[1] == (1_795_365_000_123 if version >= 194 else 0)
+    assert arguments[2:4] == (200, "No security")
 
 
 def test_ticks(version: int) -> None:
     """A price brings its size along as a callback of its own."""
-    told = _told(version, "tickPrice", reqId=1, tickType=1, price=228.37, size=Decimal(400), attrMask=1)
-    assert [name for name, _ in told] == ["tickPrice", "tickSize"]
-    assert told[0][1][:3] == (1, 1, 228.37)
-    assert told[0][1][3].canAutoExecute
-    assert told[1][1] == (1, 0, Decimal(400))
-    assert _one(version, "tickSize", "tickSize", reqId=1, tickType=8, size=Decimal(5)) == (1, 8, Decimal(5))
-    assert _one(version, "tickGeneric", "tickGeneric", reqId=1, tickType=49, value=0.0) == (1, 49, 0.0)
-    assert _one(version, "tickString", "tickString", reqId=1, tickType=45, value="17") == (1, 45, "17")
-    assert _one(version, "tickSnapshotEnd", "tickSnapshotEnd", reqId=1) == (1,)
-    assert _one(version, "marketDataType", "marketDataType", reqId=1, marketDataType=3) == (1, 3)
-    told_once = _one(
+    calls = told(version, "tickPrice", reqId=1, tickType=1, price=228.37, size=Decimal(400), attrMask=1)
+    assert [name for name, _ in calls] == ["tickPrice", "tickSize"]
+    assert calls[0][1][:3] == (1, 1, 228.37)
+    assert calls[0][1][3].canAutoExecute
+    assert calls[1][1] == (1, 0, Decimal(400))
+    assert one(version, "tickSize", "tickSize", reqId=1, tickType=8, size=Decimal(5)) == (1, 8, Decimal(5))
+    assert one(version, "tickGeneric", "tickGeneric", reqId=1, tickType=49, value=0.0) == (1, 49, 0.0)
+    assert one(version, "tickString", "tickString", reqId=1, tickType=45, value="17") == (1, 45, "17")
+    assert one(version, "tickSnapshotEnd", "tickSnapshotEnd", reqId=1) == (1,)
+    assert one(version, "marketDataType", "marketDataType", reqId=1, marketDataType=3) == (1, 3)
+    parameters = one(
         version,
         "tickReqParams",
         "tickReqParams",
@@ -91,12 +64,12 @@ def test_ticks(version: int) -> None:
         bboExchange="9c0001",
         snapshotPermissions=3,
     )
-    assert (told_once[0], float(told_once[1]), *told_once[2:4]) == (1, 0.01, "9c0001", 3)
+    assert (parameters[0], float(parameters[1]), *parameters[2:4]) == (1, 0.01, "9c0001", 3)
 
 
 def test_contract_details(version: int) -> None:
     """The fields a client relies on, in all three parts of the long message."""
-    req_id, details = _one(
+    req_id, details = one(
         version,
         "contractDetails",
         "contractDetails",
@@ -118,21 +91,23 @@ def test_contract_details(version: int) -> None:
     )
     assert (req_id, details.contract.conId, details.contract.primaryExchange) == (3, 265598, "NASDAQ")
     assert (details.marketName, float(details.minTick), details.longName) == ("NMS", 0.01, "APPLE INC")
-    assert (details.timeZoneId, details.marketRuleIds, details.stockType) == ("US/Eastern", "26,26", "COMMON")
-    assert (details.minSize, details.suggestedSizeIncrement) == (Decimal("0.0001"), Decimal(100))
-    assert _one(version, "contractDetailsEnd", "contractDetailsEnd", reqId=3) == (3,)
+    assert (details.timeZoneId, details.marketRuleIds) == ("US/Eastern", "26,26")
+    assert details.stockType == ("COMMON" if version >= 152 else "")
+    if version >= 164:
+        assert (details.minSize, details.suggestedSizeIncrement) == (Decimal("0.0001"), Decimal(100))
+    assert one(version, "contractDetailsEnd", "contractDetailsEnd", reqId=3) == (3,)
 
 
 def test_account_messages(version: int) -> None:
     """Positions carry a signed quantity and an average cost."""
     row = {"reqId": 4, "account": "DU1", "tag": "NetLiquidation", "value": "1000.00", "currency": "USD"}
-    assert _one(version, "accountSummary", "accountSummary", **row) == tuple(row.values())
-    assert _one(version, "accountSummaryEnd", "accountSummaryEnd", reqId=4) == (4,)
-    account, contract, position, cost = _one(
+    assert one(version, "accountSummary", "accountSummary", **row) == tuple(row.values())
+    assert one(version, "accountSummaryEnd", "accountSummaryEnd", reqId=4) == (4,)
+    account, contract, position, cost = one(
         version, "position", "position", account="DU1", contract=AAPL, position=Decimal(-5), avgCost=228.5
     )
     assert (account, contract.conId, position, cost) == ("DU1", 265598, Decimal(-5), 228.5)
-    assert _one(version, "positionEnd", "positionEnd") == ()
+    assert one(version, "positionEnd", "positionEnd") == ()
 
 
 ORDER = {
@@ -165,7 +140,7 @@ ORDER = {
 
 def test_open_orders(version: int) -> None:
     """First, middle and last fields of the longest message are where the official decoder looks for them."""
-    order_id, contract, order, state = _one(
+    order_id, contract, order, state = one(
         version,
         "openOrder",
         "openOrder",
@@ -183,12 +158,12 @@ def test_open_orders(version: int) -> None:
     assert (state.status, state.commissionAndFees, state.commissionAndFeesCurrency) == ("Submitted", 1.25, "USD")
     if version >= 198:
         assert order.submitter == "me"
-    assert _one(version, "openOrderEnd", "openOrderEnd") == ()
+    assert one(version, "openOrderEnd", "openOrderEnd") == ()
 
 
 def test_completed_orders(version: int) -> None:
     """Completion time and reason stand near the end of the text form."""
-    contract, order, state = _one(
+    contract, order, state = one(
         version,
         "completedOrder",
         "completedOrder",
@@ -204,12 +179,12 @@ def test_completed_orders(version: int) -> None:
     assert state.status == "Filled"
     assert state.completedTime == "20261122 11:30:00 US/Eastern"
     assert state.completedStatus == "Filled Size: 5"
-    assert _one(version, "completedOrdersEnd", "completedOrdersEnd") == ()
+    assert one(version, "completedOrdersEnd", "completedOrdersEnd") == ()
 
 
 def test_order_status(version: int) -> None:
     """Quantities are decimals; permIds may be beyond 2**31."""
-    told = _one(
+    arguments = one(
         version,
         "orderStatus",
         "orderStatus",
@@ -224,12 +199,12 @@ def test_order_status(version: int) -> None:
         clientId=1,
         mktCapPrice=0.0,
     )
-    assert told == (9, "Filled", Decimal(5), Decimal(0), 228.5, 3_000_000_001, 0, 228.5, 1, "", 0.0)
+    assert arguments == (9, "Filled", Decimal(5), Decimal(0), 228.5, 3_000_000_001, 0, 228.5, 1, "", 0.0)
 
 
 def test_executions(version: int) -> None:
     """And their commission, whose realised profit may be unset."""
-    req_id, contract, execution = _one(
+    req_id, contract, execution = one(
         version,
         "execDetails",
         "execDetails",
@@ -255,8 +230,8 @@ def test_executions(version: int) -> None:
     assert (req_id, contract.symbol, execution.execId) == (-1, "AAPL", "0000e0d5.1.01.01")
     assert (execution.shares, execution.price, execution.cumQty) == (Decimal(5), 228.5, Decimal(5))
     assert (execution.orderRef, execution.permId, execution.side) == ("mine", 3_000_000_001, "BOT")
-    assert _one(version, "execDetailsEnd", "execDetailsEnd", reqId=5) == (5,)
-    (report,) = _one(
+    assert one(version, "execDetailsEnd", "execDetailsEnd", reqId=5) == (5,)
+    (report,) = one(
         version,
         "commissionAndFeesReport",
         "commissionAndFeesReport",
