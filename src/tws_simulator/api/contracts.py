@@ -1,98 +1,170 @@
-"""Which listing a client's contract means, and what the gateway says about it."""
+"""Which instrument a client's contract means."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any
+from datetime import date
+from itertools import islice
+from typing import Any, TypeVar
 
 from tws_simulator.api import notices
-from tws_simulator.wire.row import Message, message
 from tws_simulator.wire.text import Values
-from tws_simulator.world.calendar import new_york_time
-from tws_simulator.world.universe import SMART, Listing, find, trades_at
+from tws_simulator.world import option_chains
+from tws_simulator.world.option_chains import Option, OptionClass
+from tws_simulator.world.universe import SMART, Listing, everything, find, trades_at
 
-_DAYS_OF_HOURS = 6
-_MARKET_RULE = "26"
-
+Instrument = Listing | Option
 Refusal = tuple[int, str]
+_Found = TypeVar("_Found", bound=Instrument)
+
+_OPTION = "OPT"
+_RIGHTS = {"C": "C", "CALL": "C", "P": "P", "PUT": "P"}
 
 
 def resolve(contract: Mapping[str, Any]) -> Listing | Refusal:
-    """The listing, or the error that the gateway gives instead."""
+    """The one instrument other than an option, or the error that the gateway gives instead."""
+    found = _listings(contract)
+    if not isinstance(found, list):
+        return found
+    return _only(found, contract)
+
+
+def resolve_any(contract: Mapping[str, Any], today: date) -> Instrument | Refusal:
+    """The one instrument, options included."""
+    found = search(contract, today)
+    if isinstance(found, tuple):
+        return found
+    return _only(list(islice(found, 2)), contract)
+
+
+def search(contract: Mapping[str, Any], today: date) -> Iterator[Instrument] | Refusal:
+    """All instruments that have every property asked for; maybe none."""
+    if contract.get("secType") == _OPTION or contract.get("conId", 0) >= option_chains.FIRST_CON_ID:
+        return _options(contract, today)
+    found = _listings(contract)
+    return found if isinstance(found, tuple) else iter(found)
+
+
+def _only(found: list[_Found], contract: Mapping[str, Any]) -> _Found | Refusal:
+    if not found:
+        return notices.UNKNOWN_CONTRACT
+    if len(found) > 1:
+        return notices.ambiguous(contract.get("symbol") or contract.get("localSymbol", ""))
+    return found[0]
+
+
+def _listings(contract: Mapping[str, Any]) -> list[Listing] | Refusal:
     if not contract.get("conId") and not contract.get("secType"):
         return notices.invalid("Please enter a valid security type")
-    listing = find(contract.get("symbol") or contract.get("localSymbol"), contract.get("conId"))
-    if listing is None or not _fits(listing, contract):
-        return notices.UNKNOWN_CONTRACT
-    return listing
+    if con_id := contract.get("conId"):
+        listing = find(con_id=con_id)
+        return [listing] if listing is not None and _fits(listing, contract) else []
+    if not any(contract.get(name) for name in ("symbol", "localSymbol", "secId")):
+        return []
+    return [listing for listing in everything() if _fits(listing, contract)]
 
 
 def _fits(listing: Listing, contract: Mapping[str, Any]) -> bool:
     asked = {
+        "symbol": listing.symbol,
         "secType": listing.sec_type,
         "currency": listing.currency,
         "localSymbol": listing.local_symbol,
         "tradingClass": listing.trading_class,
+        "multiplier": listing.multiplier or contract.get("multiplier"),
     }
     return (
-        all(contract.get(name) in (None, "", value) for name, value in asked.items())
+        all(contract.get(name) in (None, "", 0, value) for name, value in asked.items())
+        and (contract.get("secIdType") != "ISIN" or contract.get("secId") == listing.isin)
+        and (listing.expiry is None or _is_asked(listing.expiry, listing.expiry, contract))
         and trades_at(listing, contract.get("exchange", ""))
         and trades_at(listing, contract.get("primaryExch", ""))
     )
 
 
-def described(listing: Listing, exchange: str = SMART) -> Values:
+def _options(contract: Mapping[str, Any], today: date) -> Iterator[Option]:
+    if con_id := contract.get("conId"):
+        candidates = _or_nothing(option_chains.by_con_id(con_id, today))
+    elif local_symbol := contract.get("localSymbol"):
+        candidates = _or_nothing(option_chains.by_local_symbol(local_symbol, today))
+    else:
+        candidates = _of_classes(contract, today)
+    for option in candidates:
+        if _option_fits(option, contract):
+            yield option
+
+
+def _or_nothing(option: Option | None) -> Iterator[Option]:
+    if option is not None:
+        yield option
+
+
+def _of_classes(contract: Mapping[str, Any], today: date) -> Iterator[Option]:
+    """Only the expiries and strikes asked for are looked at."""
+    strike = contract.get("strike", 0.0)
+    for kind in option_chains.classes_of(contract.get("symbol", "")):
+        if contract.get("tradingClass") not in (None, "", kind.name):
+            continue
+        for expiry in option_chains.expirations(kind, today):
+            if _is_asked(option_chains.last_trade_day(kind, expiry), expiry, contract):
+                yield from _of_expiry(kind, expiry, strike, today)
+
+
+def _of_expiry(kind: OptionClass, expiry: date, strike: float, today: date) -> Iterator[Option]:
+    for listed in option_chains.strikes(kind, expiry, today):
+        if not strike or strike == listed:
+            yield Option(option_class=kind, expiry=expiry, strike=listed, right="C")
+            yield Option(option_class=kind, expiry=expiry, strike=listed, right="P")
+
+
+def _option_fits(option: Option, contract: Mapping[str, Any]) -> bool:
+    kind = option.option_class
+    asked = {
+        "symbol": option.symbol,
+        "secType": _OPTION,
+        "currency": "USD",
+        "localSymbol": option.local_symbol,
+        "tradingClass": kind.name,
+        "multiplier": kind.multiplier,
+        "strike": option.strike,
+    }
+    return (
+        all(contract.get(name) in (None, "", 0, value) for name, value in asked.items())
+        and _RIGHTS.get(contract.get("right", "").upper(), option.right) == option.right
+        and _is_asked(option.last_trade_day, option.expiry, contract)
+        and contract.get("exchange", "") in ("", *kind.exchanges)
+    )
+
+
+def _is_asked(last_trade_day: date, expiry: date, contract: Mapping[str, Any]) -> bool:
+    """A day means the last of trading, a month the one in which the contract expires."""
+    asked = contract.get("lastTradeDateOrContractMonth", "")
+    return not asked or asked in (f"{last_trade_day:%Y%m%d}", f"{expiry:%Y%m}")
+
+
+def described(instrument: Instrument, exchange: str = SMART) -> Values:
     """The contract as the gateway repeats it in orders, executions and details."""
-    return {
-        "conId": listing.con_id,
-        "symbol": listing.symbol,
-        "secType": listing.sec_type,
+    values = {
+        "conId": instrument.con_id,
+        "symbol": instrument.symbol,
         "strike": 0.0,
         "exchange": exchange,
-        "currency": listing.currency,
-        "localSymbol": listing.local_symbol,
-        "tradingClass": listing.trading_class,
+        "localSymbol": instrument.local_symbol,
+        "tradingClass": instrument.trading_class,
     }
-
-
-def details(req_id: int, contract: Mapping[str, Any], listing: Listing, now_ns: int) -> Iterator[Message]:
-    """One row, or one for each exchange when a contract found by its symbol named none."""
-    asked = contract.get("exchange", "")
-    everywhere = not asked and not contract.get("conId")
-    for exchange in listing.valid_exchanges if everywhere else (asked or SMART,):
-        yield message(
-            "contractDetails",
-            reqId=req_id,
-            contract={**described(listing, exchange), "primaryExch": listing.primary_exchange},
-            contractDetails=_details(listing, now_ns),
-        )
-
-
-def _details(listing: Listing, now_ns: int) -> Values:
-    hours = _hours(new_york_time(now_ns))
-    return {
-        "marketName": listing.market_name,
-        "minTick": Decimal(listing.min_tick),
-        "orderTypes": ",".join(listing.order_types),
-        "validExchanges": ",".join(listing.valid_exchanges),
-        "priceMagnifier": 1,
-        "underConId": 0,
-        "longName": listing.long_name,
-        "timeZoneId": listing.time_zone,
-        "tradingHours": hours,
-        "liquidHours": hours,
-        "aggGroup": 1,
-        "marketRuleIds": ",".join(_MARKET_RULE for _ in listing.valid_exchanges),
-        "stockType": listing.stock_type,
-        "minSize": Decimal("0.0001"),
-        "sizeIncrement": Decimal("0.0001"),
-        "suggestedSizeIncrement": Decimal(100),
-    }
-
-
-def _hours(today: datetime) -> str:
-    """Open around the clock, as the simulated market is."""
-    days = [today + timedelta(days=ahead) for ahead in range(_DAYS_OF_HOURS)]
-    return ";".join(f"{day:%Y%m%d}:0000-{day + timedelta(days=1):%Y%m%d}:0000" for day in days)
+    if isinstance(instrument, Option):
+        return {
+            **values,
+            "secType": _OPTION,
+            "currency": "USD",
+            "lastTradeDateOrContractMonth": f"{instrument.last_trade_day:%Y%m%d}",
+            "strike": instrument.strike,
+            "right": instrument.right,
+            "multiplier": float(instrument.option_class.multiplier),
+        }
+    values |= {"secType": instrument.sec_type, "currency": instrument.currency}
+    if instrument.expiry is not None:
+        values["lastTradeDateOrContractMonth"] = f"{instrument.expiry:%Y%m%d}"
+    if instrument.multiplier is not None:
+        values["multiplier"] = float(instrument.multiplier)
+    return values

@@ -33,6 +33,10 @@ def not_subscribed(listing: Listing) -> tuple[int, str]:
     )
 
 
+def ambiguous(symbol: str) -> tuple[int, str]:
+    return 200, f"The contract description specified for {symbol} is ambiguous."
+
+
 def unknown_ticker_id(req_id: int) -> tuple[int, str]:
     return 300, f"Can't find EId with tickerId:{req_id}"
 

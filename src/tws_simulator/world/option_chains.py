@@ -30,10 +30,11 @@ OPTION_VENUE_LETTERS: Final[dict[str, str]] = {
 }  # fmt: skip
 _OPTION_EXCHANGES: Final = (SMART, *sorted(OPTION_VENUE_LETTERS))
 _INDEX_EXCHANGES: Final = (SMART, "CBOE", "IBUSOPT")
-_ORDER_TYPES: Final = tuple(
-    "ACTIVETIM AD ADJUST ALERT ALLOC AVGCOST COND CONDORDER DAY DEACT GAT GTC GTD IOC LIT LMT MIT MKT OCA SCALE STP "
-    "STPLMT TRAIL TRAILLIT TRAILLMT TRAILMIT VOLAT WHATIF".split()
-)
+_TYPES: Final = """
+    ACTIVETIM AD ADJUST ALERT ALLOC AVGCOST COND CONDORDER DAY DEACT GAT GTC GTD IOC LIT LMT MIT MKT OCA SCALE STP
+    STPLMT TRAIL TRAILLIT TRAILLMT TRAILMIT VOLAT WHATIF
+"""
+OPTION_ORDER_TYPES: Final = tuple(_TYPES.split())
 PENNIES_RULE: Final = 32
 NICKELS_RULE: Final = 110
 
@@ -45,7 +46,7 @@ _MONTHS_AHEAD: Final = 12
 _YEARS_AHEAD: Final = 2
 _FINE_WITHIN: Final = timedelta(days=60)
 _EPOCH: Final = date(2020, 1, 1)
-_FIRST_CON_ID: Final = 1 << 30
+FIRST_CON_ID: Final = 1 << 30
 _STRIKE_BITS, _DAY_BITS, _CLASS_BITS = 12, 13, 4
 _OCC: Final = re.compile(r"([A-Z0-9 ]{6})(\d{6})([CP])(\d{8})\Z")
 
@@ -117,7 +118,7 @@ class Option:
         kind = self.option_class
         packed = kind.number << _DAY_BITS | (self.expiry - _EPOCH).days
         packed = packed << _STRIKE_BITS | round(self.strike / _strike_unit(kind))
-        return _FIRST_CON_ID | packed << 1 | (self.right == "P")
+        return FIRST_CON_ID | packed << 1 | (self.right == "P")
 
     @property
     def symbol(self) -> str:
@@ -138,7 +139,7 @@ class Option:
 
     @property
     def last_trade_day(self) -> date:
-        return _exchange_day_before(self.expiry) if self.option_class.settles_at_open else self.expiry
+        return last_trade_day(self.option_class, self.expiry)
 
     @property
     def last_moment(self) -> str:
@@ -170,8 +171,8 @@ def option(trading_class: str, expiry: date, strike: float, right: Right, today:
 
 
 def by_con_id(con_id: int, today: date) -> Option | None:
-    packed = con_id ^ _FIRST_CON_ID
-    if con_id < _FIRST_CON_ID or packed >> (_CLASS_BITS + _DAY_BITS + _STRIKE_BITS + 1):
+    packed = con_id ^ FIRST_CON_ID
+    if con_id < FIRST_CON_ID or packed >> (_CLASS_BITS + _DAY_BITS + _STRIKE_BITS + 1):
         return None
     right: Right = "P" if packed & 1 else "C"
     packed >>= 1
@@ -240,11 +241,9 @@ def all_strikes(kind: OptionClass, today: date) -> tuple[float, ...]:
     return tuple(sorted({strike for expiry in expirations(kind, today) for strike in strikes(kind, expiry, today)}))
 
 
-def last_trade_days(kind: OptionClass, today: date) -> tuple[date, ...]:
-    """Expirations as IB writes them: the last day of trading."""
-    if not kind.settles_at_open:
-        return expirations(kind, today)
-    return tuple(_exchange_day_before(day) for day in expirations(kind, today))
+def last_trade_day(kind: OptionClass, expiry: date) -> date:
+    """The day that IB writes for an expiry."""
+    return _exchange_day_before(expiry) if kind.settles_at_open else expiry
 
 
 def _strike_unit(kind: OptionClass) -> float:
@@ -252,7 +251,7 @@ def _strike_unit(kind: OptionClass) -> float:
 
 
 def _over(kind: OptionClass, expiry: date, today: date) -> bool:
-    return kind.settles_at_open and _exchange_day_before(expiry) < today
+    return last_trade_day(kind, expiry) < today
 
 
 def _days(first: date, last: date) -> Iterator[date]:

@@ -14,6 +14,7 @@ from hashlib import blake2b
 from typing import Final
 
 from tws_simulator.world.option_chains import Option, Right
+from tws_simulator.world.price_rules import price_increment
 
 RATE: Final = 0.04  # of riskless dollars a year, continuously compounded
 DIVIDEND_YIELDS: Final[Mapping[str, float]] = {
@@ -157,20 +158,7 @@ def quote(contract: Option, spot: float, close_spot: float, now_ns: int) -> Opti
 
 
 def tick_size(contract: Option, price: float) -> float:
-    """Pennies for the classes of the penny pilot and below 3; five cents above, ten for index options."""
     return price_increment(contract.option_class.market_rule, price)
-
-
-def price_increment(rule: int, price: float) -> float:
-    steps = OPTION_RULES[rule]
-    return next(increment for low_edge, increment in reversed(steps) if price >= low_edge)
-
-
-OPTION_RULES: Final[Mapping[int, tuple[tuple[float, float], ...]]] = {
-    26: ((0.0, 0.01),),
-    32: ((0.0, 0.01), (3.0, 0.05)),
-    110: ((0.0, 0.05), (3.0, 0.10)),
-}
 
 
 def _on_grid(contract: Option, price: float) -> float:
