@@ -8,16 +8,20 @@ It runs as fast as the machine allows: who asks for a day gets a day.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from tws_simulator.world.accounts import Ledger, account_for, opening_positions
 from tws_simulator.world.calendar import Calendar
 from tws_simulator.world.exchange import Exchange
+from tws_simulator.world.history import History
 from tws_simulator.world.market import Market, MarketEvent, Quote
+from tws_simulator.world.past import Past
+from tws_simulator.world.stillness import last_closes, standing_quotes
 from tws_simulator.world.tape import Tape
 from tws_simulator.world.tickets import OrderEvent
-from tws_simulator.world.universe import LISTINGS
+from tws_simulator.world.universe import LISTINGS, everything, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +35,24 @@ class Step:
 class World:
     """Equal seeds and starts give equal worlds, however the time is cut into calls of ``advance``.
 
-    ``always_open`` False keeps the hours of US stocks: closed at night, on weekends and holidays.
+    ``always_open`` False keeps the hours of US stocks: closed at night, on weekends and holidays. ``symbols`` are the
+    stocks and funds that trade, the usual ones when empty; every other instrument has a quote that never changes.
     """
 
-    def __init__(self, *, seed: int, start_ns: int, always_open: bool = True) -> None:
+    def __init__(self, *, seed: int, start_ns: int, always_open: bool = True, symbols: Iterable[str] = ()) -> None:
         self.account = account_for(seed)
         self.calendar = Calendar(always_open=always_open)
-        self.market = Market(LISTINGS, seed, start_ns, self.calendar)
-        self.tape = Tape(self.calendar, self.market.opening, self.market.closes)
+        quoted = named(symbols) or LISTINGS
+        self.market = Market(quoted, seed, start_ns, self.calendar)
+        still = [listing for listing in everything() if listing not in quoted]
+        self.tape = Tape(
+            self.calendar,
+            (*self.market.opening, *standing_quotes(still, start_ns)),
+            {**self.market.closes, **last_closes(still)},
+        )
+        opening = {first.con_id: first.bid for first in self.market.opening}
+        past = Past(LISTINGS, seed, start_ns, opening, self.market.closes)
+        self.history = History(past, self.tape, self.calendar)
         self.ledger = Ledger(self.account, positions=opening_positions())
         self.exchange = Exchange(self.tape, self.ledger, seed, start_ns)
 

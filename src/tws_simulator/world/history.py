@@ -1,0 +1,264 @@
+"""History as it is asked for: bars and ticks of the made-up past and, from the simulation's start on, of the tape.
+
+Where both meet, at the full second before the start, the past has the price at which the live market began; from there
+on history says exactly what was printed. Bars of trades of the past are parted from days (see `past`); bars of quotes
+follow the trades at the listing's usual spread. Live bars of quotes come from the quotes the tape still keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import Enum
+from typing import TypeVar
+
+from tws_simulator.world.calendar import SECOND_NS, Calendar, TradingDay, new_york_date, new_york_ns
+from tws_simulator.world.historical_bars import Kind, added, flat, of_past, of_quotes, of_trades
+from tws_simulator.world.historical_ticks import printed, quoted
+from tws_simulator.world.market import QuoteChanged, Traded
+from tws_simulator.world.past import Past
+from tws_simulator.world.tape import BAR_NS, Bar, Tape
+from tws_simulator.world.universe import Listing
+
+Window = tuple[int, int]
+Event = TypeVar("Event", Traded, QuoteChanged)
+
+
+class Step(Enum):
+    """Sizes of bars that follow the calendar."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+BarSize = int | Step
+"""Seconds, or a step of the calendar."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DayHours:
+    """The hours of one day as history has them: one window, or two where the past's hours and the live ones differ."""
+
+    day: date
+    windows: tuple[Window, ...]
+
+    @property
+    def start_ns(self) -> int:
+        return self.windows[0][0]
+
+    @property
+    def end_ns(self) -> int:
+        return self.windows[-1][1]
+
+
+class History:
+    """One market's history. Times are nanoseconds; ``until_ns`` is never part of what is told."""
+
+    def __init__(self, past: Past, tape: Tape, calendar: Calendar) -> None:
+        self._past = past
+        self._tape = tape
+        self._calendar = calendar
+        self._start_day = new_york_date(past.end_ns)
+
+    def __repr__(self) -> str:
+        return f"<History {self._past!r} {self._tape!r}>"
+
+    def __contains__(self, con_id: int) -> bool:
+        return con_id in self._past
+
+    def first_day(self, con_id: int) -> TradingDay:
+        return self._past.first_day(con_id)
+
+    def hours(self, con_id: int, day: date, *, regular_only: bool) -> DayHours | None:
+        """None for a day without trading."""
+        windows: list[Window] = []
+        if day <= self._start_day:
+            hours = self._past.hours(con_id, day)
+            if hours is not None:
+                start_ns, end_ns = _window(hours, regular_only)
+                windows.append((start_ns, min(end_ns, self._past.end_ns) if day == self._start_day else end_ns))
+        live = self._calendar.day(day) if day >= self._start_day else None
+        if live is not None:
+            start_ns, end_ns = _window(live, regular_only)
+            windows.append((max(start_ns, self._past.end_ns), end_ns))
+        joined = _joined([window for window in windows if window[0] < window[1]])
+        return DayHours(day=day, windows=tuple(joined)) if joined else None
+
+    def days(self, con_id: int, since: date, until: date, *, regular_only: bool) -> Iterator[DayHours]:
+        """The days with hours, oldest first, ``until`` included."""
+        since = max(since, self._past.first_day(con_id).day)
+        for ahead in range((until - since).days + 1):
+            hours = self.hours(con_id, since + timedelta(days=ahead), regular_only=regular_only)
+            if hours is not None:
+                yield hours
+
+    def days_back(self, con_id: int, until_ns: int, *, regular_only: bool) -> Iterator[DayHours]:
+        """The days that began before ``until_ns``, newest first."""
+        day, first = new_york_date(until_ns), self._past.first_day(con_id).day
+        while day >= first:
+            hours = self.hours(con_id, day, regular_only=regular_only)
+            if hours is not None and hours.start_ns < until_ns:
+                yield hours
+            day -= timedelta(days=1)
+
+    def bars(
+        self, listing: Listing, kind: Kind, size: BarSize, since_ns: int, until_ns: int, *, regular_only: bool
+    ) -> list[Bar]:
+        """Bars on marks of New York's clock; the first and the last are short where hours or the request cut them."""
+        bars: list[Bar] = []
+        for start_ns, windows in self._cells(listing, size, since_ns, until_ns, regular_only):
+            bar = self._bar(listing, kind, start_ns, windows)
+            if bar is None and bars:
+                bar = flat(start_ns, bars[-1].close, kind)
+            if bar is not None:
+                bars.append(bar)
+        return bars
+
+    def count(self, listing: Listing, size: BarSize, since_ns: int, until_ns: int, *, regular_only: bool) -> int:
+        """How many bars that would be at most; cheap."""
+        if isinstance(size, Step):
+            return (until_ns - since_ns) // (86_400 * SECOND_NS) + 2
+        days = self.days(listing.con_id, new_york_date(since_ns), new_york_date(until_ns), regular_only=regular_only)
+        return sum(
+            max(min(end_ns, until_ns) - max(start_ns, since_ns), 0) // (size * SECOND_NS) + 2
+            for hours in days
+            for start_ns, end_ns in hours.windows
+        )
+
+    def trades(
+        self, listing: Listing, since_ns: int, until_ns: int, *, regular_only: bool, newest_first: bool = False
+    ) -> Iterator[list[Traded]]:
+        """The trades second by second, each second's in order of time."""
+        con_id, border_ns = listing.con_id, self._past.end_ns
+        old = self._past.seconds(
+            con_id, since_ns, min(until_ns, border_ns), regular_only=regular_only, newest_first=newest_first
+        )
+        told = self._tape.trades(con_id, max(since_ns, border_ns), until_ns)
+        live = _by_second([trade for trade in told if self._counts(trade.ts_ns, regular_only)])
+        if newest_first:
+            yield from reversed(live)
+        yield from (printed(second, listing) for second in old)
+        if not newest_first:
+            yield from live
+
+    def quotes(
+        self, listing: Listing, since_ns: int, until_ns: int, *, regular_only: bool, newest_first: bool = False
+    ) -> Iterator[list[QuoteChanged]]:
+        """The quotes second by second; those of the past stand around its trades."""
+        con_id, border_ns = listing.con_id, self._past.end_ns
+        old = self._past.seconds(
+            con_id, since_ns, min(until_ns, border_ns), regular_only=regular_only, newest_first=newest_first
+        )
+        told = self._tape.quotes(con_id, max(since_ns, border_ns), until_ns)
+        live = _by_second([quote for quote in told if self._counts(quote.ts_ns, regular_only)])
+        if newest_first:
+            yield from reversed(live)
+        yield from (quoted(printed(second, listing), listing) for second in old)
+        if not newest_first:
+            yield from live
+
+    def _counts(self, ts_ns: int, regular_only: bool) -> bool:
+        hours = self._calendar.day(new_york_date(ts_ns))
+        if hours is None:
+            return False
+        start_ns, end_ns = _window(hours, regular_only)
+        return start_ns <= ts_ns < end_ns
+
+    def _cells(
+        self, listing: Listing, size: BarSize, since_ns: int, until_ns: int, regular_only: bool
+    ) -> Iterator[tuple[int, list[Window]]]:
+        """Each bar's start and what of the hours belongs to it."""
+        days = self.days(
+            listing.con_id, new_york_date(since_ns), new_york_date(until_ns - 1), regular_only=regular_only
+        )
+        if isinstance(size, Step):
+            yield from _calendar_cells(days, size, since_ns, until_ns)
+            return
+        for hours in days:
+            midnight_ns = new_york_ns(datetime.combine(hours.day, time()))
+            for window in hours.windows:
+                start_ns, end_ns = max(window[0], since_ns), min(window[1], until_ns)
+                while start_ns < end_ns:
+                    mark = (start_ns - midnight_ns) // (size * SECOND_NS) + 1
+                    next_ns = min(midnight_ns + mark * size * SECOND_NS, end_ns)
+                    yield start_ns, [(start_ns, next_ns)]
+                    start_ns = next_ns
+
+    def _bar(self, listing: Listing, kind: Kind, start_ns: int, windows: Iterable[Window]) -> Bar | None:
+        pieces: list[Bar] = []
+        for since_ns, until_ns in windows:
+            pieces += self._past_pieces(listing, kind, since_ns, until_ns)
+            pieces += self._live_pieces(listing, kind, max(since_ns, self._past.end_ns), until_ns)
+        return added(start_ns, pieces, kind)
+
+    def _past_pieces(self, listing: Listing, kind: Kind, since_ns: int, until_ns: int) -> Iterator[Bar]:
+        until_ns = min(until_ns, self._past.end_ns)
+        if since_ns < until_ns:
+            span = self._past.span(listing.con_id, since_ns, until_ns, regular_only=False)
+            if span is not None:
+                yield of_past(span, kind, listing)
+
+    def _live_pieces(self, listing: Listing, kind: Kind, since_ns: int, until_ns: int) -> Iterator[Bar]:
+        if since_ns >= until_ns:
+            return
+        if kind is not Kind.TRADES:
+            yield from of_quotes(self._tape.quotes(listing.con_id, since_ns, until_ns), kind)
+            return
+        first_ns = min(-(-since_ns // BAR_NS) * BAR_NS, until_ns)
+        last_ns = max(until_ns // BAR_NS * BAR_NS, first_ns)
+        yield from of_trades(self._tape.trades(listing.con_id, since_ns, first_ns))
+        yield from self._tape.bars(listing.con_id, first_ns, last_ns)
+        yield from of_trades(self._tape.trades(listing.con_id, last_ns, until_ns))
+
+
+def _window(hours: TradingDay, regular_only: bool) -> Window:
+    return (hours.open_ns, hours.close_ns) if regular_only else (hours.pre_open_ns, hours.post_close_ns)
+
+
+def _joined(windows: list[Window]) -> list[Window]:
+    joined: list[Window] = []
+    for start_ns, end_ns in windows:
+        if joined and joined[-1][1] == start_ns:
+            joined[-1] = (joined[-1][0], end_ns)
+        else:
+            joined.append((start_ns, end_ns))
+    return joined
+
+
+def _calendar_cells(
+    days: Iterable[DayHours], size: Step, since_ns: int, until_ns: int
+) -> Iterator[tuple[int, list[Window]]]:
+    """Days, weeks from Monday, or months; each starts when its first day does."""
+    cell: list[Window] = []
+    of: tuple[int, int] | None = None
+    for hours in days:
+        windows = [(max(start_ns, since_ns), min(end_ns, until_ns)) for start_ns, end_ns in hours.windows]
+        windows = [window for window in windows if window[0] < window[1]]
+        if not windows:
+            continue
+        belongs = _cell_of(hours.day, size)
+        if cell and belongs != of:
+            yield cell[0][0], cell
+            cell = []
+        of = belongs
+        cell += windows
+    if cell:
+        yield cell[0][0], cell
+
+
+def _cell_of(day: date, size: Step) -> tuple[int, int]:
+    if size is Step.DAY:
+        return day.toordinal(), 0
+    return (day.year, day.month) if size is Step.MONTH else day.isocalendar()[:2]
+
+
+def _by_second(events: list[Event]) -> list[list[Event]]:
+    seconds: list[list[Event]] = []
+    for event in events:
+        if seconds and seconds[-1][0].ts_ns // SECOND_NS == event.ts_ns // SECOND_NS:
+            seconds[-1].append(event)
+        else:
+            seconds.append([event])
+    return seconds
