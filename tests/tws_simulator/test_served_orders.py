@@ -86,6 +86,21 @@ def test_an_order_id_that_is_too_low_is_refused() -> None:
     assert len(core.state.world.exchange.open_orders()) == 1
 
 
+@pytest.mark.parametrize("server_version", [151, 176, 200])
+def test_an_empty_time_in_force_is_the_preset_in_text(server_version: int) -> None:
+    """ib_insync and ib_async leave it empty; the echo says DAY."""
+    client = ScriptedClient(gateway_core(server_version=server_version))
+    told = _place(client, 1, tif="", orderType="LMT", lmtPrice=10.0)
+    assert codes(told) == []
+    assert {echo["order"]["tif"] for echo in of(told, "openOrder")} == {"DAY"}
+
+
+def test_an_empty_time_in_force_is_refused_in_protobuf() -> None:
+    """10052, as seen in captures of server version 225."""
+    told = _place(ScriptedClient(gateway_core(server_version=225)), 1, tif="")
+    assert codes(told) == [(1, 10052)]
+
+
 def test_an_order_for_an_unknown_contract_is_refused_under_its_own_id() -> None:
     """200 with the order's id; the official client reports it as the order's error."""
     client = ScriptedClient(gateway_core())

@@ -15,6 +15,8 @@ from tws_simulator.world.tickets import Notice, OrderTicket
 from tws_simulator.world.universe import SMART, Listing
 
 _CLIENT_THAT_BINDS = 0
+_PRESET_TIF = "DAY"
+_FIRST_SERVER_VERSION_WITHOUT_PRESET_TIF = 203  # orders are protobuf from here on
 
 
 def _place_order(gateway: GatewayState, session: Session, request: Message) -> None:
@@ -23,7 +25,7 @@ def _place_order(gateway: GatewayState, session: Session, request: Message) -> N
     if not isinstance(found, Listing):
         session.send_error(order_id, found)
         return
-    ticket = _ticket(session.client_id, order_id, found, contract, order)
+    ticket = _ticket(session, order_id, found, contract, order)
     events = gateway.world.exchange.place(ticket, gateway.now_ns)
     refused = bool(events) and all(isinstance(event, Notice) for event in events)
     if not refused:
@@ -31,10 +33,10 @@ def _place_order(gateway: GatewayState, session: Session, request: Message) -> N
     gateway.deliver(events)
 
 
-def _ticket(client_id: int, order_id: int, listing: Listing, contract: Values, order: Values) -> OrderTicket:
+def _ticket(session: Session, order_id: int, listing: Listing, contract: Values, order: Values) -> OrderTicket:
     limit = order.get("lmtPrice")
     return OrderTicket(
-        client_id=client_id,
+        client_id=session.client_id,
         order_id=order_id,
         con_id=listing.con_id,
         symbol=listing.symbol,
@@ -42,7 +44,7 @@ def _ticket(client_id: int, order_id: int, listing: Listing, contract: Values, o
         order_type=order.get("orderType", ""),
         quantity=order.get("totalQuantity", Decimal(0)),
         limit_price=None if limit is None else Decimal(str(limit)),
-        tif=order.get("tif", ""),
+        tif=order.get("tif", "") or _preset_tif(session),
         order_ref=order.get("orderRef", ""),
         account=order.get("account", ""),
         exchange=contract.get("exchange", SMART),
@@ -52,6 +54,14 @@ def _ticket(client_id: int, order_id: int, listing: Listing, contract: Values, o
         oca_group=order.get("ocaGroup", ""),
         what_if=order.get("whatIf", False),
     )
+
+
+def _preset_tif(session: Session) -> str:
+    """In text an empty time in force means the preset: ib_insync and ib_async leave it empty and trade.
+
+    A protobuf order without one is refused (10052), as seen in captures of server version 225.
+    """
+    return _PRESET_TIF if session.codec.server_version < _FIRST_SERVER_VERSION_WITHOUT_PRESET_TIF else ""
 
 
 def _cancel_order(gateway: GatewayState, session: Session, request: Message) -> None:
