@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TypeVar
@@ -48,6 +48,13 @@ class Gateway:
         clients_max: int = 32,
         lines_max: int = 100,
         account_interval_s: float = 180.0,
+        not_entitled: Collection[str] = (),
+        live_refusal_code: int = 10089,
+        depths_max: int = 3,
+        tick_by_tick_max: int = 5,
+        tick_by_tick_pause_s: float = 15.0,
+        late_ticks: int = 4,
+        empty_snapshots: bool = False,
         tick_interval_s: float = 0.1,
         unread_bytes_max: int = 4 * 1024 * 1024,
         clock: Clock = time.time_ns,
@@ -63,6 +70,13 @@ class Gateway:
             clients_max=clients_max,
             lines_max=lines_max,
             account_interval_s=account_interval_s,
+            not_entitled=frozenset(not_entitled),
+            live_refusal_code=live_refusal_code,
+            depths_max=depths_max,
+            tick_by_tick_max=tick_by_tick_max,
+            tick_by_tick_pause_s=tick_by_tick_pause_s,
+            late_ticks=late_ticks,
+            empty_snapshots=empty_snapshots,
         )
         self.host = host
         self.core = GatewayCore(options, clock(), interference)

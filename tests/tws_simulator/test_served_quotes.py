@@ -66,15 +66,23 @@ def test_a_snapshot_ends_and_nothing_follows() -> None:
     assert client.ask("reqMktData", reqId=1, contract=AAPL, snapshot=True)[-1].name == "tickSnapshotEnd"
 
 
-def test_a_cancelled_line_is_silent() -> None:
-    """And cancelling it again, or one never opened, is error 300."""
+def test_a_cancelled_line_tells_what_was_on_its_way_and_is_silent() -> None:
+    """A few ticks before the answer to anything later; cancelling it again, or one never opened, is error 300."""
     core = gateway_core()
     client = ScriptedClient(core)
     client.ask("reqMktData", reqId=1, contract=AAPL)
-    assert client.ask("cancelMktData", reqId=1) == []
+    late = client.ask("cancelMktData", reqId=1)
+    assert _ticks(late) == [6, 7, 8, 9]
     core.advance(core.state.now_ns + 60 * 1_000_000_000)
     assert client.replies() == []
     assert codes(client.ask("cancelMktData", reqId=1)) == [(1, 300)]
+
+
+def test_late_ticks_can_be_left_out() -> None:
+    """By an option of the gateway."""
+    client = ScriptedClient(gateway_core(late_ticks=0))
+    client.ask("reqMktData", reqId=1, contract=AAPL)
+    assert client.ask("cancelMktData", reqId=1) == []
 
 
 def test_two_lines_of_one_instrument_are_independent() -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from tws_simulator.api.data_limits import BARS_MAX, BARS_WINDOW_NS, Pace, Pauses
 from tws_simulator.api.echoes import OrderEchoes
 from tws_simulator.api.session import Session, SessionState
 from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION
@@ -22,6 +23,11 @@ class Options:
     an account without live market data: it is shown delayed prices, when it asks for them. ``lines_max`` is how many
     market data lines all clients together may have open. An account summary that was
     asked for tells its changes every ``account_interval_s``: a real gateway takes three minutes.
+
+    Of market data: ``not_entitled`` are symbols without live data where others have it; ``live_refusal_code`` is how
+    they are refused (10089, 10168, 10186 or 354, as different gateways do). At most ``depths_max`` instruments show
+    depth and ``tick_by_tick_max`` tick-by-tick subscriptions run at a time; the same one is not opened again within
+    ``tick_by_tick_pause_s``. A cancelled line or depth still tells ``late_ticks``; ``empty_snapshots`` have no ticks.
     """
 
     seed: int = 0
@@ -31,6 +37,13 @@ class Options:
     clients_max: int = 32
     lines_max: int = 100
     account_interval_s: float = 180.0
+    not_entitled: frozenset[str] = frozenset()
+    live_refusal_code: int = 10089
+    depths_max: int = 3
+    tick_by_tick_max: int = 5
+    tick_by_tick_pause_s: float = 15.0
+    late_ticks: int = 4
+    empty_snapshots: bool = False
 
 
 class GatewayState:
@@ -42,6 +55,8 @@ class GatewayState:
         self.world = World(seed=options.seed, start_ns=start_ns)
         self.echoes = OrderEchoes(self.world.account)
         self.sessions: list[Session] = []
+        self.pauses = Pauses()
+        self.bars_pace = Pace(BARS_MAX, BARS_WINDOW_NS)
         self.requests: Counter[str] = Counter()
         self.unsupported: Counter[int] = Counter()
 

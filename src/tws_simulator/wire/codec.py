@@ -13,7 +13,17 @@ import re
 import struct
 from collections.abc import Iterable
 
-from tws_simulator.wire import account, contracts, executions, market_data, orders, session
+from tws_simulator.wire import (
+    account,
+    bars,
+    contracts,
+    depth,
+    executions,
+    market_data,
+    orders,
+    session,
+    tick_by_tick,
+)
 from tws_simulator.wire.protobuf import decode_protobuf, encode_protobuf
 from tws_simulator.wire.row import REPLY, REQUEST, Direction, Message, Row
 from tws_simulator.wire.text import MalformedMessage, decode_text, encode_text
@@ -32,6 +42,9 @@ _ESCAPES = re.compile(r"(?:\\u(?!00[0-7])[0-9a-fA-F]{4})+")
 _ROWS: tuple[Row, ...] = (
     *session.MESSAGES,
     *market_data.MESSAGES,
+    *depth.MESSAGES,
+    *tick_by_tick.MESSAGES,
+    *bars.MESSAGES,
     *contracts.MESSAGES,
     *orders.MESSAGES,
     *executions.MESSAGES,

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tws_simulator.api.requests import account, contracts, executions, market_data, orders, start
+from tws_simulator.api.requests import (
+    account,
+    bars,
+    contracts,
+    depth,
+    executions,
+    market_data,
+    orders,
+    start,
+    tick_by_tick,
+)
 from tws_simulator.api.requests.start import start_api
 from tws_simulator.api.requests.unsupported import refuse_unknown
 from tws_simulator.api.session import Session, SessionState
@@ -14,6 +24,9 @@ __all__ = ["refuse_unknown", "serve"]
 HANDLERS: dict[str, Handler] = {
     **start.HANDLERS,
     **market_data.HANDLERS,
+    **depth.HANDLERS,
+    **tick_by_tick.HANDLERS,
+    **bars.HANDLERS,
     **contracts.HANDLERS,
     **account.HANDLERS,
     **orders.HANDLERS,

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from tws_simulator.api import notices
-from tws_simulator.api.contracts import resolve
+from tws_simulator.api import data_limits, data_notices, generic_ticks, notices
+from tws_simulator.api.requests.subscribing import end_of, instrument, is_entitled
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
-from tws_simulator.api.streams.quotes import DELAYED, KIND, LIVE, QuoteStream
+from tws_simulator.api.streams.quotes import (
+    DELAYED,
+    DELAYED_FROZEN,
+    FROZEN,
+    KIND,
+    LIVE,
+    QuoteStream,
+    SnapshotStream,
+    parameters,
+    shown_type,
+)
 from tws_simulator.wire.row import Message, message
 from tws_simulator.world.universe import Listing
 
-_TYPES = (1, 2, 3, 4)  # live, frozen, delayed, delayed frozen
-_DELAYED_TYPES = (3, 4)
+_TYPES = (LIVE, FROZEN, DELAYED, DELAYED_FROZEN)
+_SNAPSHOT_WITH_GENERIC_TICKS = "Snapshot market data subscription is not applicable to generic ticks"
 
 
 def _req_market_data_type(gateway: GatewayState, session: Session, request: Message) -> None:
     """Silent, and without effect on lines already open: seen in captures."""
-    wanted = request.get("marketDataType", 1)
+    wanted = request.get("marketDataType", LIVE)
     if wanted in _TYPES:
         session.market_data_type = wanted
     else:
@@ -24,58 +34,99 @@ def _req_market_data_type(gateway: GatewayState, session: Session, request: Mess
 
 
 def _req_mkt_data(gateway: GatewayState, session: Session, request: Message) -> None:
-    req_id = request.get("reqId", -1)
-    listing = _checked(gateway, session, req_id, request)
+    req_id = request.get("reqId", notices.NO_REQUEST)
+    listing = instrument(gateway, session, KIND, request)
     if listing is None:
         return
-    data_type = LIVE if gateway.options.entitled else DELAYED
-    ticks = _generic_ticks(request.get("genericTickList", ""))
-    stream = QuoteStream(req_id, listing, gateway.world, generic_ticks=ticks, data_type=data_type)
-    session.send(stream.parameters())
-    if data_type == DELAYED and session.market_data_type not in _DELAYED_TYPES:
-        session.send_error(req_id, notices.not_subscribed(listing))
+    if data_limits.lines_taken(gateway.sessions) >= gateway.options.lines_max:
+        session.send_error(req_id, data_notices.TOO_MANY_LINES)
+        return
+    ticks = _generic_ticks(session, request, listing)
+    if ticks is None or not _shows(gateway, session, request, listing):
+        return
+    stream = QuoteStream(
+        req_id,
+        listing,
+        gateway.world,
+        now_ns=gateway.now_ns,
+        generic_ticks=ticks,
+        asked_type=session.market_data_type,
+        entitled=is_entitled(gateway, listing),
+    )
+    if _is_snapshot(request):
+        _take_snapshot(gateway, session, stream)
+    else:
+        _open_line(gateway, session, stream)
+
+
+def _open_line(gateway: GatewayState, session: Session, stream: QuoteStream) -> None:
+    session.send(parameters(stream.req_id, stream.listing))
+    session.send(stream.data_type())
+    if stream.delayed:
+        session.send_error(stream.req_id, data_notices.SHOWING_DELAYED)
+    for tick in stream.whole_picture(gateway.now_ns):
+        session.send(tick)
+    session.streams[KIND, stream.req_id] = stream
+
+
+def _take_snapshot(gateway: GatewayState, session: Session, stream: QuoteStream) -> None:
+    """A snapshot may also be empty: seen in captures, and shown when the options say so."""
+    if gateway.options.empty_snapshots:
+        session.send(parameters(stream.req_id, stream.listing))
+        session.send(message("tickSnapshotEnd", reqId=stream.req_id))
         return
     session.send(stream.data_type())
-    snapshot = request.get("snapshot", False) or request.get("regulatorySnapshot", False)
-    if data_type == DELAYED and not snapshot:
-        session.send_error(req_id, notices.SHOWING_DELAYED)
-    for tick in stream.whole_picture(gateway.world.quote(listing.con_id)):
+    session.send(parameters(stream.req_id, stream.listing))
+    for tick in stream.whole_picture(gateway.now_ns):
         session.send(tick)
-    if snapshot:
-        session.send(message("tickSnapshotEnd", reqId=req_id))
-    else:
-        session.streams[KIND, req_id] = stream
+    if stream.is_complete():
+        session.send(message("tickSnapshotEnd", reqId=stream.req_id))
+        return
+    key = (KIND, stream.req_id)
+    session.streams[key] = SnapshotStream(stream, gateway.now_ns, end_of(session, key))
 
 
-def _checked(gateway: GatewayState, session: Session, req_id: int, request: Message) -> Listing | None:
-    """The listing asked for; None when the request was refused."""
-    contract = request.get("contract", {})
-    if (KIND, req_id) in session.streams:
-        session.send_error(req_id, notices.DUPLICATE_TICKER_ID)
+def _shows(gateway: GatewayState, session: Session, request: Message, listing: Listing) -> bool:
+    """Whether the client may see anything; refused lines are told their parameters all the same."""
+    req_id = request.get("reqId", notices.NO_REQUEST)
+    entitled = is_entitled(gateway, listing)
+    if request.get("regulatorySnapshot") and not entitled:
+        session.send_error(req_id, data_notices.REGULATORY_SNAPSHOT_FAILED)
+        return False
+    phase = gateway.world.calendar.phase(gateway.now_ns)
+    if shown_type(session.market_data_type, phase, entitled=entitled) is not None:
+        return True
+    session.send(parameters(req_id, listing))
+    session.send_error(req_id, data_notices.not_subscribed(listing, gateway.options.live_refusal_code))
+    return False
+
+
+def _generic_ticks(session: Session, request: Message, listing: Listing) -> frozenset[int] | None:
+    """None when they were refused."""
+    req_id = request.get("reqId", notices.NO_REQUEST)
+    asked = request.get("genericTickList", "")
+    ticks = generic_ticks.parse(asked)
+    if ticks is None:
+        session.send_error(req_id, generic_ticks.refusal(asked, listing.sec_type))
+    elif ticks and _is_snapshot(request):
+        session.send_error(req_id, notices.invalid(_SNAPSHOT_WITH_GENERIC_TICKS))
         return None
-    lines = sum(kind == KIND for each in gateway.sessions for kind, _ in each.streams)
-    if lines >= gateway.options.lines_max:
-        session.send_error(req_id, notices.TOO_MANY_LINES)
-        return None
-    if not contract.get("exchange"):
-        session.send_error(req_id, notices.invalid("Please enter exchange"))
-        return None
-    found = resolve(contract)
-    if isinstance(found, Listing):
-        return found
-    session.send_error(req_id, found)
-    return None
+    return ticks
+
+
+def _is_snapshot(request: Message) -> bool:
+    return bool(request.get("snapshot") or request.get("regulatorySnapshot"))
 
 
 def _cancel_mkt_data(gateway: GatewayState, session: Session, request: Message) -> None:
-    req_id = request.get("reqId", -1)
-    if session.streams.pop((KIND, req_id), None) is None:
+    """A few ticks were on their way already, and come before the answer to any later request."""
+    req_id = request.get("reqId", notices.NO_REQUEST)
+    stream = session.streams.pop((KIND, req_id), None)
+    if stream is None:
         session.send_error(req_id, notices.unknown_ticker_id(req_id))
-
-
-def _generic_ticks(ticks: str) -> frozenset[int]:
-    """ "233,236"; a prefix as in "mdoff,292" names no tick."""
-    return frozenset(int(part) for part in ticks.split(",") if part.strip().isdigit())
+    elif isinstance(stream, QuoteStream):
+        for tick in stream.late(gateway.options.late_ticks):
+            session.send(tick)
 
 
 HANDLERS: dict[str, Handler] = {

@@ -8,30 +8,22 @@ from tws_simulator.wire.codec import UnknownMessage, split_fields
 from tws_simulator.wire.protobuf import decode_protobuf
 from tws_simulator.wire.text import MalformedMessage
 
-_DEPTH = (10092, "Deep market data is not supported for this combination of security type/exchange")
 _HISTORY = (162, "Historical Market Data Service error message:HMDS query returned no data")
-_REAL_TIME_BARS = (420, "Invalid Real-time Query:No market data permissions for this request")
-_TICK_BY_TICK = (10189, "Failed to request tick-by-tick data.No market data permissions for this request")
 
 # base id: (the refusal, or None for IB's silence; position of the request id among the text fields)
 _KNOWN: dict[int, tuple[tuple[int, str] | None, int]] = {
-    10: (_DEPTH, 1),
     20: (_HISTORY, 0),
-    50: (_REAL_TIME_BARS, 1),
     87: (_HISTORY, 0),
     88: (_HISTORY, 0),
     96: (_HISTORY, 0),
-    97: (_TICK_BY_TICK, 0),
-    51: (None, 1),
     90: (None, 0),
-    98: (None, 0),
     **{msg_id: (notices.invalid("This request is not served here"), 0) for msg_id in (78, 81, 83, 92, 94)},
     **{msg_id: (notices.invalid("This request is not served here"), 1) for msg_id in (22, 52, 54, 55, 74, 76)},
 }
 
 
 def refuse_unknown(session: Session, unknown: UnknownMessage) -> None:
-    if unknown.msg_id in (11, 25):
+    if unknown.msg_id == 25:
         _refuse_cancel(session, unknown)
         return
     refusal, position = _KNOWN.get(unknown.msg_id, (notices.invalid("This request is not served here"), None))
@@ -41,10 +33,7 @@ def refuse_unknown(session: Session, unknown: UnknownMessage) -> None:
 
 def _refuse_cancel(session: Session, unknown: UnknownMessage) -> None:
     req_id = _request_id(unknown, 1)
-    if unknown.msg_id == 11:
-        session.send_error(req_id, (310, f"Can't find the subscribed market depth with tickerId:{req_id}"))
-    else:
-        session.send_error(req_id, (366, f"No historical data query found for ticker id:{req_id}"))
+    session.send_error(req_id, (366, f"No historical data query found for ticker id:{req_id}"))
 
 
 def _request_id(unknown: UnknownMessage, position: int | None) -> int:

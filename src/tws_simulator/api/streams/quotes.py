@@ -1,188 +1,202 @@
-"""One market data line: the ticks a subscriber is told, first all, then what changed.
+"""One market data line: what a subscriber is told of a quote, first all, then what changed.
 
-Delayed lines show the same market under IB's delayed tick ids; the simulator does not hold them back.
+Delayed lines show the same market under IB's delayed tick ids; the simulator does not hold them back. While the market
+is closed a line has no bid and no ask (-1, with size 0), unless it was asked to be frozen: then it shows those of the
+close. Message 58 says which of the four types a line is, when it opens and when that changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
-from enum import IntEnum
-from typing import Any
+from typing import Final
 
+from tws_simulator.api.streams import book
+from tws_simulator.api.streams.generic_values import GenericValues
 from tws_simulator.api.streams.stream import Change, Moment
+from tws_simulator.api.streams.ticks import Tick, TickTeller
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.market import Quote, Traded
+from tws_simulator.world.calendar import Phase
+from tws_simulator.world.market import Quote
 from tws_simulator.world.universe import VENUE_LETTERS, Listing
 from tws_simulator.world.world import World
 
 KIND = "quote"
-LIVE, DELAYED = 1, 3
-RTVOLUME = 233
+LIVE, FROZEN, DELAYED, DELAYED_FROZEN = 1, 2, 3, 4
+SNAPSHOT_NS_MAX: Final = 11_000_000_000
+"""A snapshot ends after this time, whatever is still missing. Source: TWS API, "Watchlist data, snapshots"."""
 
 _BBO_EXCHANGE = "9c0001"
 _SNAPSHOT_PERMISSIONS = 3
 _PRECISION = "0.000001"
-_CAN_AUTO_EXECUTE = 1
-_MILLISECOND, _SECOND = 1_000_000, 1_000_000_000
-# The market model does not say which venues stand at the best price.
-_BID_VENUES, _ASK_VENUES = "KPQZ", "PQXZ"
+_CAN_AUTO_EXECUTE, _NO_ATTRIBUTE = 1, 0
+_NO_PRICE = -1.0
+_SECOND_NS = 1_000_000_000
+_MINUTE_NS = 60 * _SECOND_NS
+_ON_THEIR_WAY = (
+    Tick.HIGH, Tick.LOW, Tick.VOLUME, Tick.CLOSE, Tick.LAST, Tick.LAST_TIMESTAMP, Tick.OPEN, Tick.BID, Tick.ASK,
+)  # fmt: skip
 
 
-class Tick(IntEnum):
-    BID_SIZE = 0
-    BID = 1
-    ASK = 2
-    ASK_SIZE = 3
-    LAST = 4
-    LAST_SIZE = 5
-    HIGH = 6
-    LOW = 7
-    VOLUME = 8
-    CLOSE = 9
-    OPEN = 14
-    BID_EXCHANGE = 32
-    ASK_EXCHANGE = 33
-    LAST_TIMESTAMP = 45
-    RT_VOLUME = 48
-    HALTED = 49
-    LAST_EXCHANGE = 84
+def shown_type(asked: int, phase: Phase, *, entitled: bool) -> int | None:
+    """What a line asked for as one of the four types is shown as; None when it is refused.
 
-
-_DELAYED_IDS = {
-    Tick.BID: 66,
-    Tick.ASK: 67,
-    Tick.LAST: 68,
-    Tick.BID_SIZE: 69,
-    Tick.ASK_SIZE: 70,
-    Tick.LAST_SIZE: 71,
-    Tick.HIGH: 72,
-    Tick.LOW: 73,
-    Tick.VOLUME: 74,
-    Tick.CLOSE: 75,
-    Tick.OPEN: 76,
-    Tick.LAST_TIMESTAMP: 88,
-    Tick.HALTED: 90,
-}
-_QUOTED = ((Tick.BID, Tick.BID_SIZE), (Tick.ASK, Tick.ASK_SIZE), (Tick.LAST, Tick.LAST_SIZE))
+    Who may see live data sees it, whatever was asked; frozen types are frozen while the market is closed.
+    """
+    closed = phase is Phase.CLOSED
+    if entitled:
+        return FROZEN if closed and asked in (FROZEN, DELAYED_FROZEN) else LIVE
+    if asked in (LIVE, FROZEN):
+        return None
+    return DELAYED_FROZEN if closed and asked == DELAYED_FROZEN else DELAYED
 
 
 class QuoteStream:
-    """What one line has told its subscriber; ``update`` yields only what differs from that."""
+    """What one line has told its subscriber. ``asked_type`` must be one that is not refused."""
 
     def __init__(
-        self, req_id: int, listing: Listing, world: World, *, generic_ticks: frozenset[int], data_type: int
+        self,
+        req_id: int,
+        listing: Listing,
+        world: World,
+        *,
+        now_ns: int,
+        generic_ticks: frozenset[int],
+        asked_type: int,
+        entitled: bool,
     ) -> None:
         self.req_id = req_id
-        self._world = world
+        self.con_id = listing.con_id
         self.listing = listing
-        self._delayed = data_type == DELAYED
-        self._data_type = data_type
-        self._wants_rt_volume = RTVOLUME in generic_ticks and not self._delayed
-        self._told: dict[int, Any] = {}
+        self._world = world
+        self._asked_type = asked_type
+        self._entitled = entitled
+        self._phase = world.calendar.phase(now_ns)
+        self._minute = now_ns // _MINUTE_NS
+        self._type = self._shown_type()
+        self._delayed = self._type in (DELAYED, DELAYED_FROZEN)
+        self._ticks = TickTeller(req_id, delayed=self._delayed)
+        self._generic = GenericValues(generic_ticks, listing, world, self._ticks, delayed=self._delayed)
 
-    def parameters(self) -> Message:
-        return message(
-            "tickReqParams",
-            reqId=self.req_id,
-            minTick=Decimal(self.listing.min_tick),
-            bboExchange=_BBO_EXCHANGE,
-            snapshotPermissions=_SNAPSHOT_PERMISSIONS,
-            lastPricePrecision=_PRECISION,
-            lastSizePrecision=_PRECISION,
-        )
+    @property
+    def delayed(self) -> bool:
+        return self._delayed
 
     def data_type(self) -> Message:
-        return message("marketDataType", reqId=self.req_id, marketDataType=self._data_type)
+        return message("marketDataType", reqId=self.req_id, marketDataType=self._type)
 
-    def whole_picture(self, quote: Quote) -> Iterator[Message]:
-        yield from self._exchanges(None)
+    def whole_picture(self, now_ns: int) -> Iterator[Message]:
+        quote = self._world.quote(self.con_id)
+        if self._delayed:
+            yield from self._generic.first(quote, now_ns)
+        yield from self._exchanges()
         yield from self._prices(quote)
         yield from self._last_time(quote)
         yield from self._day(quote)
-        yield from self._price_once(Tick.CLOSE, quote.close)
-        yield from self._generic_once(Tick.HALTED, 0.0)
+        yield from self._ticks.price(Tick.CLOSE, quote.close)
+        yield from self._ticks.generic(Tick.HALTED, 0.0)
+        if not self._delayed:
+            yield from self._generic.first(quote, now_ns)
 
     def tell(self, moment: Moment) -> Iterator[Message]:
-        change = moment.changes.get(self.listing.con_id)
+        if moment.now_ns // _MINUTE_NS != self._minute:
+            self._minute = moment.now_ns // _MINUTE_NS
+            yield from self._phases(moment.now_ns)
+        change = moment.changes.get(self.con_id)
         if change is not None:
-            yield from self._update(self._world.quote(self.listing.con_id), change)
+            yield from self._update(self._world.quote(self.con_id), change, moment.now_ns)
 
-    def _update(self, quote: Quote, change: Change) -> Iterator[Message]:
+    def late(self, count: int) -> list[Message]:
+        """Ticks that were on their way when the line was cancelled."""
+        return self._ticks.again(_ON_THEIR_WAY, count)
+
+    def is_complete(self) -> bool:
+        """Whether a snapshot has all its prices."""
+        quote = self._world.quote(self.con_id)
+        return not self._hides_quotes() and min(quote.bid, quote.ask, quote.last) > 0
+
+    def _phases(self, now_ns: int) -> Iterator[Message]:
+        phase = self._world.calendar.phase(now_ns)
+        if phase is self._phase:
+            return
+        self._phase = phase
+        before, self._type = self._type, self._shown_type()
+        if self._type != before:
+            yield self.data_type()
+        yield from self._prices(self._world.quote(self.con_id))
+
+    def _shown_type(self) -> int:
+        shown = shown_type(self._asked_type, self._phase, entitled=self._entitled)
+        assert shown is not None, "a refused line has no stream"
+        return shown
+
+    def _hides_quotes(self) -> bool:
+        return self._phase is Phase.CLOSED and self._type not in (FROZEN, DELAYED_FROZEN)
+
+    def _update(self, quote: Quote, change: Change, now_ns: int) -> Iterator[Message]:
         if change.trades:
             yield from self._last_time(quote)
-            yield from self._exchanges(change.trades[-1].exchange)
+        yield from self._exchanges(change.trades[-1].exchange if change.trades else None)
         yield from self._prices(quote)
-        yield from self._rt_volume(quote, change.trades)
+        yield from self._generic.update(quote, change, now_ns)
         if change.trades:
             yield from self._day(quote)
 
     def _prices(self, quote: Quote) -> Iterator[Message]:
-        pairs = ((quote.bid, quote.bid_size), (quote.ask, quote.ask_size), (quote.last, quote.last_size))
-        for (price_tick, size_tick), (price, size) in zip(_QUOTED, pairs, strict=True):
-            new_size = self._is_new(size_tick, size)
-            if self._is_new(price_tick, price):
-                attributes = _CAN_AUTO_EXECUTE if price_tick is not Tick.LAST and not self._delayed else 0
-                yield self._price(price_tick, price, Decimal(size), attributes)
-                yield self._size(size_tick, size)
-            elif new_size:
-                yield self._size(size_tick, size)
+        execute = _NO_ATTRIBUTE if self._delayed else _CAN_AUTO_EXECUTE
+        bid, bid_size = self._shown(quote.bid, quote.bid_size)
+        ask, ask_size = self._shown(quote.ask, quote.ask_size)
+        yield from self._ticks.quoted(Tick.BID, Tick.BID_SIZE, bid, bid_size, execute)
+        yield from self._ticks.quoted(Tick.ASK, Tick.ASK_SIZE, ask, ask_size, execute)
+        yield from self._ticks.quoted(Tick.LAST, Tick.LAST_SIZE, quote.last, quote.last_size, _NO_ATTRIBUTE)
+
+    def _shown(self, price: float, size: int) -> tuple[float, int]:
+        return (_NO_PRICE, 0) if self._hides_quotes() or price <= 0 or size <= 0 else (price, size)
 
     def _day(self, quote: Quote) -> Iterator[Message]:
-        if self._is_new(Tick.VOLUME, quote.volume):
-            yield self._size(Tick.VOLUME, quote.volume)
-        yield from self._price_once(Tick.HIGH, quote.high)
-        yield from self._price_once(Tick.LOW, quote.low)
-        yield from self._price_once(Tick.OPEN, quote.open)
+        yield from self._ticks.size(Tick.VOLUME, quote.volume)
+        yield from self._ticks.price(Tick.HIGH, quote.high)
+        yield from self._ticks.price(Tick.LOW, quote.low)
+        yield from self._ticks.price(Tick.OPEN, quote.open)
 
     def _last_time(self, quote: Quote) -> Iterator[Message]:
-        stamp = str(quote.last_ts_ns // _SECOND)
-        if self._is_new(Tick.LAST_TIMESTAMP, stamp):
-            yield self._string(Tick.LAST_TIMESTAMP, stamp)
+        yield from self._ticks.string(Tick.LAST_TIMESTAMP, str(quote.last_ts_ns // _SECOND_NS))
 
-    def _exchanges(self, last_venue: str | None) -> Iterator[Message]:
-        if self._delayed:
+    def _exchanges(self, last_venue: str | None = None) -> Iterator[Message]:
+        """The letters of the venues that stand at the best prices, and of the last trade's."""
+        if self._delayed or self._hides_quotes():
             return
-        if last_venue is None:
-            yield self._string(Tick.BID_EXCHANGE, _BID_VENUES)
-            yield self._string(Tick.ASK_EXCHANGE, _ASK_VENUES)
-        elif self._is_new(Tick.LAST_EXCHANGE, VENUE_LETTERS[last_venue]):
-            yield self._string(Tick.LAST_EXCHANGE, VENUE_LETTERS[last_venue])
+        bids, asks = book.sides(self._world, self.con_id, 1)
+        yield from self._ticks.string(Tick.BID_EXCHANGE, book.best_letters(self.con_id, bids))
+        yield from self._ticks.string(Tick.ASK_EXCHANGE, book.best_letters(self.con_id, asks))
+        if last_venue is not None:
+            yield from self._ticks.string(Tick.LAST_EXCHANGE, VENUE_LETTERS[last_venue])
 
-    def _rt_volume(self, quote: Quote, trades: list[Traded]) -> Iterator[Message]:
-        """Price, size, time in ms, day's volume, day's average price, whether a single market maker filled it."""
-        if not self._wants_rt_volume:
-            return
-        volume = quote.volume - sum(trade.size for trade in trades)
-        for trade in trades:
-            volume += trade.size
-            fields = (trade.price, trade.size, trade.ts_ns // _MILLISECOND, volume, f"{quote.vwap:.8f}", "true")
-            yield self._string(Tick.RT_VOLUME, ";".join(str(part) for part in fields))
 
-    def _price_once(self, tick: Tick, price: float) -> Iterator[Message]:
-        if self._is_new(tick, price):
-            yield self._price(tick, price, Decimal(0), 0)
+class SnapshotStream:
+    """A snapshot of which something is missing yet. It ends when that has come, or after eleven seconds."""
 
-    def _generic_once(self, tick: Tick, value: float) -> Iterator[Message]:
-        if self._is_new(tick, value):
-            yield message("tickGeneric", reqId=self.req_id, tickType=self._id(tick), value=value)
+    def __init__(self, quotes: QuoteStream, now_ns: int, ended: Callable[[], None]) -> None:
+        self.con_id = quotes.con_id
+        self._quotes = quotes
+        self._until_ns = now_ns + SNAPSHOT_NS_MAX
+        self._ended = ended
 
-    def _is_new(self, tick: Tick, value: Any) -> bool:
-        if self._told.get(tick) == value:
-            return False
-        self._told[tick] = value
-        return True
+    def tell(self, moment: Moment) -> Iterator[Message]:
+        yield from self._quotes.tell(moment)
+        if self._quotes.is_complete() or moment.now_ns >= self._until_ns:
+            self._ended()
+            yield message("tickSnapshotEnd", reqId=self._quotes.req_id)
 
-    def _id(self, tick: Tick) -> int:
-        return _DELAYED_IDS[tick] if self._delayed else int(tick)
 
-    def _price(self, tick: Tick, price: float, size: Decimal, attributes: int) -> Message:
-        return message(
-            "tickPrice", reqId=self.req_id, tickType=self._id(tick), price=price, size=size, attrMask=attributes
-        )
-
-    def _size(self, tick: Tick, size: int) -> Message:
-        return message("tickSize", reqId=self.req_id, tickType=self._id(tick), size=Decimal(size))
-
-    def _string(self, tick: Tick, value: str) -> Message:
-        return message("tickString", reqId=self.req_id, tickType=self._id(tick), value=value)
+def parameters(req_id: int, listing: Listing) -> Message:
+    """The first message about every line, told also of those that are refused."""
+    return message(
+        "tickReqParams",
+        reqId=req_id,
+        minTick=Decimal(listing.min_tick),
+        bboExchange=_BBO_EXCHANGE,
+        snapshotPermissions=_SNAPSHOT_PERMISSIONS,
+        lastPricePrecision=_PRECISION,
+        lastSizePrecision=_PRECISION,
+    )

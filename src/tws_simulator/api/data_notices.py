@@ -1,0 +1,96 @@
+"""What the gateway says about market data: refusals, limits and notices.
+
+Wordings were seen in captures or in logs of users of real gateways, unless a comment says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tws_simulator.world.universe import Listing
+
+Notice = tuple[int, str]
+
+_ADDITIONAL = (
+    "Requested market data requires additional subscription for API. See link in 'Market Data Connections' dialog for "
+    "more details."
+)
+SHOWING_DELAYED = (10167, "Requested market data is not subscribed. Displaying delayed market data.")
+REGULATORY_SNAPSHOT_FAILED = (0, "Internal server error")
+TOO_MANY_LINES = (101, "Max number of tickers has been reached")
+DUPLICATE_TICKER_ID = (102, "Duplicate ticker id")
+DEPTH_NOT_SUPPORTED = (10092, "Deep market data is not supported for this combination of security type/exchange")
+DEPTH_HALTED = (316, "Market depth data has been HALTED. Please re-subscribe.")
+DEPTH_RESET = (
+    317,
+    "Market depth data has been RESET. Please empty deep book contents before applying any new entries.",
+)
+TOO_MANY_TICK_BY_TICK = (10190, "Max number of tick-by-tick requests has been reached.")
+BARS_TOO_FAST = (420, "Invalid Real-time Query:Historical data request pacing violation")
+
+# The venues whose whole book a depth subscription shows; of the others it shows the best prices.
+DEPTH_VENUES = ("IEX", "BATS", "ARCA", "NASDAQ", "BEX", "NYSE")
+
+_LIVE_REFUSALS = {
+    354: "Requested market data is not subscribed.Delayed market data is available.{top}",
+    10089: _ADDITIONAL + "Delayed market data is available.{top}",
+    10168: "Requested market data is not subscribed. Delayed market data is not enabled.",
+    10186: "Requested market data is not subscribed. Delayed market data is not enabled.",
+}
+LIVE_REFUSAL_CODES = frozenset(_LIVE_REFUSALS)
+
+
+def not_subscribed(listing: Listing, code: int = 10089) -> Notice:
+    """One of several codes with which gateways refuse a live line."""
+    return code, _LIVE_REFUSALS[code].format(top=_market(listing, "TOP"))
+
+
+def depth_not_subscribed(listing: Listing) -> Notice:
+    return 354, f"Requested market data is not subscribed.{_market(listing, 'DEEP')}"
+
+
+def tick_by_tick_not_subscribed(listing: Listing) -> Notice:
+    return 10189, f"Failed to request tick-by-tick data.{_no_permissions(listing)}"
+
+
+def tick_by_tick_not_supported(listing: Listing, kind: str) -> Notice:
+    return 10189, (
+        f"Failed to request tick-by-tick data.{kind} tick-by-tick requests are not supported for {listing.symbol}."
+    )
+
+
+def bars_not_subscribed(listing: Listing) -> Notice:
+    return 420, f"Invalid Real-time Query:{_no_permissions(listing)}"
+
+
+def too_many_depths(depths_max: int) -> Notice:
+    return 309, f"Max number ({depths_max}) of market depth requests has been reached"
+
+
+def unknown_depth(req_id: int) -> Notice:
+    return 310, f"Can't find the subscribed market depth with tickerId:{req_id}"
+
+
+def smart_depth_venues(listing: Listing) -> Notice:
+    """The venues that make up a SMART book."""
+    venues = [venue for venue in listing.valid_exchanges if venue != "SMART"]
+    deep = _list(venue for venue in DEPTH_VENUES if venue in venues)
+    top = _list(venue for venue in venues if venue not in DEPTH_VENUES)
+    return 2152, f"Exchanges - Depth: {deep}Top: {top}"
+
+
+def _list(venues: Iterable[str]) -> str:
+    return "".join(f"{on_wire(venue)}; " for venue in venues)
+
+
+def on_wire(venue: str) -> str:
+    """NASDAQ goes by its older name in these texts."""
+    return "ISLAND" if venue == "NASDAQ" else venue
+
+
+def _no_permissions(listing: Listing) -> str:
+    return f"No market data permissions for {on_wire(listing.primary_exchange)} {listing.sec_type}. {_ADDITIONAL}"
+
+
+def _market(listing: Listing, service: str) -> str:
+    return f"{listing.symbol} {listing.primary_exchange}.{listing.market_name}/{service}/ALL"
