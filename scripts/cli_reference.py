@@ -45,7 +45,8 @@ MEANINGS = {
 
 def page() -> str:
     codes = "\n".join(f"| {int(code)} | {MEANINGS[code]} |" for code in ExitCode)
-    parts = [HEAD, f"| code | means |\n|---|---|\n{codes}\n", "`tws-simulator` uses 0, 2 and 23 in the same sense.\n"]
+    of_both = "`tws-simulator` uses 0, 2, 21 (a damaged recording), 22 and 23 in the same sense.\n"
+    parts = [HEAD, f"| code | means |\n|---|---|\n{codes}\n", of_both]
     for name, command in (("ibkr-adapter", adapter), ("tws-simulator", simulator)):
         parts += _described(command, click.Context(command, info_name=name, **command.context_settings))
     return "\n".join(parts)

@@ -109,7 +109,7 @@ class ReplaySession:
         self._codec: Codec | None = None
         self._twins: dict[str, list[Exchange]] | None = None
         self._asked: Counter[str] = Counter()
-        self._due: list[tuple[int, int, _Playing]] = []
+        self._due: list[tuple[int, int, int, _Playing]] = []
         self._serial = count()
 
     def __repr__(self) -> str:
@@ -138,7 +138,7 @@ class ReplaySession:
     def advance(self, now_ns: int, output_bytes_max: int = OUTPUT_BYTES_MAX) -> None:
         """Stops when the output is large enough; what is due then still is."""
         while self._due and self._due[0][0] <= now_ns and len(self._output) < output_bytes_max:
-            playing = heapq.heappop(self._due)[2]
+            playing = heapq.heappop(self._due)[-1]
             if not playing.is_cancelled:
                 self._tell(playing)
                 playing.at += 1
@@ -221,16 +221,17 @@ class ReplaySession:
             return False
         stem = request.name.removeprefix("cancel")
         stopped = (_REQUEST_OF_CANCEL.get(request.name), f"req{stem}", f"{stem[:1].lower()}{stem[1:]}")
-        for _, _, playing in self._due:
+        for *_, playing in self._due:
             if playing.name in stopped and playing.req_id == request.id:
                 playing.is_cancelled = True
         return True
 
     def _schedule(self, playing: _Playing) -> None:
+        """What is due at the same time, as everything is at full speed, comes in the recorded order."""
         if playing.at < len(playing.replies):
-            speed = self._replay.speed
-            waited_ns = 0 if speed is None else playing.replies[playing.at].after_ns // speed
-            heapq.heappush(self._due, (playing.start_ns + waited_ns, next(self._serial), playing))
+            speed, reply = self._replay.speed, playing.replies[playing.at]
+            due_ns = 0 if speed is None else playing.start_ns + reply.after_ns // speed
+            heapq.heappush(self._due, (due_ns, reply.place, next(self._serial), playing))
 
     def _tell(self, playing: _Playing) -> None:
         assert self._codec is not None, "before the handshake"

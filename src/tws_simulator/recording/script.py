@@ -53,9 +53,10 @@ class TooLarge(ValueError):
 
 @dataclass(slots=True)
 class Reply:
-    """``after_ns`` is since the request that caused it, or since the start of the session."""
+    """``after_ns`` is since the request that caused it, or since the start; ``place`` counts all of its connection."""
 
     after_ns: int
+    place: int
     payload: bytes
 
 
@@ -107,6 +108,7 @@ class _Author:
         self.script = script
         self._codec = Codec(script.server_version)
         self._start_ns = began_ns
+        self._replies = 0
         self._by_id: dict[int, Exchange] = {}
         self._orders: dict[int, Exchange] = {}
         self._executions: dict[str, Exchange] = {}
@@ -118,7 +120,8 @@ class _Author:
             return
         owner = self._owner(read_reply(self._codec, payload))
         since_ns = self._start_ns if owner is None else owner.at_ns
-        reply = Reply(max(0, time_ns - since_ns), payload)
+        reply = Reply(max(0, time_ns - since_ns), self._replies, payload)
+        self._replies += 1
         (self.script.unasked if owner is None else owner.replies).append(reply)
 
     def _read_request(self, request: Read, time_ns: int) -> None:

@@ -161,6 +161,21 @@ def test_replies_keep_their_distances(path: Path, speed: int | None) -> None:
     assert client.session.next_due_ns is None
 
 
+def test_full_speed_keeps_the_recorded_order(path: Path) -> None:
+    """Of all that was asked before it began to answer."""
+    writer = writer_at(path)
+    recorded = RecordedConnection(writer, 176)
+    for req_id in (1, 2):
+        recorded.asks(0, "reqMktData", reqId=req_id, contract=(AAPL, SPY)[req_id - 1])
+    for n, req_id in enumerate((2, 2, 1, 2, 1)):
+        recorded.hears(1 + n, "tickSize", reqId=req_id, tickType=0, size=n)
+    writer.close(START_NS)
+    client = ReplayClient(Replay(scripts_of(path), None))
+    client.asks(0, "reqMktData", reqId=1, contract=AAPL)
+    client.asks(0, "reqMktData", reqId=2, contract=SPY)
+    assert [each["size"] for each in client.hears()] == [0, 1, 2, 3, 4]
+
+
 def test_what_came_unasked_comes_at_its_time(path: Path) -> None:
     """Counted from the start of the session, whatever is asked."""
     writer = writer_at(path)
