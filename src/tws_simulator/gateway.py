@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from tws_simulator.api.core import GatewayCore
 from tws_simulator.api.interference import Interference
+from tws_simulator.api.limits import Pacing
 from tws_simulator.api.state import Options
 from tws_simulator.server import Clock, Server
 from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
@@ -55,6 +56,7 @@ class Gateway:
         tick_by_tick_pause_s: float = 15.0,
         late_ticks: int = 4,
         empty_snapshots: bool = False,
+        pacing: Pacing = "pace",
         tick_interval_s: float = 0.1,
         unread_bytes_max: int = 4 * 1024 * 1024,
         clock: Clock = time.time_ns,
@@ -77,6 +79,7 @@ class Gateway:
             tick_by_tick_pause_s=tick_by_tick_pause_s,
             late_ticks=late_ticks,
             empty_snapshots=empty_snapshots,
+            pacing=pacing,
         )
         self.host = host
         self.core = GatewayCore(options, clock(), interference)

@@ -17,7 +17,7 @@ AAPL = {"conId": 265598, "symbol": "AAPL", "secType": "STK", "exchange": "SMART"
 
 
 def gateway_core(interference: Interference | None = None, **options: Any) -> GatewayCore:
-    return GatewayCore(Options(**{"seed": 7, **options}), START_NS, interference)
+    return GatewayCore(Options(**{"seed": 7, "pacing": "off", **options}), START_NS, interference)
 
 
 class ScriptedClient:

@@ -115,7 +115,7 @@ async def test_a_refused_client_id_is_told_so_before_the_connection_ends() -> No
 
 async def test_a_client_that_does_not_read_is_dropped_and_others_notice_nothing() -> None:
     """Its buffer is bounded; the other client is served all the while."""
-    async with Gateway(unread_bytes_max=256 * 1024) as gateway:
+    async with Gateway(unread_bytes_max=256 * 1024, pacing="off") as gateway:
         stalled = await SocketClient.connect(gateway.port, 1, receive_bytes=4096)
         served = await SocketClient.connect(gateway.port, 2)
         anywhere = {"symbol": "AAPL", "secType": "STK", "currency": "USD"}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tws_simulator.api import requests
+from tws_simulator.api import notices, requests
 from tws_simulator.api.interference import Interference
+from tws_simulator.api.limits import MessageRate, Verdict
 from tws_simulator.api.session import Session, SessionState
 from tws_simulator.api.state import GatewayState, Options
 from tws_simulator.api.streams.stream import Moment
@@ -29,22 +30,24 @@ class GatewayCore:
         if len(state.sessions) >= state.options.clients_max or not self._interference.admits():
             return None
         self._connections += 1
-        session = Session(self._connections, state.options.server_version, self._interference, lambda: state.now_ns)
+        options = state.options
+        rate = MessageRate(options.messages_per_second, options.pacing)
+        session = Session(self._connections, options.server_version, self._interference, lambda: state.now_ns, rate)
         state.sessions.append(session)
+        self._interference.opened(session.peer)
         return session
 
     def disconnect(self, session: Session) -> None:
         """Orders stay at the exchange; subscriptions end with their connection."""
-        self.state.sessions.remove(session)
-        session.enter(SessionState.CLOSED)
+        if session in self.state.sessions:
+            self.state.sessions.remove(session)
+            session.enter(SessionState.CLOSED)
+            self._interference.closed(session.peer)
 
     def receive(self, session: Session, data: bytes, now_ns: int) -> None:
         self.advance(now_ns)
         for request in session.receive(data):
-            if isinstance(request, UnknownMessage):
-                self._refuse(session, request)
-            else:
-                self._serve(session, request)
+            self._admit(session, request)
 
     def advance(self, now_ns: int) -> None:
         """Let the market, the exchange and the account live up to ``now_ns`` and tell the clients."""
@@ -56,13 +59,44 @@ class GatewayCore:
         state.deliver(step.order_events)
         moment = Moment.after(now_ns, step.market_events)
         for session in state.running():
-            for stream in list(session.streams.values()):
-                for message in stream.tell(moment):
-                    session.send(message)
+            for (kind, _), stream in list(session.streams.items()):
+                if self._interference.hears(session.peer, kind):
+                    for message in stream.tell(moment):
+                        session.send(message)
+        for session in state.running():
+            self._catch_up(session)
+        self._interference.advance(now_ns)
 
-    def _serve(self, session: Session, request: Message) -> None:
+    def serve(self, session: Session, request: Message) -> None:
+        """Do what a request asks for, whenever it came."""
         self.state.requests[request.name] += 1
         requests.serve(self.state, session, request)
+        self._interference.served(session.peer, request)
+
+    def _admit(self, session: Session, request: Message | UnknownMessage) -> None:
+        if session.state is not SessionState.RUNNING:
+            self._do(session, request)
+            return
+        verdict = Verdict.HOLD if session.backlog else session.rate.judge(self.state.now_ns)
+        match verdict:
+            case Verdict.SERVE:
+                self._do(session, request)
+            case Verdict.HOLD:
+                session.backlog.append(request)
+            case _:
+                session.send_error(notices.NO_REQUEST, session.rate.refusal())
+                if verdict is Verdict.DISCONNECT:
+                    session.enter(SessionState.CLOSED)
+
+    def _catch_up(self, session: Session) -> None:
+        while session.backlog and session.rate.judge(self.state.now_ns) is Verdict.SERVE:
+            self._do(session, session.backlog.popleft())
+
+    def _do(self, session: Session, request: Message | UnknownMessage) -> None:
+        if isinstance(request, UnknownMessage):
+            self._refuse(session, request)
+        else:
+            self.serve(session, request)
 
     def _refuse(self, session: Session, unknown: UnknownMessage) -> None:
         if session.state is not SessionState.RUNNING:

@@ -8,11 +8,14 @@ Requests before START_API are ignored. After CLOSED nothing is read; what is in 
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Callable, Iterator
 from enum import Enum
 
 from tws_simulator.api import notices
 from tws_simulator.api.interference import Interference
+from tws_simulator.api.limits import BACKLOG_MAX, MessageRate
+from tws_simulator.api.link import Link
 from tws_simulator.api.peer import Peer
 from tws_simulator.api.streams.stream import Stream
 from tws_simulator.wire import handshake
@@ -48,15 +51,23 @@ class Session:
     """
 
     def __init__(
-        self, connection: int, server_version: int, interference: Interference, now: Callable[[], int]
+        self,
+        connection: int,
+        server_version: int,
+        interference: Interference,
+        now: Callable[[], int],
+        rate: MessageRate,
     ) -> None:
         self.peer = Peer(connection)
+        self.link = Link()
+        self.rate = rate
         self.state = SessionState.AWAITING_HELLO
         self.codec = Codec(server_version)
         self.options = ""
         self.market_data_type = 1
         self.streams: dict[tuple[str, int], Stream] = {}
         self.time_answered_ns = _LONG_AGO_NS
+        self.backlog: deque[Message | UnknownMessage] = deque()
         self.requests = 0
         self.replies = 0
         self.output = bytearray()
@@ -69,6 +80,11 @@ class Session:
         return f"<Session {self.client_id} v{self.codec.server_version} {self.state.value} {streams}>"
 
     @property
+    def is_read(self) -> bool:
+        """Whether the gateway reads from the client's socket."""
+        return self.link.reads and len(self.backlog) < BACKLOG_MAX
+
+    @property
     def client_id(self) -> int:
         return self.peer.client_id
 
@@ -78,6 +94,7 @@ class Session:
         self.state = state
         if state is SessionState.CLOSED:
             self.streams.clear()
+            self.backlog.clear()
 
     def receive(self, data: bytes) -> Iterator[Message | UnknownMessage]:
         """The requests in ``data``, one by one: what is done about one may end the session before the next."""
@@ -97,8 +114,18 @@ class Session:
 
     def send(self, message: Message) -> None:
         for passed in self._interference.reply(self.peer, message):
-            self.output += frame(self.codec.encode_reply(passed))
-            self.replies += 1
+            self.put(passed)
+        self._interference.sent(self.peer, message)
+
+    def put(self, message: Message) -> None:
+        """Told as it is: a fault may still damage its bytes, but neither lose nor change it."""
+        self.replies += 1
+        self.put_bytes(self._interference.framed(self.peer, message, frame(self.codec.encode_reply(message))))
+
+    def put_bytes(self, data: bytes) -> None:
+        if self.link.end is not None:
+            return
+        self.output += data
         if len(self.output) > _OUTPUT_BYTES_MAX:
             self.enter(SessionState.CLOSED)  # one burst of requests asked for more than anybody reads
 
@@ -108,7 +135,7 @@ class Session:
     def take_output(self) -> bytes:
         data = bytes(self.output)
         self.output.clear()
-        return self._interference.output(self.peer, data) if data else data
+        return self._interference.output(self.peer, data)
 
     def _read_hello(self) -> None:
         own_newest = self.codec.server_version
@@ -125,10 +152,12 @@ class Session:
             self.output += handshake.refuse(own_newest, hello)
             self.enter(SessionState.CLOSED)
             return
+        told = self._interference.agreed(self.peer, version)
         self.codec = Codec(version)
         self.options = hello.options
-        self.output += handshake.accept(version, self._now())
+        self.output += handshake.accept(told, self._now())
         self.enter(SessionState.AWAITING_START)
+        self._interference.answered(self.peer)
 
     def _next_payload(self) -> bytes | None:
         if len(self._unread) < 4:

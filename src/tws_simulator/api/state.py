@@ -8,11 +8,15 @@ from dataclasses import dataclass
 
 from tws_simulator.api.data_limits import BARS_MAX, BARS_WINDOW_NS, Pace, Pauses
 from tws_simulator.api.echoes import OrderEchoes
+from tws_simulator.api.limits import Pacing
+from tws_simulator.api.link import Door
 from tws_simulator.api.session import Session, SessionState
 from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION
 from tws_simulator.wire.row import Message
 from tws_simulator.world.tickets import OrderEvent
 from tws_simulator.world.world import World
+
+LINES_MIN = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,7 +26,8 @@ class Options:
     ``accounts_after_ids`` sends nextValidId before managedAccounts, an order some gateways use. ``entitled`` False is
     an account without live market data: it is shown delayed prices, when it asks for them. ``lines_max`` is how many
     market data lines all clients together may have open. An account summary that was
-    asked for tells its changes every ``account_interval_s``: a real gateway takes three minutes.
+    asked for tells its changes every ``account_interval_s``: a real gateway takes three minutes. ``pacing`` is what
+    happens to a client that sends more than half as many messages a second as there are lines: see `limits`.
 
     Of market data: ``not_entitled`` are symbols without live data where others have it; ``live_refusal_code`` is how
     they are refused (10089, 10168, 10186 or 354, as different gateways do). At most ``depths_max`` instruments show
@@ -44,6 +49,12 @@ class Options:
     tick_by_tick_pause_s: float = 15.0
     late_ticks: int = 4
     empty_snapshots: bool = False
+    pacing: Pacing = "pace"
+
+    @property
+    def messages_per_second(self) -> int:
+        """Source: TWS API, "Pacing limitations": market data lines divided by two; no user has fewer than 100 lines."""
+        return max(LINES_MIN, self.lines_max) // 2
 
 
 class GatewayState:
@@ -57,6 +68,7 @@ class GatewayState:
         self.sessions: list[Session] = []
         self.pauses = Pauses()
         self.bars_pace = Pace(BARS_MAX, BARS_WINDOW_NS)
+        self.door = Door()
         self.requests: Counter[str] = Counter()
         self.unsupported: Counter[int] = Counter()
 

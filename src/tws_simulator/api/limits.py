@@ -1,0 +1,66 @@
+"""How many messages a client may send in a second, and what happens to one too many.
+
+A gateway takes half as many messages a second as the user has market data lines, from each connection. Its setting
+"reject messages above maximum allowed message rate" decides about the rest: ``reject`` refuses each with error 100 and
+ends the connection at the third second in which that happened; ``pace`` holds them back and serves them later, in
+order. ``off`` is no setting of IB: it lets benchmarks and scripts through.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from typing import Literal, get_args
+
+Pacing = Literal["pace", "reject", "off"]
+PACINGS: tuple[str, ...] = get_args(Pacing)
+BACKLOG_MAX = 1_000
+"""Messages held back for one client; at it the gateway stops reading its socket until some are served."""
+STRIKES_MAX = 3
+
+_SECOND = 1_000_000_000
+
+
+class Verdict(Enum):
+    SERVE = "serve"
+    HOLD = "hold"
+    REFUSE = "refuse"
+    DISCONNECT = "disconnect"
+
+
+class MessageRate:
+    """At most ``per_second`` messages are served in any second that ends now."""
+
+    def __init__(self, per_second: int, pacing: Pacing) -> None:
+        self.per_second = per_second
+        self.strikes = 0
+        self._pacing = pacing
+        self._recent_ns: deque[int] = deque()
+        self._struck_ns: int | None = None
+
+    def judge(self, now_ns: int) -> Verdict:
+        """What is to be done with a message that came now."""
+        if self._pacing == "off":
+            return Verdict.SERVE
+        if self.has_room(now_ns):
+            self._recent_ns.append(now_ns)
+            return Verdict.SERVE
+        if self._pacing == "pace":
+            return Verdict.HOLD
+        self._recent_ns.append(now_ns)
+        if self._struck_ns is None or now_ns - self._struck_ns >= _SECOND:
+            self._struck_ns = now_ns
+            self.strikes += 1
+        return Verdict.DISCONNECT if self.strikes >= STRIKES_MAX else Verdict.REFUSE
+
+    def has_room(self, now_ns: int) -> bool:
+        while self._recent_ns and now_ns - self._recent_ns[0] >= _SECOND:
+            self._recent_ns.popleft()
+        return len(self._recent_ns) < self.per_second
+
+    def refusal(self) -> tuple[int, str]:
+        """Error 100 for the message judged last: the limit, what was received, the strike."""
+        received = len(self._recent_ns)
+        return 100, (
+            f"Max rate of messages per second has been exceeded: max={self.per_second} rec={received} ({self.strikes})"
+        )
