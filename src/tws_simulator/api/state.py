@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from tws_simulator.api.configuration import Configuration
 from tws_simulator.api.data_limits import BARS_MAX, BARS_WINDOW_NS, Pace, Pauses
 from tws_simulator.api.echoes import OrderEchoes
 from tws_simulator.api.limits import Pacing
@@ -66,6 +67,7 @@ class GatewayState:
         self.world = World(seed=options.seed, start_ns=start_ns)
         self.echoes = OrderEchoes(self.world.account)
         self.sessions: list[Session] = []
+        self.configuration = Configuration()
         self.pauses = Pauses()
         self.bars_pace = Pace(BARS_MAX, BARS_WINDOW_NS)
         self.door = Door()

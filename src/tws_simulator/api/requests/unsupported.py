@@ -17,8 +17,8 @@ _KNOWN: dict[int, tuple[tuple[int, str] | None, int]] = {
     88: (_HISTORY, 0),
     96: (_HISTORY, 0),
     90: (None, 0),
-    **{msg_id: (notices.invalid("This request is not served here"), 0) for msg_id in (78, 81, 83, 92, 94)},
-    **{msg_id: (notices.invalid("This request is not served here"), 1) for msg_id in (22, 52, 54, 55, 74, 76)},
+    **{msg_id: (notices.invalid("This request is not served here"), 0) for msg_id in (92, 94)},
+    **{msg_id: (notices.invalid("This request is not served here"), 1) for msg_id in (22, 52, 74, 76)},
 }
 
 

@@ -26,7 +26,7 @@ LIVE, FROZEN, DELAYED, DELAYED_FROZEN = 1, 2, 3, 4
 SNAPSHOT_NS_MAX: Final = 11_000_000_000
 """A snapshot ends after this time, whatever is still missing. Source: TWS API, "Watchlist data, snapshots"."""
 
-_BBO_EXCHANGE = "9c0001"
+BBO_EXCHANGE = "9c0001"
 _SNAPSHOT_PERMISSIONS = 3
 _PRECISION = "0.000001"
 _CAN_AUTO_EXECUTE, _NO_ATTRIBUTE = 1, 0
@@ -195,7 +195,7 @@ def parameters(req_id: int, listing: Listing) -> Message:
         "tickReqParams",
         reqId=req_id,
         minTick=Decimal(listing.min_tick),
-        bboExchange=_BBO_EXCHANGE,
+        bboExchange=BBO_EXCHANGE,
         snapshotPermissions=_SNAPSHOT_PERMISSIONS,
         lastPricePrecision=_PRECISION,
         lastSizePrecision=_PRECISION,
