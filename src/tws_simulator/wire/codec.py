@@ -19,9 +19,11 @@ from tws_simulator.wire import (
     contracts,
     depth,
     executions,
+    history,
     market_data,
     option_computations,
     orders,
+    profit,
     reference,
     session,
     tick_by_tick,
@@ -33,7 +35,7 @@ from tws_simulator.wire.text import MalformedMessage, decode_text, encode_text
 FIRST_SERVER_VERSION_WITH_BINARY_IDS = 201
 PROTOBUF_ID_OFFSET = 200
 FIRST_SERVER_VERSION_WITH_ASCII = 153
-PAYLOAD_BYTES_MAX = 1024 * 1024
+PAYLOAD_BYTES_MAX = 256 * 1024
 """Of a request. The longest are an advisor's groups and an order's parameters, some ten kilobytes."""
 FIELDS_MAX = 20_000
 
@@ -53,6 +55,8 @@ _ROWS: tuple[Row, ...] = (
     *orders.MESSAGES,
     *executions.MESSAGES,
     *account.MESSAGES,
+    *profit.MESSAGES,
+    *history.MESSAGES,
 )
 ROWS_BY_ID = {(row.direction, row.msg_id): row for row in _ROWS}
 ROWS_BY_NAME = {(row.direction, row.name): row for row in _ROWS}
