@@ -41,6 +41,11 @@ class Read:
     def id(self) -> int | None:
         return self.ids[0] if self.ids else None
 
+    @property
+    def is_unsubscribe(self) -> bool:
+        """Account updates end with the request that began them; a protobuf false may be absent."""
+        return self.name == "reqAccountUpdates" and not self.values.get("subscribe")
+
 
 def read_request(codec: Codec, payload: bytes) -> Read:
     msg_id, is_protobuf = message_id(codec, payload)

@@ -30,7 +30,7 @@ _NAMES_MAX = 200
 
 _LENGTH = struct.Struct(">I")
 _MILLISECOND_NS = 1_000_000
-_REQUEST_OF_CANCEL = {"cancelContractData": "reqContractDetails"}
+_REQUEST_OF_CANCEL = {"ContractData": "reqContractDetails"}
 
 
 @dataclass(slots=True)
@@ -217,10 +217,10 @@ class ReplaySession:
 
     def _cancel(self, request: Read) -> bool:
         """A cancel needs no recorded twin: what it names is no longer told."""
-        if not request.name.startswith("cancel"):
+        if not request.name.startswith("cancel") and not request.is_unsubscribe:
             return False
         stem = request.name.removeprefix("cancel")
-        stopped = (_REQUEST_OF_CANCEL.get(request.name), f"req{stem}", f"{stem[:1].lower()}{stem[1:]}")
+        stopped = (_REQUEST_OF_CANCEL.get(stem), stem, f"req{stem}", f"{stem[:1].lower()}{stem[1:]}")
         for *_, playing in self._due:
             if playing.name in stopped and playing.req_id == request.id:
                 playing.is_cancelled = True

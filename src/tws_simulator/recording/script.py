@@ -135,8 +135,16 @@ class _Author:
             self._by_id[request.id] = asked
             if request.is_order:
                 self._orders[request.id] = asked
-        if request.name in _REPLIES:
+        if request.is_unsubscribe:
+            self._ended(request.name)
+        elif request.name.startswith("cancel"):
+            self._ended(f"req{request.name.removeprefix('cancel')}")
+        elif request.name in _REPLIES:
             self._asked.setdefault(request.name, deque()).append(asked)
+
+    def _ended(self, name: str) -> None:
+        for earlier in tuple(self._asked.get(name, ())):
+            self._answered(earlier)
 
     def _owner(self, reply: Read) -> Exchange | None:
         owner = self._owner_by_id(reply) or self._owner_by_name(reply.name) or self._owner_by_order(reply)

@@ -305,6 +305,27 @@ def test_a_cancel_ends_what_it_names(path: Path) -> None:
     assert [each["reqId"] for each in client.hears(2)] == [52]
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_account_updates_end_with_the_request_that_began_them(path: Path, version: int) -> None:
+    """What is told after a second beginning belongs to that, not to the end before it."""
+    writer = writer_at(path)
+    recorded = RecordedConnection(writer, version)
+    for at, told in ((1, "first"), (5, "second")):
+        recorded.asks(at, "reqAccountUpdates", subscribe=True, acctCode="DU1")
+        for n in (1, 2, 3):
+            recorded.hears(at + n, "updateAccountTime", timeStamp=f"{told} {n}")
+        recorded.asks(at + 3.5, "reqAccountUpdates", subscribe=False, acctCode="DU1")
+    writer.close(START_NS)
+    client = ReplayClient(Replay(scripts_of(path), 1))
+    assert client.hears(100) == [], "nothing came unasked"
+    client.asks(100, "reqAccountUpdates", subscribe=True, acctCode="DU1")
+    assert [each["timeStamp"] for each in client.hears(102)] == ["first 1", "first 2"]
+    client.asks(102, "reqAccountUpdates", subscribe=False, acctCode="DU1")
+    assert client.hears(103) == []
+    client.asks(103, "reqAccountUpdates", subscribe=True, acctCode="DU1")
+    assert [each["timeStamp"] for each in client.hears(106)] == ["second 1", "second 2", "second 3"]
+
+
 def test_clients_get_the_connection_of_their_id(path: Path) -> None:
     """The next one of several; a new id gets what was served least, the oldest first."""
     writer = writer_at(path)
