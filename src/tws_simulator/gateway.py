@@ -57,6 +57,7 @@ class Gateway:
         late_ticks: int = 4,
         empty_snapshots: bool = False,
         pacing: Pacing = "pace",
+        symbols: Collection[str] = (),
         tick_interval_s: float = 0.1,
         unread_bytes_max: int = 4 * 1024 * 1024,
         clock: Clock = time.time_ns,
@@ -80,6 +81,7 @@ class Gateway:
             late_ticks=late_ticks,
             empty_snapshots=empty_snapshots,
             pacing=pacing,
+            symbols=tuple(symbols),
         )
         self.host = host
         self.core = GatewayCore(options, clock(), interference)

@@ -34,6 +34,7 @@ class Options:
     they are refused (10089, 10168, 10186 or 354, as different gateways do). At most ``depths_max`` instruments show
     depth and ``tick_by_tick_max`` tick-by-tick subscriptions run at a time; the same one is not opened again within
     ``tick_by_tick_pause_s``. A cancelled line or depth still tells ``late_ticks``; ``empty_snapshots`` have no ticks.
+    ``symbols`` are the stocks and funds that trade, the usual eleven when empty: see `world.World`.
     """
 
     seed: int = 0
@@ -51,6 +52,7 @@ class Options:
     late_ticks: int = 4
     empty_snapshots: bool = False
     pacing: Pacing = "pace"
+    symbols: tuple[str, ...] = ()
 
     @property
     def messages_per_second(self) -> int:
@@ -64,7 +66,7 @@ class GatewayState:
     def __init__(self, options: Options, start_ns: int) -> None:
         self.options = options
         self.now_ns = start_ns
-        self.world = World(seed=options.seed, start_ns=start_ns)
+        self.world = World(seed=options.seed, start_ns=start_ns, symbols=options.symbols)
         self.echoes = OrderEchoes(self.world.account)
         self.sessions: list[Session] = []
         self.configuration = Configuration()

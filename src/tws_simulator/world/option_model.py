@@ -80,11 +80,13 @@ def smile(base: float, spot: float, strike: float, years: float) -> float:
     return round(base * (1 - _SKEW * distance / 2 + _CURVATURE * distance * distance), _PLACES)
 
 
-def black_scholes(right: Right, spot: float, strike: float, years: float, volatility: float, paid: float) -> float:
+def black_scholes(
+    right: Right, spot: float, strike: float, years: float, volatility: float, paid: float, rate: float = RATE
+) -> float:
     """The price alone; ``paid`` is the dividend yield."""
-    d1, d2 = _moneyness(spot, strike, years, volatility, paid)
+    d1, d2 = _moneyness(spot, strike, years, volatility, rate - paid)
     sign = 1 if right == "C" else -1
-    forward, discount = spot * math.exp(-paid * years), math.exp(-RATE * years)
+    forward, discount = spot * math.exp(-paid * years), math.exp(-rate * years)
     return sign * (forward * _normal(sign * d1) - strike * discount * _normal(sign * d2))
 
 
@@ -92,7 +94,7 @@ def evaluate(contract: Option, spot: float, volatility: float, now_ns: int) -> C
     """Everything at a given volatility of the underlying and a given spot price."""
     years, paid = years_left(contract, now_ns), dividend_yield(contract.symbol)
     strike, sign = contract.strike, 1 if contract.right == "C" else -1
-    d1, d2 = _moneyness(spot, strike, years, volatility, paid)
+    d1, d2 = _moneyness(spot, strike, years, volatility, RATE - paid)
     grown, discount, density = math.exp(-paid * years), math.exp(-RATE * years), _density(d1)
     decay = -spot * grown * density * volatility / (2 * math.sqrt(years))
     carry = sign * (paid * spot * grown * _normal(sign * d1) - RATE * strike * discount * _normal(sign * d2))
@@ -166,9 +168,9 @@ def _on_grid(contract: Option, price: float) -> float:
     return round(max(round(price / tick), 1) * tick, 2)
 
 
-def _moneyness(spot: float, strike: float, years: float, volatility: float, paid: float) -> tuple[float, float]:
+def _moneyness(spot: float, strike: float, years: float, volatility: float, drift: float) -> tuple[float, float]:
     spread = volatility * math.sqrt(years)
-    d1 = (math.log(spot / strike) + (RATE - paid + volatility * volatility / 2) * years) / spread
+    d1 = (math.log(spot / strike) + (drift + volatility * volatility / 2) * years) / spread
     return d1, d1 - spread
 
 
