@@ -232,7 +232,10 @@ async def _until_stopped(service: Recorder | ReplayServer) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with service:
-        await stop.wait()
+        ends = {asyncio.create_task(stop.wait()), asyncio.create_task(service.failed())}
+        _, others = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for other in others:
+            other.cancel()
 
 
 def _announce(address: Address, where: str, *, announce: bool) -> None:

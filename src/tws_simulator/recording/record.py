@@ -74,6 +74,11 @@ class Recorder:
         self._accepting = asyncio.create_task(self._accept())
         return self
 
+    async def failed(self) -> None:
+        """Returns when it serves no more, which is a fault of its own; leaving raises it."""
+        assert self._accepting is not None, "not entered"
+        await asyncio.wait({self._accepting})
+
     async def __aexit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:

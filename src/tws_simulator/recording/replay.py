@@ -3,7 +3,7 @@
 Its requests are compared with the recorded ones: the same message with the same content, whatever its request id. Each
 gets the replies of the recorded request, under its own id, at the recorded distances divided by the speed. What came
 unasked comes at its distance from the start of the session. There is no gateway behind this: an order is refused, and
-what was never asked while recording has no answer.
+what was never asked while recording has no answer. A client stays connected when its recorded connection ends.
 
 Told what was received and what time it is; fills an output. No clock and no socket here: see `replay_server`.
 """

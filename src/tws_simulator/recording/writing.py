@@ -23,7 +23,7 @@ class WriterThread:
     def __init__(
         self, writer: Writer, tell: Callable[[str], None], *, waiting_bytes_max: int = WAITING_BYTES_MAX
     ) -> None:
-        self.failure: OSError | None = None
+        self.failure: Exception | None = None
         self.written_records = 0
         self.lost_records = 0
         self._writer = writer
@@ -78,7 +78,7 @@ class WriterThread:
                 if closed_ns is not None:
                     self._writer.close(closed_ns)
                     return
-            except OSError as fault:
+            except Exception as fault:  # noqa: BLE001 - whatever it is, it must not end in silence
                 with self._changed:
                     self.failure = fault
                     self.lost_records += len(batch) + len(self._waiting)

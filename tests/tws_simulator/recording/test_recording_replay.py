@@ -20,9 +20,9 @@ from tests.tws_simulator.recording.recordings import (
 from tws_simulator.recording.format import Recording
 from tws_simulator.recording.payload import with_request_id
 from tws_simulator.recording.replay import REFUSED, Replay, ReplaySession
-from tws_simulator.recording.script import TooLarge, load_scripts
-from tws_simulator.wire.codec import Codec, frame
-from tws_simulator.wire.row import Message, message
+from tws_simulator.recording.script import _ANSWERS, TooLarge, load_scripts
+from tws_simulator.wire.codec import ROWS_BY_NAME, Codec, frame
+from tws_simulator.wire.row import REPLY, Message, message
 
 AAPL = {"symbol": "AAPL", "secType": "STK", "exchange": "SMART", "currency": "USD"}
 SPY = {**AAPL, "symbol": "SPY"}
@@ -386,6 +386,18 @@ def test_output_is_given_out_in_portions(path: Path) -> None:
         assert portion < 50 + 20
         total += portion
     assert total == sum(4 + len(client.codec.encode_reply(message("nextValidId", orderId=n))) for n in range(100))
+
+
+def test_every_reply_without_a_request_id_has_a_place() -> None:
+    """A new one is listed in `script`, under the request that it answers, or here, if it comes unasked."""
+    unasked = {"error", "commissionAndFeesReport", "orderBound"}
+    placed = {reply for _, replies, _ in _ANSWERS for reply in replies} | unasked
+    anonymous = {
+        row.name
+        for row in ROWS_BY_NAME.values()
+        if row.direction == REPLY and "reqId:" not in f"{row.protobuf} {row.text}"
+    }
+    assert anonymous <= placed
 
 
 def test_a_recording_beyond_memory_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
