@@ -210,12 +210,8 @@ def test_a_client_id_in_use_is_refused(gateway: GatewayThread) -> None:
 
 
 def test_what_is_not_served_is_refused_like_a_missing_permission(gateway: GatewayThread) -> None:
-    """Depth 10092, history 162, tick by tick 10189: the client's request ends."""
+    """History 162: the client's request ends."""
     with connected(gateway.port) as client:
         client.wait_for("nextValidId")
-        client.reqMktDepth(21, stock("AAPL"), 5, True, [])
-        client.wait_for_error(10092, 21)
         client.reqHistoricalData(22, stock("AAPL"), "", "1 D", "1 min", "TRADES", 1, 1, False, [])
         client.wait_for_error(162, 22)
-        client.reqTickByTickData(23, stock("AAPL"), "AllLast", 0, False)
-        client.wait_for_error(10189, 23)

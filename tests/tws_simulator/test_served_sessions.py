@@ -108,9 +108,7 @@ def test_requests_may_come_in_any_pieces() -> None:
 @pytest.mark.parametrize(
     ("msg_id", "fields", "code", "req_id"),
     [
-        (10, ["5", "41", "0", "AAPL"], 10092, 41),
         (20, ["42", "0", "AAPL"], 162, 42),
-        (97, ["43", "0", "AAPL"], 10189, 43),
         (92, ["44", "DU1", ""], 321, 44),
         (24, ["1"], 321, -1),
         (25, ["1", "45"], 366, 45),

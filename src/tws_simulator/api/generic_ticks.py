@@ -30,7 +30,7 @@ def parse(ticks: str) -> frozenset[int] | None:
         if not part or part.lower() == _SWITCHES_OFF_THE_REST:
             continue
         number, colon, parameter = part.partition(":")
-        code = _MEANING.get(int(number)) if number.isascii() and number.isdigit() else None
+        code = _MEANING.get(int(number)) if number.isascii() and number.isdigit() and len(number) < 9 else None
         if code is None or (colon and not parameter):
             return None
         found.add(code)

@@ -30,6 +30,8 @@ class Options:
     asked for tells its changes every ``account_interval_s``: a real gateway takes three minutes. ``pacing`` is what
     happens to a client that sends more than half as many messages a second as there are lines: see `limits`.
 
+    ``always_open`` False keeps the hours of US stocks.
+
     Of market data: ``not_entitled`` are symbols without live data where others have it; ``live_refusal_code`` is how
     they are refused (10089, 10168, 10186 or 354, as different gateways do). At most ``depths_max`` instruments show
     depth and ``tick_by_tick_max`` tick-by-tick subscriptions run at a time; the same one is not opened again within
@@ -44,6 +46,7 @@ class Options:
     clients_max: int = 32
     lines_max: int = 100
     account_interval_s: float = 180.0
+    always_open: bool = True
     not_entitled: frozenset[str] = frozenset()
     live_refusal_code: int = 10089
     depths_max: int = 3
@@ -66,7 +69,9 @@ class GatewayState:
     def __init__(self, options: Options, start_ns: int) -> None:
         self.options = options
         self.now_ns = start_ns
-        self.world = World(seed=options.seed, start_ns=start_ns, symbols=options.symbols)
+        self.world = World(
+            seed=options.seed, start_ns=start_ns, always_open=options.always_open, symbols=options.symbols
+        )
         self.echoes = OrderEchoes(self.world.account)
         self.sessions: list[Session] = []
         self.configuration = Configuration()

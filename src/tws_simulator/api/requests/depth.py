@@ -10,6 +10,8 @@ from tws_simulator.api.streams.depth import KIND, DepthStream
 from tws_simulator.wire.row import Message
 from tws_simulator.world.universe import SMART, Listing, canonical_exchange
 
+_WITH_DEPTH = ("STK", "FUT", "CASH")
+
 
 def _req_mkt_depth(gateway: GatewayState, session: Session, request: Message) -> None:
     req_id = request.get("reqId", notices.NO_REQUEST)
@@ -20,7 +22,7 @@ def _req_mkt_depth(gateway: GatewayState, session: Session, request: Message) ->
     key = (KIND, req_id)
     stream = DepthStream(
         req_id,
-        listing.con_id,
+        listing,
         gateway.world,
         rows=request.get("numRows", 1),
         venue=venue,
@@ -35,7 +37,7 @@ def _req_mkt_depth(gateway: GatewayState, session: Session, request: Message) ->
 
 def _is_allowed(gateway: GatewayState, session: Session, request: Message, listing: Listing) -> bool:
     req_id = request.get("reqId", notices.NO_REQUEST)
-    if _venue(request) == SMART:
+    if _venue(request) == SMART or listing.sec_type not in _WITH_DEPTH:
         session.send_error(req_id, data_notices.DEPTH_NOT_SUPPORTED)
         return False
     shown = data_limits.instruments_with_depth(gateway.sessions)

@@ -20,6 +20,7 @@ from tws_simulator.api.streams import book
 from tws_simulator.api.streams.book import Row, Side
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message, message
+from tws_simulator.world.universe import SMART, Listing
 from tws_simulator.world.world import World
 
 KIND = "depth"
@@ -46,14 +47,15 @@ class DepthStream:
     """
 
     def __init__(
-        self, req_id: int, con_id: int, world: World, *, rows: int, venue: str | None, ended: Callable[[], None]
+        self, req_id: int, listing: Listing, world: World, *, rows: int, venue: str | None, ended: Callable[[], None]
     ) -> None:
         self.req_id = req_id
-        self.con_id = con_id
+        self.con_id = listing.con_id
         self.smart = venue is None
         self._world = world
         self._rows = min(max(rows, 1), ROWS_MAX)
         self._venue = venue
+        self._shares_book = len(set(listing.valid_exchanges) - {SMART}) > 1
         self._ended = ended
         self._bids: Side = []
         self._asks: Side = []
@@ -80,7 +82,8 @@ class DepthStream:
         yield from self.changes()  # orders that rest behind the best price change the book, and no quote
 
     def changes(self) -> Iterator[Message]:
-        bids, asks = book.sides(self._world, self.con_id, self._rows, self._venue)
+        venue = self._venue if self._shares_book else None
+        bids, asks = book.sides(self._world, self.con_id, self._rows, venue)
         for operation in steps((self._bids, self._asks), (bids, asks)):
             yield self._message(operation)
         self._bids, self._asks = bids, asks

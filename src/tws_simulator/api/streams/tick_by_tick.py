@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.market import MarketEvent, QuoteChanged, Traded
+from tws_simulator.world.market import MarketEvent, Quote, QuoteChanged, Traded
 from tws_simulator.world.world import World
 
 KIND = "tick-by-tick"
@@ -37,6 +37,7 @@ class TickByTickStream:
         self._ignore_size = ignore_size
         quote = world.quote(con_id)
         self._prices = (quote.bid, quote.ask)
+        self._midpoint = midpoint(quote)
 
     def tell(self, moment: Moment) -> Iterator[Message]:
         change = moment.changes.get(self.con_id)
@@ -70,9 +71,8 @@ class TickByTickStream:
 
     def _midpoint_moves(self, quotes: Iterable[QuoteChanged]) -> Iterator[QuoteChanged]:
         for quote in quotes:
-            moved = sum(self._prices) != quote.bid + quote.ask
-            self._prices = (quote.bid, quote.ask)
-            if moved:
+            before, self._midpoint = self._midpoint, midpoint(quote)
+            if self._midpoint != before:
                 yield quote
 
     def _message(self, **tick: Any) -> Message:
@@ -113,7 +113,7 @@ def midpoint_tick(quote: QuoteChanged) -> dict[str, Any]:
     return {"time": quote.ts_ns // _SECOND_NS, "price": midpoint(quote), "size": Decimal(0)}
 
 
-def midpoint(quote: QuoteChanged) -> float:
+def midpoint(quote: Quote | QuoteChanged) -> float:
     """Without the dust of binary fractions."""
     return round((quote.bid + quote.ask) / 2, 6)
 
