@@ -19,6 +19,7 @@ CLIENT_ID_IN_USE = (326, "Unable to connect as the client id is already in use. 
 UNKNOWN_CONTRACT = (200, "No security definition has been found for the request")
 DUPLICATE_TICKER_ID = (102, "Duplicate ticker id")
 SHOWING_DELAYED = (10167, "Requested market data is not subscribed. Displaying delayed market data.")
+ACCOUNT_UNSUBSCRIBED = (2100, "API client has been unsubscribed from account data.")
 TOO_MANY_SUMMARIES = (
     322,
     "Error processing request.-'bS' : cause - Maximum number of account summary requests exceeded",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tws_simulator.api.configuration import Configuration
 from tws_simulator.api.data_limits import BARS_MAX, BARS_WINDOW_NS, Pace, Pauses
 from tws_simulator.api.echoes import OrderEchoes
+from tws_simulator.api.historical_pacing import HistoricalPacing
 from tws_simulator.api.limits import Pacing
 from tws_simulator.api.link import Door
 from tws_simulator.api.session import Session, SessionState
@@ -27,8 +28,10 @@ class Options:
     ``accounts_after_ids`` sends nextValidId before managedAccounts, an order some gateways use. ``entitled`` False is
     an account without live market data: it is shown delayed prices, when it asks for them. ``lines_max`` is how many
     market data lines all clients together may have open. An account summary that was
-    asked for tells its changes every ``account_interval_s``: a real gateway takes three minutes. ``pacing`` is what
-    happens to a client that sends more than half as many messages a second as there are lines: see `limits`.
+    asked for tells its changes every ``account_interval_s``: a real gateway takes three minutes; with
+    ``double_summaries`` it is told twice. ``historical_pacing`` refuses historical requests that come too often.
+    ``pacing`` is what happens to a client that sends more than half as many messages a second as there are lines: see
+    `limits`.
 
     ``always_open`` False keeps the hours of US stocks.
 
@@ -46,6 +49,8 @@ class Options:
     clients_max: int = 32
     lines_max: int = 100
     account_interval_s: float = 180.0
+    historical_pacing: bool = True
+    double_summaries: bool = False
     always_open: bool = True
     not_entitled: frozenset[str] = frozenset()
     live_refusal_code: int = 10089
@@ -74,6 +79,7 @@ class GatewayState:
         )
         self.echoes = OrderEchoes(self.world.account)
         self.sessions: list[Session] = []
+        self.historical_pacing = HistoricalPacing()
         self.configuration = Configuration()
         self.pauses = Pauses()
         self.bars_pace = Pace(BARS_MAX, BARS_WINDOW_NS)

@@ -121,4 +121,7 @@ TYPES = {
     "HistoricalTick": "time:i price:f size:d",
     "HistoricalTickLast": "time:i tickAttribLast:TickAttribLast price:f size:d exchange:s specialConditions:s",
     "HistoricalTickBidAsk": "time:i tickAttribBidAsk:TickAttribBidAsk priceBid:f priceAsk:f sizeBid:d sizeAsk:d",
+    "HistoricalDataBar": "date:s open:f high:f low:f close:f volume:d WAP:d barCount:i",
+    "HistoricalSession": "startDateTime:s endDateTime:s refDate:s",
+    "HistogramDataEntry": "price:f size:d",
 }

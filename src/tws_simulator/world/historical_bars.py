@@ -38,9 +38,9 @@ def of_quotes(quotes: list[QuoteChanged], kind: Kind) -> list[Bar]:
     start_ns = quotes[0].ts_ns
     if kind is Kind.BID_ASK:
         bids, asks = [quote.bid for quote in quotes], [quote.ask for quote in quotes]
-        return [_quote_bar(start_ns, sum(bids) / len(bids), max(asks), min(bids), sum(asks) / len(asks))]
+        return [quote_bar(start_ns, sum(bids) / len(bids), max(asks), min(bids), sum(asks) / len(asks))]
     prices = [_PRICE_OF[kind](quote) for quote in quotes]
-    return [_quote_bar(start_ns, prices[0], max(prices), min(prices), prices[-1])]
+    return [quote_bar(start_ns, prices[0], max(prices), min(prices), prices[-1])]
 
 
 def of_past(span: Span, kind: Kind, listing: Listing) -> Bar:
@@ -59,13 +59,13 @@ def of_past(span: Span, kind: Kind, listing: Listing) -> Bar:
     if kind is Kind.BID_ASK:
         averages = round(average + bid), round(average + ask)
         shown = (averages[0], span.high + ask, span.low + bid, averages[1])
-        return _quote_bar(span.start_ns, *(ticks / per_usd for ticks in shown))
+        return quote_bar(span.start_ns, *(ticks / per_usd for ticks in shown))
     shift = {Kind.BID: float(bid), Kind.ASK: float(ask), Kind.MIDPOINT: (bid + ask) / 2}[kind]
     moved = (span.open + shift, span.high + shift, span.low + shift, span.close + shift)
-    return _quote_bar(span.start_ns, *(ticks / per_usd for ticks in moved))
+    return quote_bar(span.start_ns, *(ticks / per_usd for ticks in moved))
 
 
-def _quote_bar(start_ns: int, opens: float, high: float, low: float, closes: float) -> Bar:
+def quote_bar(start_ns: int, opens: float, high: float, low: float, closes: float) -> Bar:
     return Bar(
         ts_ns=start_ns,
         open=opens,
@@ -80,7 +80,7 @@ def _quote_bar(start_ns: int, opens: float, high: float, low: float, closes: flo
 
 def flat(start_ns: int, price: float, kind: Kind) -> Bar:
     if kind is not Kind.TRADES:
-        return _quote_bar(start_ns, price, price, price, price)
+        return quote_bar(start_ns, price, price, price, price)
     return Bar(ts_ns=start_ns, open=price, high=price, low=price, close=price, volume=0, wap=price, count=0)
 
 
@@ -114,8 +114,8 @@ def added(start_ns: int, pieces: list[Bar], kind: Kind) -> Bar | None:
     if kind is not Kind.TRADES:
         if kind is Kind.BID_ASK:
             opens = sum(piece.open for piece in traded) / len(traded)
-            return _quote_bar(start_ns, opens, high, low, sum(piece.close for piece in traded) / len(traded))
-        return _quote_bar(start_ns, traded[0].open, high, low, traded[-1].close)
+            return quote_bar(start_ns, opens, high, low, sum(piece.close for piece in traded) / len(traded))
+        return quote_bar(start_ns, traded[0].open, high, low, traded[-1].close)
     volume = sum(piece.volume for piece in traded)
     turnover = sum(piece.wap * piece.volume for piece in traded)
     return Bar(

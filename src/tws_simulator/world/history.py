@@ -71,6 +71,10 @@ class History:
     def first_day(self, con_id: int) -> TradingDay:
         return self._past.first_day(con_id)
 
+    def trading_hours(self, con_id: int, day: date, days_later: int) -> TradingDay | None:
+        """The exchange's hours of a day of the past."""
+        return self._past.hours(con_id, day + timedelta(days=days_later))
+
     def hours(self, con_id: int, day: date, *, regular_only: bool) -> DayHours | None:
         """None for a day without trading."""
         windows: list[Window] = []

@@ -50,10 +50,13 @@ class World:
             (*self.market.opening, *standing_quotes(still, start_ns)),
             {**self.market.closes, **last_closes(still)},
         )
-        opening = {first.con_id: first.bid for first in self.market.opening}
-        past = Past(LISTINGS, seed, start_ns, opening, self.market.closes)
-        self.history = History(past, self.tape, self.calendar)
+        every = (*quoted, *still)
+        opening = {listing.con_id: self.tape.last(listing.con_id) for listing in every}
+        closes = {listing.con_id: self.tape.quote(listing.con_id).close for listing in every}
+        self.history = History(Past(every, seed, start_ns, opening, closes), self.tape, self.calendar)
         self.ledger = Ledger(self.account, positions=opening_positions())
+        self.accounts: tuple[str, ...] = (self.account,)
+        self.ledgers = {self.account: self.ledger}
         self.exchange = Exchange(self.tape, self.ledger, seed, start_ns)
 
     def __repr__(self) -> str:

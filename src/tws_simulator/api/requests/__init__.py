@@ -9,9 +9,12 @@ from tws_simulator.api.requests import (
     contracts,
     depth,
     executions,
+    history,
+    history_ticks,
     market_data,
     options,
     orders,
+    profit,
     reference,
     start,
     tick_by_tick,
@@ -35,8 +38,11 @@ HANDLERS: dict[str, Handler] = {
     **reference.HANDLERS,
     **configuration.HANDLERS,
     **account.HANDLERS,
+    **profit.HANDLERS,
     **orders.HANDLERS,
     **executions.HANDLERS,
+    **history.HANDLERS,
+    **history_ticks.HANDLERS,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tws_simulator.api import notices
+from tws_simulator.api.account_books import account_list
 from tws_simulator.api.requests.order_lists import send_open_orders
 from tws_simulator.api.session import Session, SessionState
 from tws_simulator.api.state import GatewayState, Handler
@@ -34,7 +35,7 @@ def start_api(gateway: GatewayState, session: Session, request: Message) -> None
 
 
 def _managed_accounts(gateway: GatewayState) -> Message:
-    return message("managedAccounts", accountsList=gateway.world.account)
+    return message("managedAccounts", accountsList=account_list(gateway.world))
 
 
 def _next_valid_id(gateway: GatewayState, session: Session) -> Message:

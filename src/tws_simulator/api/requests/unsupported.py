@@ -8,32 +8,16 @@ from tws_simulator.wire.codec import UnknownMessage, split_fields
 from tws_simulator.wire.protobuf import decode_protobuf
 from tws_simulator.wire.text import MalformedMessage
 
-_HISTORY = (162, "Historical Market Data Service error message:HMDS query returned no data")
-
 # base id: (the refusal, or None for IB's silence; position of the request id among the text fields)
 _KNOWN: dict[int, tuple[tuple[int, str] | None, int]] = {
-    20: (_HISTORY, 0),
-    87: (_HISTORY, 0),
-    88: (_HISTORY, 0),
-    96: (_HISTORY, 0),
-    90: (None, 0),
-    **{msg_id: (notices.invalid("This request is not served here"), 0) for msg_id in (92, 94)},
-    **{msg_id: (notices.invalid("This request is not served here"), 1) for msg_id in (22, 52, 74, 76)},
+    **{msg_id: (notices.invalid("This request is not served here"), 1) for msg_id in (22, 52)},
 }
 
 
 def refuse_unknown(session: Session, unknown: UnknownMessage) -> None:
-    if unknown.msg_id == 25:
-        _refuse_cancel(session, unknown)
-        return
     refusal, position = _KNOWN.get(unknown.msg_id, (notices.invalid("This request is not served here"), None))
     if refusal is not None:
         session.send_error(_request_id(unknown, position), refusal)
-
-
-def _refuse_cancel(session: Session, unknown: UnknownMessage) -> None:
-    req_id = _request_id(unknown, 1)
-    session.send_error(req_id, (366, f"No historical data query found for ticker id:{req_id}"))
 
 
 def _request_id(unknown: UnknownMessage, position: int | None) -> int:

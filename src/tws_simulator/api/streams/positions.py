@@ -2,47 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
-from tws_simulator.api.contracts import described
+from tws_simulator.api.account_books import held_contract
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.accounts import Position
-from tws_simulator.world.universe import find
-from tws_simulator.world.world import World
+from tws_simulator.wire.text import Values
+from tws_simulator.world.accounts import Ledger, Position
 
-KIND = "positions"
+KIND: Final = "positions"
+MULTI_KIND: Final = "positions of an account"
+
+Shown = Callable[[str, Values, Position], Message]
 
 
 class PositionStream:
-    """Remembers which positions it has told."""
+    """Remembers which positions it has told, of each account; those closed today are told with 0 shares."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._told: dict[int, Position] = {}
-        self._fills = -1
+    con_id: int | None = None
+
+    def __init__(self, ledgers: Mapping[str, Ledger], shown: Shown) -> None:
+        self._ledgers = ledgers
+        self._shown = shown
+        self._told: dict[tuple[str, int], Position] = {}
+        self._fills: dict[str, int] = {}
 
     def tell(self, moment: Moment) -> Iterator[Message]:
-        yield from self.changes()
+        yield from self.changes(moment.now_ns)
 
-    def changes(self) -> Iterator[Message]:
-        ledger = self._world.ledger
-        if len(ledger.executions) == self._fills:
-            return
-        self._fills = len(ledger.executions)
-        for held in ledger.positions():
-            if self._told.get(held.con_id) != held:
-                self._told[held.con_id] = held
-                yield _position(self._world.account, held)
+    def changes(self, now_ns: int) -> Iterator[Message]:
+        for account, ledger in self._ledgers.items():
+            if self._fills.get(account) == len(ledger.executions):
+                continue
+            self._fills[account] = len(ledger.executions)
+            for held in ledger.positions():
+                if self._told.get((account, held.con_id)) != held:
+                    self._told[account, held.con_id] = held
+                    yield self._shown(account, held_contract(held.con_id, now_ns), held)
 
 
-def _position(account: str, held: Position) -> Message:
-    listing = find(con_id=held.con_id)
-    assert listing is not None, f"a position in {held.con_id}, which is not listed"
+def position(account: str, contract: Values, held: Position) -> Message:
     return message(
-        "position",
-        account=account,
-        contract=described(listing, listing.primary_exchange),
-        position=held.shares,
-        avgCost=float(held.average_cost_usd),
+        "position", account=account, contract=contract, position=held.shares, avgCost=float(held.average_cost_usd)
     )
+
+
+def position_multi(req_id: int) -> Shown:
+    """Positions as one request for some accounts is told them; no account here has models."""
+
+    def shown(account: str, contract: Values, held: Position) -> Message:
+        return message(
+            "positionMulti",
+            reqId=req_id,
+            account=account,
+            contract=contract,
+            position=held.shares,
+            avgCost=float(held.average_cost_usd),
+        )
+
+    return shown

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Final
 
+from tws_simulator.api.account_values import BASE, in_currencies
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message, message
+from tws_simulator.world.accounts import Ledger
 from tws_simulator.world.world import World
 
-KIND = "account summary"
+KIND: Final = "account summary"
+LEDGER: Final = "$LEDGER"
+
+_Row = tuple[str, str, str, str]
+"""Account, tag, value, currency."""
 
 
 class SummaryStream:
-    """Remembers what one request was told, and looks for changes every ``interval_ns``."""
+    """Remembers what one request was told, and looks for changes every ``interval_ns``.
 
-    def __init__(self, req_id: int, world: World, tags: frozenset[str], interval_ns: int) -> None:
+    ``tags`` are tags of the ledger's summary, or ``$LEDGER``, ``$LEDGER:ALL`` and ``$LEDGER:`` with a currency.
+    """
+
+    con_id: int | None = None
+
+    def __init__(
+        self, req_id: int, world: World, ledgers: Mapping[str, Ledger], tags: frozenset[str], interval_ns: int
+    ) -> None:
         self._req_id = req_id
         self._world = world
+        self._ledgers = ledgers
         self._tags = tags
+        self._currencies = [_currency(tag) for tag in sorted(tags) if tag.startswith(LEDGER)]
         self._interval_ns = interval_ns
         self._due_ns = 0
-        self._told: dict[str, str] = {}
+        self._told: dict[tuple[str, str, str], str] = {}
 
     def tell(self, moment: Moment) -> Iterator[Message]:
         if moment.now_ns >= self._due_ns:
@@ -28,14 +44,24 @@ class SummaryStream:
 
     def changes(self, now_ns: int) -> Iterator[Message]:
         self._due_ns = now_ns + self._interval_ns
-        for row in self._world.ledger.summary(self._world.marks()):
-            if row.tag in self._tags and self._told.get(row.tag) != row.value:
-                self._told[row.tag] = row.value
+        for account, tag, value, currency in self._rows():
+            key = (account, tag, currency)
+            if self._told.get(key) != value:
+                self._told[key] = value
                 yield message(
-                    "accountSummary",
-                    reqId=self._req_id,
-                    account=self._world.account,
-                    tag=row.tag,
-                    value=row.value,
-                    currency=row.currency,
+                    "accountSummary", reqId=self._req_id, account=account, tag=tag, value=value, currency=currency
                 )
+
+    def _rows(self) -> Iterator[_Row]:
+        marks = self._world.marks()
+        for account, ledger in self._ledgers.items():
+            for row in ledger.summary(marks):
+                if row.tag in self._tags:
+                    yield account, row.tag, row.value, row.currency
+            for currency in self._currencies:
+                for value in in_currencies(account, ledger, marks, currency):
+                    yield account, value.key, value.value, value.currency
+
+
+def _currency(tag: str) -> str:
+    return tag.removeprefix(LEDGER).removeprefix(":") or BASE

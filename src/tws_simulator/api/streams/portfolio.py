@@ -1,0 +1,139 @@
+"""Account updates: an account's values and valued positions, all once, then what changed.
+
+Changes are told every three minutes, and at once after a fill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from tws_simulator.api.account_books import held_contract
+from tws_simulator.api.account_values import Value, download, in_currencies
+from tws_simulator.api.streams.stream import Moment
+from tws_simulator.wire.row import Message, message
+from tws_simulator.world.accounts import Ledger, Pnl, Position
+from tws_simulator.world.calendar import new_york_time
+from tws_simulator.world.world import World
+
+KIND: Final = "account updates"
+MULTI_KIND: Final = "account updates of accounts"
+
+
+class PortfolioStream:
+    """The subscription of one client to one account; ``interval_ns`` is the pause between looks for changes."""
+
+    con_id: int | None = None
+
+    def __init__(self, account: str, ledger: Ledger, world: World, interval_ns: int) -> None:
+        self.account = account
+        self._ledger = ledger
+        self._world = world
+        self._interval_ns = interval_ns
+        self._due_ns = 0
+        self._fills = 0
+        self._values: dict[tuple[str, str], str] = {}
+        self._rows: dict[int, Message] = {}
+
+    def tell(self, moment: Moment) -> Iterator[Message]:
+        if moment.now_ns >= self._due_ns or len(self._ledger.executions) != self._fills:
+            yield from self.changes(moment.now_ns)
+
+    def changes(self, now_ns: int) -> Iterator[Message]:
+        """Values by key, then positions, each followed by the time."""
+        self._due_ns = now_ns + self._interval_ns
+        self._fills = len(self._ledger.executions)
+        told = False
+        for value in download(self.account, self._ledger, self._world.marks()):
+            if self._values.get((value.key, value.currency)) != value.value:
+                told = True
+                self._values[value.key, value.currency] = value.value
+                yield message(
+                    "updateAccountValue",
+                    key=value.key,
+                    value=value.value,
+                    currency=value.currency or None,
+                    accountName=self.account,
+                )
+        for row in self._portfolio(now_ns):
+            told = True
+            yield row
+            yield _time(now_ns)
+        if told:
+            yield _time(now_ns)
+
+    def _portfolio(self, now_ns: int) -> Iterator[Message]:
+        marks = self._world.marks()
+        for held in self._ledger.positions():
+            profit = self._ledger.pnl_single(held.con_id, marks)
+            assert profit is not None, "a position that was not held"
+            row = self._row(held, profit, now_ns)
+            if self._rows.get(held.con_id) != row:
+                self._rows[held.con_id] = row
+                yield row
+
+    def _row(self, held: Position, profit: Pnl, now_ns: int) -> Message:
+        mark = self._world.marks().get(held.con_id, held.average_cost_usd)
+        return message(
+            "updatePortfolio",
+            contract=held_contract(held.con_id, now_ns),
+            position=held.shares,
+            marketPrice=float(mark),
+            marketValue=float(profit.value_usd),
+            averageCost=float(held.average_cost_usd),
+            unrealizedPNL=float(profit.unrealized_usd),
+            realizedPNL=float(profit.realized_usd or 0),
+            accountName=self.account,
+        )
+
+
+class AccountUpdatesStream:
+    """Values of one or several accounts under a request id; ``ledger_only`` leaves all but the currencies' rows out."""
+
+    con_id: int | None = None
+
+    def __init__(
+        self, req_id: int, ledgers: Mapping[str, Ledger], world: World, *, ledger_only: bool, interval_ns: int
+    ) -> None:
+        self._req_id = req_id
+        self._ledgers = ledgers
+        self._world = world
+        self._ledger_only = ledger_only
+        self._interval_ns = interval_ns
+        self._due_ns = 0
+        self._fills = 0
+        self._told: dict[tuple[str, str, str], str] = {}
+
+    def tell(self, moment: Moment) -> Iterator[Message]:
+        if moment.now_ns >= self._due_ns or self._count_fills() != self._fills:
+            yield from self.changes(moment.now_ns)
+
+    def changes(self, now_ns: int) -> Iterator[Message]:
+        self._due_ns = now_ns + self._interval_ns
+        self._fills = self._count_fills()
+        for account, ledger in self._ledgers.items():
+            for value in self._values(account, ledger):
+                key = (account, value.key, value.currency)
+                if self._told.get(key) != value.value:
+                    self._told[key] = value.value
+                    yield message(
+                        "accountUpdateMulti",
+                        reqId=self._req_id,
+                        account=account,
+                        key=value.key,
+                        value=value.value,
+                        currency=value.currency or None,
+                    )
+
+    def _values(self, account: str, ledger: Ledger) -> list[Value]:
+        marks = self._world.marks()
+        if self._ledger_only:
+            return in_currencies(account, ledger, marks, "ALL")
+        return download(account, ledger, marks)
+
+    def _count_fills(self) -> int:
+        return sum(len(ledger.executions) for ledger in self._ledgers.values())
+
+
+def _time(now_ns: int) -> Message:
+    return message("updateAccountTime", timeStamp=f"{new_york_time(now_ns):%H:%M}")

@@ -1,0 +1,81 @@
+"""Dates and times as clients may write them, and as the gateway writes them in history."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from tws_simulator.world.calendar import SECOND_NS, new_york_ns, new_york_time
+from tws_simulator.world.universe import US_EASTERN
+
+FIRST_SERVER_VERSION_WITH_ZONES: Final = 174
+_NEW_YORK: Final = frozenset({"", US_EASTERN, "America/New_York", "EST", "EST5EDT", "EDT"})
+_WORLD: Final = frozenset({"UTC", "GMT", "Etc/UTC", "Z"})
+_WITH_DASH: Final = re.compile(r"(\d{8})-(\d{2}:\d{2}:\d{2})\Z")
+_WITH_SPACE: Final = re.compile(r"(?:(\d{8}) +)?(\d{1,2}:\d{2}(?::\d{2})?)(?: +([A-Za-z][\w/+-]*))?\Z")
+_EPOCH: Final = datetime(1970, 1, 1)
+
+
+def read_time(text: str, now_ns: int) -> int | None:
+    """ "20260824 16:00:00 US/Eastern", "20260824-20:00:00" (UTC), "16:00:00"; None for anything else.
+
+    Without a date today is meant, without a zone the gateway's own, which is New York.
+    """
+    try:
+        if match := _WITH_DASH.match(text.strip()):
+            return _utc_ns(datetime.strptime("".join(match.groups()), "%Y%m%d%H:%M:%S"))
+        if match := _WITH_SPACE.match(text.strip()):
+            day, clock, zone = match.groups()
+            clock = clock if clock.count(":") == 2 else f"{clock}:00"
+            wall = datetime.strptime(f"{day or f'{new_york_time(now_ns):%Y%m%d}'} {clock}", "%Y%m%d %H:%M:%S")
+            return _in_zone(wall, zone or "")
+    except (ValueError, OverflowError, ZoneInfoNotFoundError):
+        return None
+    return None
+
+
+def _in_zone(wall: datetime, zone: str) -> int:
+    if zone in _NEW_YORK:
+        return new_york_ns(wall)
+    if zone in _WORLD:
+        return _utc_ns(wall)
+    return _utc_ns(wall.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None))
+
+
+def _utc_ns(utc: datetime) -> int:
+    return int((utc - _EPOCH).total_seconds()) * SECOND_NS
+
+
+def gateway_time(ts_ns: int, server_version: int) -> str:
+    """ "20260713 09:30:00 US/Eastern"; to older clients, with two spaces and no zone."""
+    wall = new_york_time(ts_ns)
+    if server_version >= FIRST_SERVER_VERSION_WITH_ZONES:
+        return f"{wall:%Y%m%d %H:%M:%S} {US_EASTERN}"
+    return f"{wall:%Y%m%d  %H:%M:%S}"
+
+
+def schedule_time(ts_ns: int) -> str:
+    """New York's clock with a dash: "20260713-09:30:00"."""
+    return f"{new_york_time(ts_ns):%Y%m%d-%H:%M:%S}"
+
+
+def utc_time(ts_ns: int) -> str:
+    """UTC with a dash: "19801212-14:30:00"."""
+    return f"{datetime.fromtimestamp(ts_ns // SECOND_NS, UTC):%Y%m%d-%H:%M:%S}"
+
+
+def months_before(day: date, months: int) -> date:
+    """The same day of an earlier month, or that month's last."""
+    month = day.year * 12 + day.month - 1 - months
+    year, month = max(month // 12, 1), month % 12 + 1
+    return date(year, month, min(day.day, calendar.monthrange(year, month)[1]))
+
+
+def earlier(ts_ns: int, *, days: int = 0, months: int = 0) -> int:
+    """So many calendar days or months before, at the same time of New York's clock."""
+    wall = new_york_time(ts_ns)
+    day = months_before(wall.date(), months) - timedelta(days=days)
+    return new_york_ns(datetime.combine(day, wall.time()))
