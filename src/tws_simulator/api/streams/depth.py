@@ -1,14 +1,16 @@
 """One depth subscription: the book row by row, first all of it, then what changed.
 
-Rows are told as changes of two lists, bids and asks, best first: 0 inserts before a position, 1 overwrites it, 2 takes
-it out. After each step of the world a reader who applied them all holds the true book. On the way there it holds a
-shorter or an older one, but never one that is out of order or crossed: first rows go, then rows worsen, then rows
-improve and arrive. For the same reason it never holds more rows than were asked for.
+Rows are told as changes of two lists, bids and asks, best first: 0 adds a row, 1 overwrites it, 2 takes it out. Rows
+come and go at the end of a list only, and what is before them is overwritten, because clients do not agree on the
+rest: where most move rows to make room for another or to close a gap, ib_async keeps rows by their position.
+
+After each step of the world a reader who applied them all holds the true book. On the way there it holds a shorter or
+an older one, but never one that is out of order or crossed: first rows go, then rows worsen, then rows improve and
+arrive. For the same reason it never holds more rows than were asked for.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -128,19 +130,15 @@ def steps(old: tuple[Side, Side], new: tuple[Side, Side]) -> Iterator[Operation]
 
 
 class _Edit:
-    """One side. ``_pairs`` are (old index, new index) of rows that stay in place; rows between are re-used in order."""
+    """One side, position by position."""
 
     def __init__(self, side: int, old: Side, new: Side) -> None:
         self._side = side
         self._old, self._new = old, new
-        self._pairs = list(_paired(old, new))
-        self._kept_old = {at for at, _ in self._pairs}
-        self._kept_new = {at for _, at in self._pairs}
 
     def deletions(self) -> Iterator[Operation]:
-        for at in reversed(range(len(self._old))):
-            if at not in self._kept_old:
-                yield Operation(at, DELETE, self._side, None)
+        for at in reversed(range(len(self._new), len(self._old))):
+            yield Operation(at, DELETE, self._side, None)
 
     def worsenings(self) -> Iterator[Operation]:
         """And changes of size; from the worst row up."""
@@ -155,42 +153,11 @@ class _Edit:
                 yield Operation(position, UPDATE, self._side, after)
 
     def insertions(self) -> Iterator[Operation]:
-        for at, row in enumerate(self._new):
-            if at not in self._kept_new:
-                yield Operation(at, INSERT, self._side, row)
+        for at in range(len(self._old), len(self._new)):
+            yield Operation(at, INSERT, self._side, self._new[at])
 
     def _rows(self) -> Iterator[tuple[Row, Row]]:
-        return ((self._old[before], self._new[after]) for before, after in self._pairs)
+        return zip(self._old, self._new, strict=False)
 
     def _improves(self, before: Row, after: Row) -> bool:
         return after[0] > before[0] if self._side == BID else after[0] < before[0]
-
-
-def _paired(old: Side, new: Side) -> Iterator[tuple[int, int]]:
-    """Rows of equal price and venue, and, between two such, rows of which one takes the other's place."""
-    anchors = [*_unmoved(old, new), (len(old), len(new))]
-    from_old = from_new = 0
-    for at_old, at_new in anchors:
-        yield from zip(range(from_old, at_old), range(from_new, at_new), strict=False)
-        if at_old < len(old):
-            yield at_old, at_new
-        from_old, from_new = at_old + 1, at_new + 1
-
-
-def _unmoved(old: Side, new: Side) -> list[tuple[int, int]]:
-    """The longest run of rows, by price and venue, that keep their order."""
-    place = {(price, venue): at for at, (price, _, venue) in enumerate(new)}
-    found = [(at, place[price, venue]) for at, (price, _, venue) in enumerate(old) if (price, venue) in place]
-    tails: list[int] = []  # by length of run: the smallest new index it can end with
-    ends: list[int] = []
-    before: list[int | None] = []
-    for index, (_, to) in enumerate(found):
-        length = bisect_left(tails, to)
-        before.append(ends[length - 1] if length else None)
-        tails[length:length + 1], ends[length:length + 1] = [to], [index]  # fmt: skip
-    run: list[tuple[int, int]] = []
-    at: int | None = ends[-1] if ends else None
-    while at is not None:
-        run.append(found[at])
-        at = before[at]
-    return run[::-1]
