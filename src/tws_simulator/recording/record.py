@@ -150,8 +150,10 @@ class Recorder:
         loop = asyncio.get_running_loop()
         while data := await loop.sock_recv(source, READ_BYTES_MAX):
             read_ns = self._clock()
-            sent = _send_what_fits(sink, data)
-            connection.carried(direction, data, read_ns)
+            try:
+                sent = _send_what_fits(sink, data)
+            finally:  # what was read is recorded, also if the other side has gone
+                connection.carried(direction, data, read_ns)
             if sent < len(data):
                 await loop.sock_sendall(sink, data[sent:])
         connection.ended(direction, self._clock(), "end")
