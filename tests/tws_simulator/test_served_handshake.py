@@ -35,7 +35,14 @@ def test_another_protocol_is_recognised(received: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("own", "oldest", "newest", "agreed"),
-    [(226, 100, 203, 203), (200, 100, 226, 200), (213, 213, 226, 213), (200, 201, 226, None), (226, 100, 151, None)],
+    [
+        (226, 100, 203, 203),
+        (200, 100, 226, 200),
+        (213, 213, 226, 213),
+        (200, 201, 226, None),
+        (226, 100, 151, 151),
+        (226, 100, 150, None),
+    ],
 )
 def test_the_newest_common_version_is_agreed(own: int, oldest: int, newest: int, agreed: int | None) -> None:
     """None when the client needs newer than ours, or knows none of ours."""
