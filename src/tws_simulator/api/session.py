@@ -24,7 +24,7 @@ from tws_simulator.wire.row import Message
 from tws_simulator.wire.text import MalformedMessage
 
 _LENGTH = struct.Struct("!I")
-_OUTPUT_BYTES_MAX = 16 * 1024 * 1024
+OUTPUT_BYTES_MAX = 16 * 1024 * 1024
 _LONG_AGO_NS = -(2**62)
 
 
@@ -125,9 +125,10 @@ class Session:
     def put_bytes(self, data: bytes) -> None:
         if self.link.end is not None:
             return
-        self.output += data
-        if len(self.output) > _OUTPUT_BYTES_MAX:
+        if len(self.output) + len(data) > OUTPUT_BYTES_MAX:
             self.enter(SessionState.CLOSED)  # one burst of requests asked for more than anybody reads
+        else:
+            self.output += data
 
     def send_error(self, msg_id: int, code_and_text: tuple[int, str]) -> None:
         self.send(notices.error(msg_id, code_and_text, self._now()))
