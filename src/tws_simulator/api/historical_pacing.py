@@ -3,7 +3,7 @@
 Source: TWS API, "Historical data limitations": bars of 30 seconds and less may not be asked for identically within 15
 seconds, nor six times within two seconds for the same contract, exchange and kind, nor more than sixty times within ten
 minutes; bars of bid and ask count twice. Larger bars are not limited. The limits are the user's: all clients share
-them. A request that is refused counts for none of them.
+them. A request that is refused counts for none of them, which IB does not say.
 """
 
 from __future__ import annotations

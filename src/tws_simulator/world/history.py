@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import Enum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from tws_simulator.world.calendar import SECOND_NS, Calendar, TradingDay, new_york_date, new_york_ns
 from tws_simulator.world.historical_bars import Kind, added, flat, of_past, of_quotes, of_trades
@@ -21,6 +21,7 @@ from tws_simulator.world.past import Past
 from tws_simulator.world.tape import BAR_NS, Bar, Tape
 from tws_simulator.world.universe import Listing
 
+_EXCHANGE: Final = Calendar(always_open=False)
 Window = tuple[int, int]
 Event = TypeVar("Event", Traded, QuoteChanged)
 
@@ -71,9 +72,13 @@ class History:
     def first_day(self, con_id: int) -> TradingDay:
         return self._past.first_day(con_id)
 
-    def trading_hours(self, con_id: int, day: date, days_later: int) -> TradingDay | None:
-        """The exchange's hours of a day of the past."""
-        return self._past.hours(con_id, day + timedelta(days=days_later))
+    def exchange_days(self, con_id: int, since: date, until: date) -> Iterator[TradingDay]:
+        """The exchange's schedule, oldest first, ``until`` included; also of a market that never closes."""
+        since = max(since, self._past.first_day(con_id).day)
+        for ahead in range((until - since).days + 1):
+            hours = _EXCHANGE.day(since + timedelta(days=ahead))
+            if hours is not None:
+                yield hours
 
     def hours(self, con_id: int, day: date, *, regular_only: bool) -> DayHours | None:
         """None for a day without trading."""
@@ -81,11 +86,11 @@ class History:
         if day <= self._start_day:
             hours = self._past.hours(con_id, day)
             if hours is not None:
-                start_ns, end_ns = _window(hours, regular_only)
+                start_ns, end_ns = window(hours, regular_only)
                 windows.append((start_ns, min(end_ns, self._past.end_ns) if day == self._start_day else end_ns))
         live = self._calendar.day(day) if day >= self._start_day else None
         if live is not None:
-            start_ns, end_ns = _window(live, regular_only)
+            start_ns, end_ns = window(live, regular_only)
             windows.append((max(start_ns, self._past.end_ns), end_ns))
         joined = _joined([window for window in windows if window[0] < window[1]])
         return DayHours(day=day, windows=tuple(joined)) if joined else None
@@ -167,7 +172,7 @@ class History:
         hours = self._calendar.day(new_york_date(ts_ns))
         if hours is None:
             return False
-        start_ns, end_ns = _window(hours, regular_only)
+        start_ns, end_ns = window(hours, regular_only)
         return start_ns <= ts_ns < end_ns
 
     def _cells(
@@ -181,13 +186,14 @@ class History:
             yield from _calendar_cells(days, size, since_ns, until_ns)
             return
         for hours in days:
-            midnight_ns = new_york_ns(datetime.combine(hours.day, time()))
-            for window in hours.windows:
-                start_ns, end_ns = max(window[0], since_ns), min(window[1], until_ns)
+            for first_ns, end_ns in hours.windows:
+                start_ns, end_ns = max(first_ns, since_ns), min(end_ns, until_ns)
                 while start_ns < end_ns:
-                    mark = (start_ns - midnight_ns) // (size * SECOND_NS) + 1
-                    next_ns = min(midnight_ns + mark * size * SECOND_NS, end_ns)
-                    yield start_ns, [(start_ns, next_ns)]
+                    mark_ns = mark_before(start_ns, size)
+                    next_ns = min(mark_ns + size * SECOND_NS, end_ns)
+                    # The simulation may begin at any second; a session begins on a mark, or on its own time.
+                    label_ns = mark_ns if start_ns == self._past.end_ns else start_ns
+                    yield label_ns, [(start_ns, next_ns)]
                     start_ns = next_ns
 
     def _bar(self, listing: Listing, kind: Kind, start_ns: int, windows: Iterable[Window]) -> Bar | None:
@@ -217,8 +223,15 @@ class History:
         yield from of_trades(self._tape.trades(listing.con_id, last_ns, until_ns))
 
 
-def _window(hours: TradingDay, regular_only: bool) -> Window:
+def window(hours: TradingDay, regular_only: bool) -> Window:
+    """The regular session alone, or with the hours before and after."""
     return (hours.open_ns, hours.close_ns) if regular_only else (hours.pre_open_ns, hours.post_close_ns)
+
+
+def mark_before(ts_ns: int, size_s: int) -> int:
+    """The latest mark of bars of so many seconds on New York's clock."""
+    midnight_ns = new_york_ns(datetime.combine(new_york_date(ts_ns), time()))
+    return ts_ns - (ts_ns - midnight_ns) % (size_s * SECOND_NS)
 
 
 def _joined(windows: list[Window]) -> list[Window]:

@@ -104,7 +104,7 @@ class Past:
         return self._tracks[con_id].day(day) if self.hours(con_id, day) is not None else None
 
     def span(self, con_id: int, since_ns: int, until_ns: int, *, regular_only: bool) -> Span | None:
-        """All trades from ``since_ns`` to before ``until_ns`` (full seconds) as one stretch; None without hours."""
+        """The seconds that start from ``since_ns`` to before ``until_ns`` as one stretch; None without hours."""
         return merged(
             piece
             for period in self._periods(con_id, since_ns, until_ns, regular_only)
@@ -134,6 +134,10 @@ class Past:
                     yield span
 
     def _inside(self, con_id: int, span: Span, level: int, since_ns: int, until_ns: int) -> Iterator[Span]:
+        if level == len(_STEPS_S):
+            if since_ns <= span.start_ns:  # a second is told whole, by where it starts
+                yield span
+            return
         if since_ns <= span.start_ns and span.end_ns <= until_ns:
             yield span
             return
@@ -147,7 +151,8 @@ class Past:
         if not span.count or span.start_ns >= until_ns or span.end_ns <= since_ns:
             return
         if level == len(_STEPS_S):
-            yield span
+            if since_ns <= span.start_ns:
+                yield span
             return
         parts = self._parts_of(con_id, span, level)
         for part in reversed(parts) if newest_first else parts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from tws_simulator.api import historical_notices, notices
 from tws_simulator.api.contracts import resolve
@@ -18,7 +17,7 @@ from tws_simulator.api.wire_times import gateway_time, schedule_time
 from tws_simulator.wire.row import Message, message
 from tws_simulator.world.calendar import SECOND_NS, new_york_date
 from tws_simulator.world.historical_bars import Kind
-from tws_simulator.world.history import Step
+from tws_simulator.world.history import Step, mark_before, window
 from tws_simulator.world.tape import Bar
 from tws_simulator.world.universe import US_EASTERN, Listing
 from tws_simulator.world.volatility_history import volatilities
@@ -58,7 +57,7 @@ def _refusal(
         return historical_notices.DUPLICATE_ID
     if asked.kept and _open_requests(gateway.sessions) >= OPEN_MAX:
         return historical_notices.TOO_MANY_OPEN
-    if not _is_in_pace(gateway, request, asked, listing, exchange):
+    if not _is_in_pace(gateway, session, request, asked, listing):
         return historical_notices.PACING_VIOLATION
     if listing.con_id not in gateway.world.history:
         return historical_notices.no_data(listing, exchange, asked.what)
@@ -71,13 +70,14 @@ def _open_requests(sessions: Iterable[Session]) -> int:
     return sum(kind == KIND for session in sessions for kind, _ in session.streams)
 
 
-def _is_in_pace(gateway: GatewayState, request: Message, asked: Asked, listing: Listing, exchange: str) -> bool:
+def _is_in_pace(gateway: GatewayState, session: Session, request: Message, asked: Asked, listing: Listing) -> bool:
+    """Identical are requests of one client; the other limits hold for all clients together."""
     if not gateway.options.historical_pacing or isinstance(asked.size, Step) or asked.size > SMALL_BAR_S_MAX:
         return True
-    everything = (listing.con_id, exchange, asked.what, asked.size, asked.duration, request.get("endDateTime", ""))
+    subject = (listing.con_id, request.get("contract", {}).get("exchange", ""), asked.what)
+    terms = (asked.size, asked.duration, request.get("endDateTime", ""), asked.regular_only)
     weight = 2 if asked.kind is Kind.BID_ASK else 1
-    identical = (*everything, asked.regular_only)
-    return gateway.historical_pacing.admits(gateway.now_ns, identical, everything[:3], weight)
+    return gateway.historical_pacing.admits(gateway.now_ns, (session.client_id, subject, terms), subject, weight)
 
 
 def _send_bars(gateway: GatewayState, session: Session, request: Message, asked: Asked, listing: Listing) -> None:
@@ -117,6 +117,8 @@ def _bars(gateway: GatewayState, asked: Asked, listing: Listing) -> list[Bar] | 
     history = gateway.world.history
     until_ns = min(asked.end_ns, gateway.now_ns)
     since_ns = asked.duration.first_ns(history, listing.con_id, until_ns, regular_only=asked.regular_only)
+    if isinstance(asked.size, int):
+        since_ns = mark_before(since_ns, asked.size)
     until_ns += asked.end_ns >= gateway.now_ns  # what happened just now belongs to the running bar
     if history.count(listing, asked.size, since_ns, until_ns, regular_only=asked.regular_only) > BARS_MAX:
         return None
@@ -128,33 +130,25 @@ def _bars(gateway: GatewayState, asked: Asked, listing: Listing) -> list[Bar] | 
 
 
 def _send_schedule(gateway: GatewayState, session: Session, req_id: int, asked: Asked, listing: Listing) -> None:
-    """Oldest first; the times are the exchange's, and whole sessions are listed, also one that is not over."""
+    """Oldest first, in the exchange's time; whole sessions are listed, also one that is not over."""
     history, con_id = gateway.world.history, listing.con_id
     since_ns = asked.duration.first_ns(history, con_id, asked.end_ns, regular_only=asked.regular_only)
-    days = [
-        hours
-        for hours in history.days(
-            con_id, new_york_date(since_ns), new_york_date(asked.end_ns), regular_only=asked.regular_only
-        )
-        if hours.start_ns < asked.end_ns
-    ]
-    if not days:
+    days = history.exchange_days(con_id, new_york_date(since_ns), new_york_date(asked.end_ns))
+    sessions = [(f"{day.day:%Y%m%d}", *window(day, asked.regular_only)) for day in days]
+    sessions = [each for each in sessions if each[1] < asked.end_ns]
+    if not sessions:
         session.send_error(req_id, historical_notices.no_data(listing, "", asked.what))
         return
     session.send(
         message(
             "historicalSchedule",
             reqId=req_id,
-            startDateTime=schedule_time(days[0].start_ns),
-            endDateTime=schedule_time(days[-1].end_ns),
+            startDateTime=schedule_time(sessions[0][1]),
+            endDateTime=schedule_time(sessions[-1][2]),
             timeZone=US_EASTERN,
             historicalSessions=[
-                {
-                    "startDateTime": schedule_time(hours.start_ns),
-                    "endDateTime": schedule_time(hours.end_ns),
-                    "refDate": f"{datetime.combine(hours.day, datetime.min.time()):%Y%m%d}",
-                }
-                for hours in days
+                {"startDateTime": schedule_time(start_ns), "endDateTime": schedule_time(end_ns), "refDate": day}
+                for day, start_ns, end_ns in sessions
             ],
         )
     )

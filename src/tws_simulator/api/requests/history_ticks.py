@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -43,11 +44,7 @@ def _req_head_time_stamp(gateway: GatewayState, session: Session, request: Messa
     history = gateway.world.history
     first = history.first_day(listing.con_id)
     if KINDS.get(what) is not Kind.TRADES and first.day < FIRST_DAY:
-        first = next(
-            hours
-            for hours in (history.trading_hours(listing.con_id, FIRST_DAY, ahead) for ahead in range(14))
-            if hours is not None
-        )
+        first = next(history.exchange_days(listing.con_id, FIRST_DAY, FIRST_DAY + timedelta(days=14)))
     begins_ns = first.open_ns if request.get("useRTH", False) else first.pre_open_ns
     in_seconds = request.get("formatDate", 1) == 2
     text = str(begins_ns // SECOND_NS) if in_seconds else utc_time(begins_ns)
