@@ -31,7 +31,7 @@ from tws_simulator.world.tickets import (
     WhatIf,
 )
 from tws_simulator.world.universe import LISTINGS
-from tws_simulator.world.working_order import commission_usd
+from tws_simulator.world.commissions import commission_usd
 
 START_NS = int(datetime(2026, 6, 22, 14, tzinfo=UTC).timestamp()) * SECOND_NS
 NOW_NS = START_NS + SECOND_NS
@@ -43,10 +43,14 @@ class Floor:
 
     def __init__(self, seed: int = 1) -> None:
         self.crowd = Market(LISTINGS, seed, START_NS)
-        self.market = Tape(Calendar(always_open=True), self.crowd.opening, self.crowd.closes)
+        self.calendar = Calendar(always_open=True)
+        self.market = Tape(self.calendar, self.crowd.opening, self.crowd.closes)
         self.ledger = Ledger("DU1234567", positions=opening_positions())
-        self.exchange = Exchange(self.market, self.ledger, seed, START_NS)
+        self.exchange = self.another(seed)
         self.now_ns = NOW_NS
+
+    def another(self, seed: int = 1, start_ns: int = START_NS, **bounds: int) -> Exchange:
+        return Exchange(self.market, self.calendar, {self.ledger.account: self.ledger}, seed, start_ns, **bounds)
 
     @property
     def spy(self) -> Quote:
@@ -144,30 +148,44 @@ def test_a_cancelled_order_draws_status_then_202(floor: Floor):
     assert events[1].text == "Order Canceled - reason:"
 
 
-def test_a_large_order_fills_in_parts_over_the_following_quotes(floor: Floor):
-    """Each quote gives what it shows; remaining and average price stay exact; the commission minimum is paid once."""
-    shown = floor.spy.ask_size
-    events = floor.place(buy(quantity=shown + 150))
-    assert story(events) == WORKING + PARTIAL
-    more = floor.quote(floor.bid(1), floor.ask(1), 100)
-    assert story(more) == [PARTIAL[0], "Echo Submitted paid", *PARTIAL[2:]]
-    last = floor.quote(floor.bid(2), floor.ask(2), 100)
-    assert story(last) == [FILLED[0], "Echo Filled paid", *FILLED[2:]]
-    assert fills(events + more + last) == [(shown, floor.ask()), (100, floor.ask(1)), (50, floor.ask(2))]
+def test_a_large_order_sweeps_the_book_at_worsening_prices(floor: Floor):
+    """Each level gives what it shows; remaining and average price stay exact; the commission minimum is paid once."""
+    shown, ask = floor.spy.ask_size, floor.ask()
+    behind = floor.exchange.book(SPY).levels(2).asks[1]
+    events = floor.place(buy(quantity=shown + 50))
+    assert story(events) == WORKING + PARTIAL + [FILLED[0], "Echo Filled paid", *FILLED[2:]]
+    assert fills(events) == [(shown, ask), (50, as_decimal(behind.price))]
     [order] = floor.exchange.completed_orders()
-    value = shown * floor.ask() + 100 * floor.ask(1) + 50 * floor.ask(2)
-    assert (order.filled, order.remaining, order.average_price) == (shown + 150, 0, value / (shown + 150))
+    value = shown * ask + 50 * as_decimal(behind.price)
+    assert (order.filled, order.remaining, order.average_price) == (shown + 50, 0, value / (shown + 50))
     assert order.commission_usd == commission_usd(order.filled, value)
     assert order.commission_usd == sum(each.commission_usd for each in floor.ledger.commissions.values())
-    assert order.completed_status == f"Filled Size: {shown + 150}"
+    assert order.completed_status == f"Filled Size: {shown + 50}"
+    assert floor.spy.ask == behind.price
+
+
+def test_a_limit_order_takes_what_is_within_its_limit_and_rests_with_the_remainder(floor: Floor):
+    """It becomes the public bid, and is filled there by whoever comes down to it."""
+    shown, ask = floor.spy.ask_size, floor.ask()
+    events = floor.place(buy(1, shown + 150, ask))
+    assert story(events) == WORKING + PARTIAL
+    assert (as_decimal(floor.spy.bid), floor.spy.bid_size) == (ask, 150)
+    more = floor.quote(ask - Decimal("0.02"), ask, 100)
+    assert story(more) == [PARTIAL[0], "Echo Submitted paid", *PARTIAL[2:]]
+    last = floor.quote(ask - Decimal("0.02"), ask, 300)
+    assert story(last) == [FILLED[0], "Echo Filled paid", *FILLED[2:]]
+    assert fills(events + more + last) == [(shown, ask), (100, ask), (50, ask)]
+    assert (as_decimal(floor.spy.ask), floor.spy.ask_size) == (ask, 250)
 
 
 def test_two_orders_cannot_take_the_same_shares(floor: Floor):
-    """What one order took is gone for the next until the quote changes."""
-    shown = floor.spy.ask_size
-    assert fills(floor.place(buy(1, shown))) == [(shown, floor.ask())]
-    assert fills(floor.place(buy(2, 10))) == []
-    assert fills(floor.quote(floor.bid(), floor.ask(), 300)) == [(10, floor.ask())]
+    """What one order took is gone for the next until the crowd quotes anew."""
+    shown, ask = floor.spy.ask_size, floor.ask()
+    assert fills(floor.place(buy(1, shown))) == [(shown, ask)]
+    assert fills(floor.place(buy(2, 10, ask, tif="IOC"))) == []
+    assert floor.ask() > ask
+    floor.quote(ask - Decimal("0.01"), ask, 300)
+    assert fills(floor.place(buy(3, 10, ask, tif="IOC"))) == [(10, ask)]
 
 
 def test_an_immediate_or_cancel_order_never_rests(floor: Floor):
@@ -187,34 +205,34 @@ def test_marketable_limits_fill_at_the_quote(floor: Floor):
 
 def test_a_resting_limit_fills_at_its_price_when_the_quote_reaches_it(floor: Floor):
     """Whoever crosses it pays its price, even when the quote jumps past it."""
-    floor.place(buy(1, 10, floor.bid(-10)))
+    limit = floor.bid(-10)
+    floor.place(buy(1, 10, limit))
     assert floor.quote(floor.bid(-9), floor.ask(-9)) == []
     events = floor.quote(floor.bid(-30), floor.ask(-30))
-    assert fills(events) == [(10, floor.bid(-10))]
+    assert fills(events) == [(10, limit)]
     assert [event.execution.liquidity for event in events if isinstance(event, Executed)] == [1]
 
 
 def test_a_trade_through_a_resting_limit_fills_it(floor: Floor):
     """A print below a resting bid means the bid was hit; no more shares than were traded."""
-    floor.place(buy(1, 300, floor.bid(-2)))
-    assert fills(floor.trade(floor.bid(-1), 900)) == []
-    assert fills(floor.trade(floor.bid(-3), 200)) == [(200, floor.bid(-2))]
-    assert fills(floor.trade(floor.bid(-3), 200)) == [(100, floor.bid(-2))]
+    limit = floor.bid(-2)
+    floor.place(buy(1, 300, limit))
+    assert fills(floor.trade(limit + Decimal("0.01"), 900)) == []
+    assert fills(floor.trade(limit - Decimal("0.01"), 200)) == [(200, limit)]
+    assert fills(floor.trade(limit - Decimal("0.01"), 200)) == [(100, limit)]
 
 
-def test_trades_at_the_limit_work_through_the_queue():
-    """At most the displayed size is ahead; luck decides how much, the same for the same seed."""
-    needed = set()
-    for seed in (1, 1, 2, 3, 4, 5):
-        floor = Floor(seed)
-        floor.place(buy(1, 100, floor.bid()))
-        trades = 0
-        while not fills(floor.trade(floor.bid(), 100)):
-            trades += 1
-        assert trades <= floor.spy.bid_size // 100
-        needed.add((seed, trades))
-    assert len(needed) == 5
-    assert len({trades for _, trades in needed}) > 1
+def test_trades_at_the_limit_work_through_the_queue(floor: Floor):
+    """What was displayed at the price comes first, then the order; a smaller display shortens the queue."""
+    floor.quote(floor.bid(), floor.ask(), 500)
+    bid = floor.bid()
+    floor.place(buy(1, 100, bid))
+    assert fills(floor.trade(bid, 400)) == []
+    assert fills(floor.trade(bid, 150)) == [(50, bid)]
+    floor.place(buy(2, 100, bid))
+    floor.quote(bid, floor.ask(), 200)
+    assert fills(floor.trade(bid, 250)) == [(50, bid)]
+    assert fills(floor.trade(bid, 200)) == [(100, bid)]
 
 
 def test_an_older_order_is_filled_first(floor: Floor):
@@ -277,7 +295,12 @@ def test_a_modify_below_what_is_filled_ends_the_order(floor: Floor):
         ({"tif": ""}, 10052),
         ({"tif": "SOON"}, 10052),
         ({"order_type": "FEELING"}, 321),
-        ({"order_type": "STP"}, 321),
+        ({"order_type": "STP"}, 403),
+        ({"order_type": "TRAIL"}, 403),
+        ({"tif": "GTD"}, 391),
+        ({"trigger_method": 99}, 321),
+        ({"display_size": 1}, 10255),
+        ({"has_active_times": True}, 10315),
         ({"action": "HOLD"}, 321),
         ({"account": "DU7654321"}, 321),
         ({"symbol": "ZZZNONE", "con_id": 0}, 200),
@@ -323,13 +346,13 @@ def test_a_refused_id_may_be_used_again_at_once(floor: Floor):
     assert story(floor.place(buy(5))) == WORKING + FILLED
 
 
-def test_fill_or_kill_is_inactive_then_201_then_inactive(floor: Floor):
+def test_an_order_that_is_not_taken_on_is_inactive_then_201_then_inactive(floor: Floor):
     """The captured refusal after acceptance; cancelling it says that it is cancelled already."""
-    events = floor.place(buy(1, tif="FOK"))
+    events = floor.place(buy(1, tif="AUC"))
     assert story(events) == ["Echo Inactive", "Status Inactive", "Notice 201", "Echo Inactive", "Status Inactive"]
     assert isinstance(events[2], Notice)
     assert events[2].text == (
-        "Order rejected - reason:The time-in-force FOK is invalid for this combination of exchange and security type."
+        "Order rejected - reason:The time-in-force AUC is invalid for this combination of exchange and security type."
     )
     [notice] = floor.exchange.cancel(7, 1, NOW_NS)
     assert isinstance(notice, Notice)
@@ -337,6 +360,13 @@ def test_fill_or_kill_is_inactive_then_201_then_inactive(floor: Floor):
         10148,
         "OrderId 1 that needs to be cancelled cannot be cancelled, state: Cancelled.",
     )
+
+
+def test_fill_or_kill_is_filled_at_once_or_not_at_all(floor: Floor):
+    """It looks through the levels within its limit before it takes the first share."""
+    shown, ask = floor.spy.ask_size, floor.ask()
+    assert story(floor.place(buy(1, shown + 1, ask, tif="FOK"))) == WORKING + CANCELLED
+    assert story(floor.place(buy(2, shown, ask, tif="FOK"))) == WORKING + FILLED
 
 
 def test_an_order_beyond_the_margin_is_rejected(floor: Floor):
@@ -348,7 +378,7 @@ def test_an_order_beyond_the_margin_is_rejected(floor: Floor):
 
 def test_a_full_day_refuses_new_orders(floor: Floor):
     """At the bound a new order is turned away with 201; those that exist can still be changed and cancelled."""
-    exchange = Exchange(floor.market, floor.ledger, 1, START_NS, orders_max=1)
+    exchange = floor.another(orders_max=1)
     exchange.place(buy(1, 10, floor.bid(-10)), NOW_NS)
     assert story(exchange.place(buy(2), NOW_NS)) == ["Notice 201"]
     assert story(exchange.place(buy(1, 20, floor.bid(-10)), NOW_NS)) == ["Echo Submitted", "Status Submitted"]
@@ -377,7 +407,7 @@ def test_an_id_at_or_below_the_highest_used_is_a_duplicate(floor: Floor):
 
 def test_execution_and_permanent_ids(floor: Floor):
     """execIds have IB's four segments; permIds are unique; neither repeats in another run of the same seed."""
-    later = Exchange(floor.market, floor.ledger, 1, START_NS + SECOND_NS)
+    later = floor.another(start_ns=START_NS + SECOND_NS)
     exchanges = [floor.exchange, later]
     events = [event for each in exchanges for order_id in range(1, 30) for event in each.place(buy(order_id), NOW_NS)]
     exec_ids = [event.execution.exec_id for event in events if isinstance(event, Executed)]
@@ -458,7 +488,7 @@ def test_cancelling_a_parent_cancels_its_children(floor: Floor):
 
 def test_a_rejected_parent_takes_its_children_along(floor: Floor):
     """None of them is left waiting."""
-    events = bracket(floor, buy(1, 10, tif="FOK"))
+    events = bracket(floor, buy(1, 20_000))
     assert story(events)[-4:] == CANCELLED * 2
     assert floor.exchange.open_orders() == []
 
@@ -621,11 +651,7 @@ def play(steps, seed: int) -> list[OrderEvent]:
                 events = exchange.global_cancel(7, now_ns)
             case ["wait", ms]:
                 now_ns += ms * 1_000_000
-                crowd = floor.crowd.advance(now_ns)
-                for each in crowd:
-                    market.record(each)
-                market.turn(now_ns)
-                events = exchange.advance(now_ns, crowd)
+                events = exchange.advance(now_ns, floor.crowd.advance(now_ns))
         told += events
         for event, following in zip_longest(events, events[1:]):
             assert event.ts_ns <= now_ns

@@ -182,16 +182,16 @@ def test_a_day_without_executions_is_just_an_end() -> None:
 
 
 def test_completed_orders_are_told_with_how_they_ended() -> None:
-    """Filled and cancelled ones, then one end marker."""
+    """A stray status of what was cancelled, then filled and cancelled ones, then one end marker."""
     client = ScriptedClient(gateway_core())
     _place(client, 1)
     _place(client, 2, orderType="LMT", lmtPrice=10.0)
     client.ask("cancelOrder", orderId=2)
     told = client.ask("reqCompletedOrders", apiOnly=False)
-    assert names(told) == ["completedOrder"] * 2 + ["completedOrdersEnd"]
-    endings = [row["orderState"]["completedStatus"] for row in told[:2]]
+    assert names(told) == ["orderStatus", "completedOrder", "completedOrder", "completedOrdersEnd"]
+    endings = [row["orderState"]["completedStatus"] for row in told[1:3]]
     assert endings == ["Filled Size: 5", "Cancelled by Trader"]
-    assert told[0]["orderState"]["completedTime"] == "20261122 11:30:00 US/Eastern"
+    assert told[1]["orderState"]["completedTime"] == "20261122 11:30:00 US/Eastern"
 
 
 def test_fills_of_a_client_that_is_away_are_kept_for_later() -> None:

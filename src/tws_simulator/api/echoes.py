@@ -10,10 +10,24 @@ from typing import Any
 
 from tws_simulator.api import notices
 from tws_simulator.api.contracts import described
+from tws_simulator.api.moments import auto_cancel_date, read_moment
 from tws_simulator.wire.row import Message, message, part
 from tws_simulator.wire.text import Values
 from tws_simulator.world.accounts import Commission, Execution
-from tws_simulator.world.tickets import Commissioned, Echo, Executed, Notice, OrderEvent, OrderView, Status, WhatIf
+from tws_simulator.world.tickets import (
+    TRAILING,
+    TRIGGERED,
+    Bound,
+    Commissioned,
+    Echo,
+    Executed,
+    Notice,
+    OrderEvent,
+    OrderStatus,
+    OrderView,
+    Status,
+    WhatIf,
+)
 from tws_simulator.world.times import exchange_time
 from tws_simulator.world.universe import find
 
@@ -21,7 +35,7 @@ _ORDERS_MAX = 20_000
 _SUBMITTER = "simulated-user"
 _NOT_ECHOED = frozenset(
     {"transmit", "displaySize", "softDollarTier", "overridePercentageConstraints", "advancedErrorOverride"}
-    | {"manualOrderTime"}
+    | {"manualOrderTime", "auxPrice", "trailStopPrice"}
 )
 _SERVER_DEFAULTS: Values = {
     "clearingIntent": "IB",
@@ -45,14 +59,16 @@ _SERVER_DEFAULTS: Values = {
 }
 
 
+_COMPETES: Values = {"minCompeteSize": 100, "competeAgainstBestOffset": 0.02}
+
+
 class OrderEchoes:
     """Remembers the order fields that clients sent: the exchange keeps only what it matches by.
 
     Of the latest ``_ORDERS_MAX`` orders; an older one is echoed with what the exchange knows.
     """
 
-    def __init__(self, account: str) -> None:
-        self._account = account
+    def __init__(self) -> None:
         self._sent: dict[tuple[int, int], Values] = {}
 
     def remember(self, client_id: int, order_id: int, order: Values) -> None:
@@ -72,6 +88,8 @@ class OrderEchoes:
                 return commission_report(report)
             case Notice(order_id=order_id, code=code, text=text, ts_ns=ts_ns):
                 return notices.error(order_id, (code, text), ts_ns)
+            case Bound(client_id=client_id, order_id=order_id, perm_id=perm_id):
+                return message("orderBound", permId=perm_id, clientId=client_id, orderId=order_id)
             case WhatIf():
                 return self._what_if(event)
 
@@ -85,13 +103,15 @@ class OrderEchoes:
         )
 
     def completed_order(self, view: OrderView) -> Message:
-        return message(
-            "completedOrder", contract=self._contract(view), order=self._order(view), orderState=_state(view)
-        )
+        """One that was rejected is called Cancelled here; the truth is in how it was completed."""
+        state = _state(view)
+        if view.status is OrderStatus.INACTIVE:
+            state["status"] = OrderStatus.CANCELLED.value
+        return message("completedOrder", contract=self._contract(view), order=self._order(view), orderState=state)
 
     def _what_if(self, answer: WhatIf) -> Message:
         reply = self.open_order(answer.order)
-        reply.values["order"]["whatIf"] = True
+        reply.values["order"] |= {"whatIf": True, "whatIfType": 1, **_COMPETES}
         state = reply.values["orderState"]
         state["commissionAndFees"] = float(answer.commission_usd)
         state["commissionAndFeesCurrency"] = state["marginCurrency"] = "USD"
@@ -114,7 +134,6 @@ class OrderEchoes:
         ticket = view.ticket
         sent = self._sent.get((ticket.client_id, ticket.order_id), {})
         kept = {key: value for key, value in sent.items() if key not in _NOT_ECHOED and value not in (0, "", None)}
-        limit = None if ticket.limit_price is None else float(ticket.limit_price)
         own: dict[str, Any] = {
             "clientId": ticket.client_id,
             "orderId": ticket.order_id,
@@ -123,17 +142,63 @@ class OrderEchoes:
             "action": ticket.action,
             "totalQuantity": ticket.quantity,
             "orderType": ticket.order_type,
-            "lmtPrice": limit or 0.0,
-            "auxPrice": kept.get("auxPrice", 0.0),
-            "trailStopPrice": kept.get("trailStopPrice", None if limit is None else limit + 1),
+            **_prices(view),
             "tif": ticket.tif,
-            "account": self._account,
+            "outsideRth": view.outside_rth or None,
+            "ocaGroup": ticket.oca_group or None,
+            "ocaType": ticket.oca_type,
+            "account": ticket.account,
             "orderRef": ticket.order_ref or None,
             "filledQuantity": view.filled,
             "parentPermId": view.parent_perm_id or None,
-            "sharesAllocation": f"{view.perm_id}.0/{self._account}/{ticket.quantity}",
+            "sharesAllocation": f"{view.perm_id}.0/{ticket.account}/{ticket.quantity}",
+            "goodTillDate": _moment(ticket.good_till_ns),
+            "goodAfterTime": _moment(ticket.good_after_ns),
+            "autoCancelDate": auto_cancel_date(view.placed_ns) if ticket.tif == "GTC" else None,
+            "conditions": _conditions(kept),
         }
+        if _competes(view):
+            own |= _COMPETES
         return {**_SERVER_DEFAULTS, **kept, **part(own)}
+
+
+def _prices(view: OrderView) -> Values:
+    """Limit and auxiliary price are there, as 0, where they have no meaning; a trailing stop is there for all but MKT.
+
+    That of a limit order is one above its limit, for no reason that anybody knows.
+    """
+    ticket = view.ticket
+    limit = None if view.limit_price is None else float(view.limit_price)
+    stop = None if view.stop_price is None else float(view.stop_price)
+    aux = float(ticket.aux_price or 0) if ticket.order_type in TRIGGERED else 0.0
+    by_percent = ticket.order_type in TRAILING and ticket.aux_price is None
+    return {
+        "lmtPrice": limit or 0.0,
+        "auxPrice": None if by_percent else aux,
+        "trailStopPrice": stop if stop is not None else None if limit is None else limit + 1,
+    }
+
+
+def _competes(view: OrderView) -> bool:
+    """IOC says so in its first echo only, FOK in all of them, MKT once it is filled."""
+    ticket = view.ticket
+    if ticket.tif == "IOC":
+        return not view.echoes
+    return ticket.tif == "FOK" or (ticket.order_type == "MKT" and view.status is OrderStatus.FILLED)
+
+
+def _moment(ts_ns: int | None) -> str | None:
+    """In exchange time, whatever zone the client wrote."""
+    return None if ts_ns is None else exchange_time(ts_ns)
+
+
+def _conditions(kept: Values) -> list[Values] | None:
+    """Times in exchange time here too."""
+    conditions = []
+    for condition in kept.get("conditions", ()):
+        ts_ns = read_moment(condition.get("time", ""))
+        conditions.append(condition if ts_ns is None else {**condition, "time": exchange_time(ts_ns)})
+    return conditions or None
 
 
 def order_status(view: OrderView) -> Message:

@@ -50,6 +50,9 @@ def unreadable(cause: str) -> tuple[int, str]:
     return 320, f"Error reading request. {cause}"
 
 
+READ_ONLY = invalid("The API interface is currently in Read-Only mode.")
+
+
 def error(msg_id: int, code_and_text: tuple[int, str], now_ns: int) -> Message:
     code, text = code_and_text
     time_ms = now_ns // 1_000_000

@@ -15,7 +15,7 @@ from tws_simulator.api.link import Door
 from tws_simulator.api.session import Session, SessionState
 from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION
 from tws_simulator.wire.row import Message
-from tws_simulator.world.tickets import OrderEvent
+from tws_simulator.world.tickets import Commissioned, Echo, Executed, OrderEvent, Status
 from tws_simulator.world.world import World
 
 LINES_MIN = 100
@@ -40,6 +40,8 @@ class Options:
     depth and ``tick_by_tick_max`` tick-by-tick subscriptions run at a time; the same one is not opened again within
     ``tick_by_tick_pause_s``. A cancelled line or depth still tells ``late_ticks``; ``empty_snapshots`` have no ticks.
     ``symbols`` are the stocks and funds that trade, the usual eleven when empty: see `world.World`.
+
+    A ``read_only`` gateway takes no orders (321). ``master_client_id`` is told of everybody's orders and fills.
     """
 
     seed: int = 0
@@ -61,6 +63,9 @@ class Options:
     empty_snapshots: bool = False
     pacing: Pacing = "pace"
     symbols: tuple[str, ...] = ()
+    accounts: int = 1
+    read_only: bool = False
+    master_client_id: int | None = None
 
     @property
     def messages_per_second(self) -> int:
@@ -75,9 +80,13 @@ class GatewayState:
         self.options = options
         self.now_ns = start_ns
         self.world = World(
-            seed=options.seed, start_ns=start_ns, always_open=options.always_open, symbols=options.symbols
+            seed=options.seed,
+            start_ns=start_ns,
+            always_open=options.always_open,
+            symbols=options.symbols,
+            accounts=options.accounts,
         )
-        self.echoes = OrderEchoes(self.world.account)
+        self.echoes = OrderEchoes()
         self.sessions: list[Session] = []
         self.historical_pacing = HistoricalPacing()
         self.configuration = Configuration()
@@ -94,11 +103,16 @@ class GatewayState:
         return next((session for session in self.running() if session.client_id == client_id), None)
 
     def deliver(self, events: Iterable[OrderEvent]) -> None:
-        """Tell each owner about its orders."""
+        """Tell each owner about its orders, and the master client about everybody's; errors only the owner."""
+        master_id = self.options.master_client_id
         for event in events:
-            owner = self.session_of(event.client_id)
-            if owner is not None:
-                owner.send(self.echoes.reply(event))
+            told = [event.client_id]
+            if master_id not in (None, event.client_id) and isinstance(event, Echo | Status | Executed | Commissioned):
+                told.append(master_id)
+            for client_id in told:
+                session = self.session_of(client_id)
+                if session is not None:
+                    session.send(self.echoes.reply(event))
 
 
 Handler = Callable[[GatewayState, Session, Message], None]

@@ -227,4 +227,5 @@ MESSAGES = (
     Row(REPLY, 53, "openOrderEnd", 203, "=1", ""),
     Row(REPLY, 101, "completedOrder", 204, _COMPLETED, "contract:Contract order:Order orderState:OrderState"),
     Row(REPLY, 102, "completedOrdersEnd", 204, "", ""),
+    Row(REPLY, 100, "orderBound", 203, "permId:i clientId:i orderId:i", "permId:i clientId:i orderId:i"),
 )

@@ -28,7 +28,10 @@ _COST_STEP: Final = Decimal("0.00000001")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Execution:
-    """One fill as execDetails tells it. ``side`` is BOT or SLD; ``liquidity`` 1 added, 2 removed."""
+    """One fill as execDetails tells it. ``side`` is BOT or SLD; ``liquidity`` 1 added, 2 removed.
+
+    A price is of one unit, of which a share (or contract) has ``multiplier``.
+    """
 
     exec_id: str
     perm_id: int
@@ -46,6 +49,8 @@ class Execution:
     avg_price: Decimal
     liquidity: int
     ts_ns: int
+    sec_type: str = "STK"
+    multiplier: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,10 +71,11 @@ class Position:
     symbol: str
     shares: Decimal
     cost_usd: Decimal
+    multiplier: int = 1
 
     @property
     def average_cost_usd(self) -> Decimal:
-        """Per share; 0 for a closed position, as IB reports it."""
+        """Per share or contract; 0 for a closed position, as IB reports it."""
         return self.cost_usd / self.shares if self.shares else ZERO
 
 
@@ -136,7 +142,7 @@ class LedgerFull(Exception):
 class Ledger:
     """Cash, positions and commissions always add up to where the account started.
 
-    cash = opening cash - sum of (signed shares x price) - commissions, and
+    cash = opening cash - sum of (signed shares x price x multiplier) - commissions, and
     cash + cost of positions = opening cash + opening cost + realised profit; both to the last digit.
     Where a partial close splits a cost unevenly, the rounding (1e-8) stays in the position.
     """
@@ -170,15 +176,21 @@ class Ledger:
             raise LedgerFull
         holding = self._holdings.get(execution.con_id)
         if holding is None:
-            empty = Position(con_id=execution.con_id, symbol=execution.symbol, shares=ZERO, cost_usd=ZERO)
+            empty = Position(
+                con_id=execution.con_id,
+                symbol=execution.symbol,
+                shares=ZERO,
+                cost_usd=ZERO,
+                multiplier=execution.multiplier,
+            )
             holding = self._holdings[execution.con_id] = _Holding(empty)
         signed = execution.shares if execution.side == "BOT" else -execution.shares
-        self.cash_usd -= signed * execution.price + commission_usd
+        self.cash_usd -= signed * execution.price * execution.multiplier + commission_usd
         report = Commission(
             exec_id=execution.exec_id,
             commission_usd=commission_usd,
             currency="USD",
-            realized_pnl_usd=holding.trade(signed, execution.price, commission_usd),
+            realized_pnl_usd=holding.trade(signed, execution.price * execution.multiplier, commission_usd),
         )
         self.executions.append(execution)
         self.commissions[execution.exec_id] = report
@@ -209,12 +221,14 @@ class Ledger:
         """By symbol; one that was closed today stays, with 0 shares, until the day ends, as at IB."""
         return sorted((holding.position() for holding in self._holdings.values()), key=lambda position: position.symbol)
 
-    def margins(self, marks: Mapping[int, Decimal], con_id: int = 0, shares: Decimal = ZERO) -> Margins:
+    def margins(
+        self, marks: Mapping[int, Decimal], con_id: int = 0, shares: Decimal = ZERO, multiplier: int = 1
+    ) -> Margins:
         """As things are, or as they would be with ``shares`` more (or, negative, fewer) of one instrument."""
-        held = {holding.con_id: holding.shares for holding in self._holdings.values()}
+        held = {holding.con_id: holding.shares * holding.multiplier for holding in self._holdings.values()}
         equity_usd = self.cash_usd + sum((holding.value_usd(marks) for holding in self._holdings.values()), ZERO)
         if shares:
-            held[con_id] = held.get(con_id, ZERO) + shares
+            held[con_id] = held.get(con_id, ZERO) + shares * multiplier
         gross_usd = sum((abs(count) * self._mark(each, marks) for each, count in held.items()), ZERO)
         return Margins(
             equity_usd=equity_usd,
@@ -305,6 +319,7 @@ class _Holding:
         self.symbol = position.symbol
         self.shares = position.shares
         self.cost_usd = position.cost_usd
+        self.multiplier = position.multiplier
         self._day_value_usd = position.cost_usd
         self._day_flow_usd = ZERO
         self._realized_usd: Decimal | None = None
@@ -334,14 +349,20 @@ class _Holding:
     def mark(self, marks: Mapping[int, Decimal]) -> Decimal:
         """The market's price; average cost for an instrument that has none."""
         mark = marks.get(self.con_id)
-        return self.position().average_cost_usd if mark is None else mark
+        return self.position().average_cost_usd / self.multiplier if mark is None else mark
 
     def value_usd(self, marks: Mapping[int, Decimal]) -> Decimal:
         mark = marks.get(self.con_id)
-        return self.cost_usd if mark is None else self.shares * mark
+        return self.cost_usd if mark is None else self.shares * self.multiplier * mark
 
     def position(self) -> Position:
-        return Position(con_id=self.con_id, symbol=self.symbol, shares=self.shares, cost_usd=self.cost_usd)
+        return Position(
+            con_id=self.con_id,
+            symbol=self.symbol,
+            shares=self.shares,
+            cost_usd=self.cost_usd,
+            multiplier=self.multiplier,
+        )
 
     def pnl(self, marks: Mapping[int, Decimal]) -> Pnl:
         value_usd = self.value_usd(marks)
@@ -354,10 +375,13 @@ class _Holding:
         )
 
 
-def account_for(seed: int) -> str:
-    """A paper account's name, "DU" and seven digits, the same for the same seed everywhere."""
+def account_for(seed: int, number: int = 0) -> str:
+    """A paper account's name, "DU" and seven digits, the same for the same seed everywhere.
+
+    The accounts of one user follow each other.
+    """
     digest = int.from_bytes(blake2b(b"account %d" % seed, digest_size=8).digest(), "big")
-    return f"DU{1_000_000 + digest % 9_000_000}"
+    return f"DU{1_000_000 + (digest + number) % 9_000_000}"
 
 
 def opening_positions() -> list[Position]:

@@ -11,9 +11,13 @@ from typing import Final
 from tws_simulator.world.accounts import Commission, Execution
 
 ACTIONS: Final = ("BUY", "SELL", "SSHORT")
-ORDER_TYPES: Final = ("MKT", "LMT")
-TIFS: Final = ("DAY", "GTC", "IOC")
-TIFS_REFUSED: Final = ("FOK", "GTD", "OPG", "DTC", "AUC")  # known to IB, not filled here
+LIMITED: Final = frozenset({"LMT", "STP LMT", "TRAIL LIMIT", "LOC"})
+TRIGGERED: Final = frozenset({"STP", "STP LMT", "TRAIL", "TRAIL LIMIT"})
+TRAILING: Final = frozenset({"TRAIL", "TRAIL LIMIT"})
+AT_CLOSE: Final = frozenset({"MOC", "LOC"})
+ORDER_TYPES: Final = frozenset({"MKT"}) | LIMITED | TRIGGERED | AT_CLOSE
+TIFS: Final = frozenset({"DAY", "GTC", "IOC", "FOK", "GTD", "OPG"})
+TIFS_REFUSED: Final = frozenset({"DTC", "AUC"})  # known to IB, not filled here
 
 
 class OrderStatus(Enum):
@@ -22,6 +26,7 @@ class OrderStatus(Enum):
     HELD = "ApiPending"  # transmit=False: never told to anybody
     PRE_SUBMITTED = "PreSubmitted"
     SUBMITTED = "Submitted"
+    PENDING_CANCEL = "PendingCancel"
     FILLED = "Filled"
     CANCELLED = "Cancelled"
     INACTIVE = "Inactive"  # refused after it was accepted; never works again
@@ -29,8 +34,11 @@ class OrderStatus(Enum):
 
 TRANSITIONS: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
     OrderStatus.HELD: frozenset({OrderStatus.PRE_SUBMITTED, OrderStatus.CANCELLED}),
-    OrderStatus.PRE_SUBMITTED: frozenset({OrderStatus.SUBMITTED, OrderStatus.CANCELLED, OrderStatus.INACTIVE}),
-    OrderStatus.SUBMITTED: frozenset({OrderStatus.FILLED, OrderStatus.CANCELLED}),
+    OrderStatus.PRE_SUBMITTED: frozenset(
+        {OrderStatus.SUBMITTED, OrderStatus.PENDING_CANCEL, OrderStatus.CANCELLED, OrderStatus.INACTIVE}
+    ),
+    OrderStatus.SUBMITTED: frozenset({OrderStatus.FILLED, OrderStatus.PENDING_CANCEL, OrderStatus.CANCELLED}),
+    OrderStatus.PENDING_CANCEL: frozenset({OrderStatus.CANCELLED}),
     OrderStatus.FILLED: frozenset(),
     OrderStatus.CANCELLED: frozenset(),
     OrderStatus.INACTIVE: frozenset(),
@@ -39,7 +47,11 @@ TRANSITIONS: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrderTicket:
-    """A placeOrder message, decoded. ``limit_price`` is None where the client left it unset."""
+    """A placeOrder message, decoded. What the client left unset is None.
+
+    ``aux_price`` is the stop of STP and STP LMT and the distance of TRAIL; ``limit_offset`` the distance of a TRAIL
+    LIMIT's limit from its stop.
+    """
 
     client_id: int
     order_id: int
@@ -49,7 +61,13 @@ class OrderTicket:
     order_type: str
     quantity: Decimal
     limit_price: Decimal | None = None
+    aux_price: Decimal | None = None
+    trail_stop_price: Decimal | None = None
+    trailing_percent: Decimal | None = None
+    limit_offset: Decimal | None = None
     tif: str = "DAY"
+    good_till_ns: int | None = None
+    good_after_ns: int | None = None
     order_ref: str = ""
     account: str = ""
     exchange: str = "SMART"
@@ -57,12 +75,20 @@ class OrderTicket:
     outside_rth: bool = False
     parent_id: int = 0
     oca_group: str = ""
+    oca_type: int = 3
+    trigger_method: int = 0
+    min_qty: int = 0
+    display_size: int = 0
+    has_active_times: bool = False
     what_if: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrderView:
-    """An order at one moment: all that openOrder, orderStatus and completedOrder say about it."""
+    """An order at one moment: all that openOrder, orderStatus and completedOrder say about it.
+
+    ``stop_price`` is where a trailing order's stop stands now. ``echoes`` counts the openOrder messages before this.
+    """
 
     ticket: OrderTicket
     perm_id: int
@@ -71,11 +97,16 @@ class OrderView:
     remaining: Decimal
     average_price: Decimal
     last_price: Decimal
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
     parent_perm_id: int = 0
     why_held: str = ""
     commission_usd: Decimal | None = None
     completed_ts_ns: int | None = None
     completed_status: str = ""
+    echoes: int = 0
+    outside_rth: bool = False
+    placed_ns: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,6 +157,16 @@ class Notice:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Bound:
+    """An orderBound message: an order entered at the gateway's own screen got an id that a client can name."""
+
+    client_id: int
+    ts_ns: int
+    order_id: int
+    perm_id: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WhatIf:
     """The one openOrder that answers a what-if order: margins before and after, in USD."""
 
@@ -141,7 +182,7 @@ class WhatIf:
     commission_usd: Decimal
 
 
-OrderEvent = Echo | Status | Executed | Commissioned | Notice | WhatIf
+OrderEvent = Echo | Status | Executed | Commissioned | Notice | Bound | WhatIf
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

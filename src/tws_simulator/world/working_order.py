@@ -1,25 +1,36 @@
-"""One order's life at the exchange: status, fills, place in the queue, what it has cost."""
+"""One order's life at the exchange: terms, status, fills, what it has cost."""
 
-import random
+from __future__ import annotations
+
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
 from tws_simulator.world.accounts import ZERO
-from tws_simulator.world.market import Quote, QuoteChanged, as_decimal
-from tws_simulator.world.tickets import TIFS, TRANSITIONS, OrderStatus, OrderTicket, OrderView
+from tws_simulator.world.commissions import commission_usd
+from tws_simulator.world.tickets import (
+    AT_CLOSE,
+    LIMITED,
+    TIFS,
+    TRAILING,
+    TRANSITIONS,
+    TRIGGERED,
+    OrderStatus,
+    OrderTicket,
+    OrderView,
+)
 
-# "IB Pro tiered" for US stocks at the lowest volume tier; exchange, clearing and regulatory fees are left out, so this
-# is an approximation.
-COMMISSION_PER_SHARE_USD: Final = Decimal("0.0035")
-COMMISSION_MIN_USD: Final = Decimal("0.35")
-COMMISSION_MAX_SHARE: Final = Decimal("0.01")  # of the trade's value; wins over the minimum
+NOBODY: Final = -1  # a client id that no client has
 
 
 class WorkingOrder:
-    """One order's life: status, fills, place in the queue."""
+    """``elected`` is whether a stop was reached, ``stop_price`` where it stands.
 
-    def __init__(self, ticket: OrderTicket, perm_id: int, parent: "WorkingOrder | None") -> None:
+    ``expires_ns`` is when the order ends by itself. ``bound`` False is an order of the gateway's own screen that no
+    client has a number for. ``refused`` was never accepted, but a cancel still finds it.
+    """
+
+    def __init__(self, ticket: OrderTicket, perm_id: int, parent: WorkingOrder | None) -> None:
         self.ticket = ticket
         self.perm_id = perm_id
         self.parent = parent
@@ -29,8 +40,14 @@ class WorkingOrder:
         self.commission_usd: Decimal | None = None
         self.completed_ts_ns: int | None = None
         self.completed_status = ""
-        self.rests = False
-        self._ahead: Decimal | None = None  # shares queued before ours; None while our price is not the touch
+        self.elected = ticket.order_type not in TRIGGERED
+        self.stop_price = ticket.aux_price if ticket.order_type in ("STP", "STP LMT") else ticket.trail_stop_price
+        self.echoes = 0
+        self.placed_ns = 0
+        self.expires_ns: int | None = None
+        self.outside_rth = ticket.outside_rth
+        self.bound = True
+        self.refused = False
         self._value_usd = ZERO
 
     @property
@@ -38,12 +55,34 @@ class WorkingOrder:
         return self.ticket.client_id, self.ticket.order_id
 
     @property
+    def owner(self) -> int:
+        """The client that is told of it."""
+        return self.ticket.client_id if self.bound else NOBODY
+
+    @property
     def buys(self) -> bool:
         return self.ticket.action == "BUY"
 
     @property
     def limit(self) -> Decimal | None:
-        return self.ticket.limit_price if self.ticket.order_type == "LMT" else None
+        """What it may cost at most, or bring at least; a trailing limit moves with the stop."""
+        ticket = self.ticket
+        if ticket.order_type not in LIMITED:
+            return None
+        if ticket.order_type != "TRAIL LIMIT":
+            return ticket.limit_price
+        if self.stop_price is None or ticket.limit_offset is None:
+            return ticket.limit_price
+        return self.stop_price + ticket.limit_offset if self.buys else self.stop_price - ticket.limit_offset
+
+    @property
+    def trails(self) -> bool:
+        return self.ticket.order_type in TRAILING
+
+    @property
+    def at_auction(self) -> bool:
+        """Whether it trades only when the market opens or closes."""
+        return self.ticket.order_type in AT_CLOSE or self.ticket.tif == "OPG"
 
     @property
     def remaining(self) -> Decimal:
@@ -62,7 +101,13 @@ class WorkingOrder:
         """Whether the order starts only once its parent is filled."""
         return self.parent is not None and self.parent.status is not OrderStatus.FILLED
 
-    def is_kin(self, other: "WorkingOrder") -> bool:
+    @property
+    def why_held(self) -> str:
+        if self.status not in (OrderStatus.PRE_SUBMITTED, OrderStatus.PENDING_CANCEL):
+            return ""
+        return ",".join(why for why, held in (("child", self.waits), ("trigger", not self.elected)) if held)
+
+    def is_kin(self, other: WorkingOrder) -> bool:
         return (self.parent or self) is (other.parent or other)
 
     def move(self, status: OrderStatus) -> None:
@@ -71,68 +116,54 @@ class WorkingOrder:
         self.status = status
 
     def differs(self, ticket: OrderTicket) -> bool:
-        """True unless only price, size, type or time in force changed."""
+        """True unless only prices, size, type or time in force changed."""
         same = ticket.action == self.ticket.action and ticket.parent_id == self.ticket.parent_id
         same = same and ticket.symbol in ("", self.ticket.symbol) and ticket.con_id in (0, self.ticket.con_id)
         return not (same and ticket.tif in TIFS)
 
     def change(self, ticket: OrderTicket) -> None:
-        """New terms; a new price or a larger size goes to the back of the queue."""
-        if ticket.limit_price != self.ticket.limit_price or ticket.quantity > self.ticket.quantity:
-            self.rests = False
-            self._ahead = None
-        self.ticket = replace(ticket, oca_group=self.ticket.oca_group)
+        """New terms. A stop that was reached stays reached; a trailing stop starts again where it is told to."""
+        group, account = self.ticket.oca_group, self.ticket.account
+        self.ticket = replace(ticket, oca_group=group or ticket.oca_group, account=account)
+        self.outside_rth = ticket.outside_rth
+        if self.status is not OrderStatus.SUBMITTED:
+            self.elected = ticket.order_type not in TRIGGERED
+        if ticket.order_type in ("STP", "STP LMT"):
+            self.stop_price = ticket.aux_price
+        elif ticket.trail_stop_price is not None or not self.trails:
+            self.stop_price = ticket.trail_stop_price
 
-    def rest(self, quote: Quote | QuoteChanged, luck: random.Random) -> None:
-        """Wait at the limit; the queue ahead is drawn when our price first is the best of its side."""
-        self.rests = True
-        if self._ahead is not None:
-            return
-        best = as_decimal(quote.bid if self.buys else quote.ask)
-        size = quote.bid_size if self.buys else quote.ask_size
-        limit = self.limit
-        assert limit is not None, "an order without a limit never rests"
-        if limit == best:
-            self._ahead = Decimal(int(size * luck.random()))
-        elif limit > best if self.buys else limit < best:
-            self._ahead = ZERO
+    def reduce(self, quantity: Decimal) -> None:
+        self.ticket = replace(self.ticket, quantity=quantity)
 
-    def reached(self, price: Decimal, size: Decimal) -> Decimal:
-        """How many of our shares a trade of ``size`` at ``price`` would fill."""
-        limit = self.limit
-        if limit is None or not self.rests or not self.is_live:
-            return ZERO
-        if price < limit if self.buys else price > limit:
-            return min(self.remaining, size)
-        if price != limit or self._ahead is None:
-            return ZERO
-        shares = min(max(size - self._ahead, ZERO), self.remaining)
-        self._ahead = max(self._ahead - size, ZERO)
-        return shares
-
-    def fill(self, shares: Decimal, price: Decimal) -> Decimal:
+    def fill(self, shares: Decimal, price: Decimal, multiplier: int = 1) -> Decimal:
         """Count a fill; what it adds to the commission."""
         assert 0 < shares <= self.remaining, f"{self!r} overfilled by {shares}"
-        charged_usd = commission_usd(self.filled, self._value_usd)
+        charged_usd = commission_usd(self.filled, self._value_usd * multiplier)
         self.filled += shares
         self._value_usd += shares * price
         self.last_price = price
-        return commission_usd(self.filled, self._value_usd) - charged_usd
+        return commission_usd(self.filled, self._value_usd * multiplier) - charged_usd
 
     def view(self) -> OrderView:
         return OrderView(
-            ticket=self.ticket,
+            ticket=self.ticket if self.bound else replace(self.ticket, order_id=0),
             perm_id=self.perm_id,
             status=self.status,
             filled=self.filled,
             remaining=max(self.remaining, ZERO),
             average_price=self.average_price,
             last_price=self.last_price,
+            limit_price=self.limit,
+            stop_price=self.stop_price,
             parent_perm_id=self.parent.perm_id if self.parent else 0,
-            why_held="child" if self.status is OrderStatus.PRE_SUBMITTED and self.waits else "",
+            why_held=self.why_held,
             commission_usd=self.commission_usd,
             completed_ts_ns=self.completed_ts_ns,
             completed_status=self.completed_status,
+            echoes=self.echoes,
+            outside_rth=self.outside_rth,
+            placed_ns=self.placed_ns,
         )
 
     def __repr__(self) -> str:
@@ -142,10 +173,3 @@ class WorkingOrder:
             f"<Order {ticket.client_id}/{ticket.order_id} {ticket.action} {ticket.quantity} {ticket.symbol} {terms} "
             f"{self.status.value} filled {self.filled}>"
         )
-
-
-def commission_usd(shares: Decimal, value_usd: Decimal) -> Decimal:
-    """What an order has cost so far; a fill is charged what it adds, so the minimum is paid once."""
-    if not shares:
-        return ZERO
-    return min(max(shares * COMMISSION_PER_SHARE_USD, COMMISSION_MIN_USD), value_usd * COMMISSION_MAX_SHARE)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from tws_simulator.world.accounts import Ledger, account_for, opening_positions
+from tws_simulator.world.book import Book
 from tws_simulator.world.calendar import Calendar
 from tws_simulator.world.exchange import Exchange
 from tws_simulator.world.history import History
@@ -37,10 +38,20 @@ class World:
 
     ``always_open`` False keeps the hours of US stocks: closed at night, on weekends and holidays. ``symbols`` are the
     stocks and funds that trade, the usual ones when empty; every other instrument has a quote that never changes.
+    ``ledgers`` are the books of each of the ``accounts``; ``account`` and ``ledger`` are the first.
     """
 
-    def __init__(self, *, seed: int, start_ns: int, always_open: bool = True, symbols: Iterable[str] = ()) -> None:
-        self.account = account_for(seed)
+    def __init__(
+        self,
+        *,
+        seed: int,
+        start_ns: int,
+        always_open: bool = True,
+        symbols: Iterable[str] = (),
+        accounts: int = 1,
+    ) -> None:
+        self.accounts = tuple(account_for(seed, number) for number in range(accounts))
+        self.account = self.accounts[0]
         self.calendar = Calendar(always_open=always_open)
         quoted = named(symbols) or LISTINGS
         self.market = Market(quoted, seed, start_ns, self.calendar)
@@ -54,25 +65,24 @@ class World:
         opening = {listing.con_id: self.tape.last(listing.con_id) for listing in every}
         closes = {listing.con_id: self.tape.quote(listing.con_id).close for listing in every}
         self.history = History(Past(every, seed, start_ns, opening, closes), self.tape, self.calendar)
-        self.ledger = Ledger(self.account, positions=opening_positions())
-        self.accounts: tuple[str, ...] = (self.account,)
-        self.ledgers = {self.account: self.ledger}
-        self.exchange = Exchange(self.tape, self.ledger, seed, start_ns)
+        self.ledgers = {account: Ledger(account, positions=opening_positions()) for account in self.accounts}
+        self.ledger = self.ledgers[self.account]
+        self.exchange = Exchange(self.tape, self.calendar, self.ledgers, seed, start_ns, listings=quoted)
 
     def __repr__(self) -> str:
         return f"<World {self.market!r} {self.exchange!r}>"
 
     def advance(self, now_ns: int) -> Step:
-        crowd = self.market.advance(now_ns)
-        for event in crowd:
-            self.tape.record(event)
-        self.tape.turn(now_ns)
-        order_events = self.exchange.advance(now_ns, crowd)
+        order_events = self.exchange.advance(now_ns, self.market.advance(now_ns))
         return Step(self.tape.take_fresh(), order_events)
 
     def quote(self, con_id: int) -> Quote:
         """What the public sees of one instrument; KeyError for one that is not listed."""
         return self.tape.quote(con_id)
+
+    def book(self, con_id: int) -> Book:
+        """What is offered behind the quote, as of its latest change; KeyError for what is not listed."""
+        return self.exchange.book(con_id)
 
     def marks(self) -> dict[int, Decimal]:
         """Last price of every instrument, for valuing positions."""

@@ -1,11 +1,14 @@
-"""The orders that are working, as openOrder and orderStatus pairs with an end marker."""
+"""Lists of orders: those that work, as pairs with an end marker, and those that are finished."""
 
 from __future__ import annotations
 
+from tws_simulator.api import notices
 from tws_simulator.api.echoes import order_status
 from tws_simulator.api.session import Session
-from tws_simulator.api.state import GatewayState
-from tws_simulator.wire.row import message
+from tws_simulator.api.state import GatewayState, Handler
+from tws_simulator.wire.row import Message, message
+from tws_simulator.world.exchange import CLIENT_THAT_BINDS
+from tws_simulator.world.tickets import OrderStatus
 
 
 def send_open_orders(gateway: GatewayState, session: Session, client_id: int | None) -> None:
@@ -14,3 +17,45 @@ def send_open_orders(gateway: GatewayState, session: Session, client_id: int | N
         session.send(gateway.echoes.open_order(view))
         session.send(order_status(view))
     session.send(message("openOrderEnd"))
+
+
+def _req_open_orders(gateway: GatewayState, session: Session, request: Message) -> None:
+    """Client 0 thereby binds the orders of the gateway's own screen, those that are there now."""
+    if session.client_id == CLIENT_THAT_BINDS:
+        gateway.deliver(gateway.world.exchange.bind(gateway.now_ns))
+    send_open_orders(gateway, session, session.client_id)
+
+
+def _req_all_open_orders(gateway: GatewayState, session: Session, request: Message) -> None:
+    send_open_orders(gateway, session, None)
+
+
+def _req_auto_open_orders(gateway: GatewayState, session: Session, request: Message) -> None:
+    """From now on orders of the gateway's own screen are client 0's. No end marker, as in a real one."""
+    if session.client_id != CLIENT_THAT_BINDS:
+        refusal = notices.invalid("Only the default client (i.e 0) can auto bind orders.")
+        session.send_error(notices.NO_REQUEST, refusal)
+    elif request.get("autoBind", False):
+        gateway.deliver(gateway.world.exchange.bind(gateway.now_ns, from_now_on=True))
+    else:
+        gateway.world.exchange.stop_binding()
+
+
+def _req_completed_orders(gateway: GatewayState, session: Session, request: Message) -> None:
+    """Everybody's. First comes a stray status of each order of this client that was cancelled, as captured."""
+    completed = gateway.world.exchange.completed_orders()
+    for view in completed:
+        if view.status is OrderStatus.CANCELLED and view.ticket.client_id == session.client_id:
+            session.send(order_status(view))
+    for view in completed:
+        if view.ticket.order_id > 0 or not request.get("apiOnly", False):
+            session.send(gateway.echoes.completed_order(view))
+    session.send(message("completedOrdersEnd"))
+
+
+HANDLERS: dict[str, Handler] = {
+    "reqOpenOrders": _req_open_orders,
+    "reqAllOpenOrders": _req_all_open_orders,
+    "reqAutoOpenOrders": _req_auto_open_orders,
+    "reqCompletedOrders": _req_completed_orders,
+}

@@ -1,27 +1,36 @@
-"""Placing, changing, cancelling and listing orders."""
+"""Placing, changing and cancelling orders."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
 from tws_simulator.api import notices
-from tws_simulator.api.contracts import resolve
-from tws_simulator.api.requests.order_lists import send_open_orders
+from tws_simulator.api.contracts import resolve, resolve_any
+from tws_simulator.api.moments import read_moment
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
-from tws_simulator.wire.row import Message, message
+from tws_simulator.wire.row import Message
 from tws_simulator.wire.text import Values
+from tws_simulator.world.calendar import new_york_date
+from tws_simulator.world.entry import NOT_TRADED
+from tws_simulator.world.option_chains import FIRST_CON_ID
+from tws_simulator.world.register import REJECTED
 from tws_simulator.world.tickets import Notice, OrderTicket
 from tws_simulator.world.universe import SMART, Listing
 
-_CLIENT_THAT_BINDS = 0
+_OPTIONS = ("OPT", "FOP")
+_USUAL_OCA_TYPE = 3
+_ORDER_TYPE_ALIASES = {"STPLMT": "STP LMT", "STP_LMT": "STP LMT", "TRAILLIMIT": "TRAIL LIMIT"}
 _PRESET_TIF = "DAY"
 _FIRST_SERVER_VERSION_WITHOUT_PRESET_TIF = 203  # orders are protobuf from here on
 
 
 def _place_order(gateway: GatewayState, session: Session, request: Message) -> None:
     order_id, contract, order = request.get("orderId", 0), request.get("contract", {}), request.get("order", {})
-    found = resolve(contract)
+    if gateway.options.read_only:
+        session.send_error(order_id, notices.READ_ONLY)
+        return
+    found = _instrument(gateway, contract)
     if not isinstance(found, Listing):
         session.send_error(order_id, found)
         return
@@ -33,18 +42,31 @@ def _place_order(gateway: GatewayState, session: Session, request: Message) -> N
     gateway.deliver(events)
 
 
+def _instrument(gateway: GatewayState, contract: Values) -> Listing | tuple[int, str]:
+    """Options are quoted by a model: there is no book to trade them in."""
+    if contract.get("secType") not in _OPTIONS and contract.get("conId", 0) < FIRST_CON_ID:
+        return resolve(contract)
+    found = resolve_any(contract, new_york_date(gateway.now_ns))
+    return found if isinstance(found, Listing | tuple) else (201, REJECTED + NOT_TRADED)
+
+
 def _ticket(session: Session, order_id: int, listing: Listing, contract: Values, order: Values) -> OrderTicket:
-    limit = order.get("lmtPrice")
     return OrderTicket(
         client_id=session.client_id,
         order_id=order_id,
         con_id=listing.con_id,
         symbol=listing.symbol,
         action=order.get("action", ""),
-        order_type=order.get("orderType", ""),
+        order_type=_order_type(order.get("orderType", "")),
         quantity=order.get("totalQuantity", Decimal(0)),
-        limit_price=None if limit is None else Decimal(str(limit)),
+        limit_price=_price(order, "lmtPrice"),
+        aux_price=_price(order, "auxPrice") or None,
+        trail_stop_price=_price(order, "trailStopPrice") or None,
+        trailing_percent=_price(order, "trailingPercent") or None,
+        limit_offset=_price(order, "lmtPriceOffset"),
         tif=order.get("tif", "") or _preset_tif(session),
+        good_till_ns=read_moment(order.get("goodTillDate", "")),
+        good_after_ns=read_moment(order.get("goodAfterTime", "")),
         order_ref=order.get("orderRef", ""),
         account=order.get("account", ""),
         exchange=contract.get("exchange", SMART),
@@ -52,8 +74,22 @@ def _ticket(session: Session, order_id: int, listing: Listing, contract: Values,
         outside_rth=order.get("outsideRth", False),
         parent_id=order.get("parentId", 0),
         oca_group=order.get("ocaGroup", ""),
+        oca_type=order.get("ocaType", 0) or _USUAL_OCA_TYPE,
+        trigger_method=order.get("triggerMethod", 0),
+        min_qty=order.get("minQty", 0),
+        display_size=order.get("displaySize", 0),
+        has_active_times=bool(order.get("activeStartTime") or order.get("activeStopTime")),
         what_if=order.get("whatIf", False),
     )
+
+
+def _order_type(name: str) -> str:
+    return _ORDER_TYPE_ALIASES.get(name, name)
+
+
+def _price(order: Values, name: str) -> Decimal | None:
+    price = order.get(name)
+    return None if price is None else Decimal(str(price))
 
 
 def _preset_tif(session: Session) -> str:
@@ -65,40 +101,22 @@ def _preset_tif(session: Session) -> str:
 
 
 def _cancel_order(gateway: GatewayState, session: Session, request: Message) -> None:
-    gateway.deliver(gateway.world.exchange.cancel(session.client_id, request.get("orderId", 0), gateway.now_ns))
+    order_id = request.get("orderId", 0)
+    if gateway.options.read_only:
+        session.send_error(order_id, notices.READ_ONLY)
+        return
+    gateway.deliver(gateway.world.exchange.cancel(session.client_id, order_id, gateway.now_ns))
 
 
 def _global_cancel(gateway: GatewayState, session: Session, request: Message) -> None:
+    if gateway.options.read_only:
+        session.send_error(notices.NO_REQUEST, notices.READ_ONLY)
+        return
     gateway.deliver(gateway.world.exchange.global_cancel(session.client_id, gateway.now_ns))
-
-
-def _req_open_orders(gateway: GatewayState, session: Session, request: Message) -> None:
-    send_open_orders(gateway, session, session.client_id)
-
-
-def _req_all_open_orders(gateway: GatewayState, session: Session, request: Message) -> None:
-    send_open_orders(gateway, session, None)
-
-
-def _req_auto_open_orders(gateway: GatewayState, session: Session, request: Message) -> None:
-    """Nothing to bind: nobody enters orders at the simulated gateway's own screen. No end marker, as in a real one."""
-    if session.client_id != _CLIENT_THAT_BINDS:
-        refusal = notices.invalid("Only the default client (i.e 0) can auto bind orders.")
-        session.send_error(notices.NO_REQUEST, refusal)
-
-
-def _req_completed_orders(gateway: GatewayState, session: Session, request: Message) -> None:
-    for view in gateway.world.exchange.completed_orders():
-        session.send(gateway.echoes.completed_order(view))
-    session.send(message("completedOrdersEnd"))
 
 
 HANDLERS: dict[str, Handler] = {
     "placeOrder": _place_order,
     "cancelOrder": _cancel_order,
     "reqGlobalCancel": _global_cancel,
-    "reqOpenOrders": _req_open_orders,
-    "reqAllOpenOrders": _req_all_open_orders,
-    "reqAutoOpenOrders": _req_auto_open_orders,
-    "reqCompletedOrders": _req_completed_orders,
 }

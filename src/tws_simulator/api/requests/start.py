@@ -43,6 +43,9 @@ def _next_valid_id(gateway: GatewayState, session: Session) -> Message:
 
 
 def _req_ids(gateway: GatewayState, session: Session, request: Message) -> None:
+    if gateway.options.read_only:
+        session.send_error(notices.NO_REQUEST, notices.READ_ONLY)
+        return
     session.send(_next_valid_id(gateway, session))
 
 
