@@ -158,7 +158,7 @@ def test_the_output_of_a_session_has_a_bound() -> None:
     assert OUTPUT_BYTES_MAX - 4_000 < len(session.output) <= OUTPUT_BYTES_MAX
 
 
-@pytest.mark.parametrize("ticks", ["9" * 5_000, "\u00b2", "233," * 10_000, "-1", "1_0", "233:" + "x" * 60_000])
+@pytest.mark.parametrize("ticks", ["9" * 5_000, "\u00b2", "233," * 10_000, "1_0", "233:" + "x" * 60_000], ids=range(5))
 def test_a_list_of_generic_ticks_may_be_anything(ticks: str) -> None:
     """It is a text, and what is in it no number that Python would read."""
     client = ScriptedClient(gateway_core(), newest=200)
