@@ -232,7 +232,12 @@ def _text(kind: str, raw: bytes, limits: _Limits) -> str | Decimal | None:
         text = raw.decode()
     except UnicodeDecodeError:
         raise MalformedMessage(f"not text: {raw[:40]!r}") from None
-    return amount(text) if kind == "d" else text
+    if kind != "d":
+        return text
+    number = amount(text)
+    if limits.foreign:
+        expect_measurable(kind, number)
+    return number
 
 
 def _expect_bytes(content: int | bytes) -> bytes:

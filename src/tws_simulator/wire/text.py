@@ -39,6 +39,9 @@ from typing import Any
 
 Values = dict[str, Any]
 
+QUANTITY_MAX = Decimal(10**10)
+NUMBER_MAX = 1e13
+"""In a request. The value of an order, their product, has to be exact to the cent in the 28 digits of a Decimal."""
 ITEMS_MAX = 1_000
 """Of a list in a request; the longest that IB itself accepts are combination legs and scale tables, far below it."""
 TEXT_CHARACTERS_MAX = 65_536
@@ -59,7 +62,7 @@ _TOKEN = re.compile(r"\)|[^\s()]+\(?")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}\Z")
 _REAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\Z")
 _REAL_CHARACTERS_MAX = 400
-_EXPONENT_MAX = 40  # what has more is written out in full nowhere, and multiplies to no infinity
+_EXPONENT_MAX = 40  # what has more is written out in full nowhere
 _MESSAGE_CHARACTERS_MAX = 200
 
 
@@ -308,7 +311,7 @@ class _Reader:
 
     def take_value(self, kind: str, text: str) -> Any:
         value = _parsed(kind, text)
-        if self.foreign and kind in "fnx":
+        if self.foreign and kind in "fnxdw":
             expect_measurable(kind, value)
         return value
 
@@ -464,8 +467,10 @@ def amount(text: str) -> Decimal | None:
     return number
 
 
-def expect_measurable(kind: str, number: float | None) -> None:
+def expect_measurable(kind: str, number: float | Decimal | None) -> None:
     """A client's price or quantity is a finite number; only an offset without limit is sent as infinite."""
-    if number is None or abs(number) < 10.0**_EXPONENT_MAX or (kind == "x" and number == math.inf):
+    if number is None or (kind == "x" and number == math.inf):
         return
-    raise MalformedMessage(f"beyond all measure: {number}")
+    measurable = abs(number) <= QUANTITY_MAX if isinstance(number, Decimal) else abs(number) <= NUMBER_MAX
+    if not measurable:
+        raise MalformedMessage(f"beyond all measure: {number}")

@@ -191,7 +191,6 @@ DIFFERENT_BY_DESIGN = {
     "tickByTick": "one message of three kinds, each with fields of its own",
     "smartComponents": "the official client makes objects of them in text and a dictionary in protobuf",
     "historicalData": "its end is a message of its own from 196 on",
-    "smartComponents": "a list in text is a mapping in protobuf",
 }
 REPLIES = [
     row
