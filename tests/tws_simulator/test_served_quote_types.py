@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -129,6 +130,20 @@ def test_symbols_may_be_without_live_data(data_type: int) -> None:
     assert names(told) == ["tickReqParams", "error"]
     assert codes(told) == [(1, 10089)]
     assert _types(client.ask("reqMktData", reqId=2, contract=SPY)) == [1]
+
+
+def test_all_symbols_may_be_without_live_data() -> None:
+    """By one word."""
+    assert codes(_line(gateway_core(not_entitled=frozenset({"all"})))[1]) == [(1, 10089)]
+
+
+def test_currency_pairs_have_neither_exchange_letters_nor_permissions() -> None:
+    """81 carries the increment alone: seen in a capture."""
+    pair = {"symbol": "EUR", "secType": "CASH", "currency": "USD", "exchange": "IDEALPRO"}
+    _, told = _line(gateway_core(), contract=pair)
+    parameters = {"reqId": 1, "minTick": Decimal("0.00001"), "snapshotPermissions": 0}
+    assert told[0].values == parameters
+    assert {32, 33}.isdisjoint(_ticks(told))
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,10 @@ from tws_simulator.api.streams.stream import Moment
 from tws_simulator.api.streams.tick_by_tick import ALL_LAST, LAST, TickByTickStream
 from tws_simulator.wire.row import Message
 from tws_simulator.world.market import QuoteChanged, Traded
+from tws_simulator.world.universe import LISTINGS
 
 SPY = {**AAPL, "conId": 756733, "symbol": "SPY"}
+APPLE = LISTINGS[3]
 
 
 def _asked(kind: str, **values: object) -> tuple[GatewayCore, ScriptedClient, int]:
@@ -81,8 +83,7 @@ def test_every_change_of_the_midpoint_is_told() -> None:
 def test_what_is_no_last_price_is_told_to_who_asks_for_all() -> None:
     """An odd lot is marked unreported, with condition I; one past the limits is marked so."""
     core = gateway_core()
-    con_id = int(str(AAPL["conId"]))
-    start = {"con_id": con_id, "ts_ns": core.state.now_ns, "exchange": "ARCA"}
+    start = {"con_id": APPLE.con_id, "ts_ns": core.state.now_ns, "exchange": "ARCA"}
     prints = [
         Traded(**start, price=230.0, size=7),
         Traded(**start, price=99.0, size=100, past_limit=True, unreported=True),
@@ -92,7 +93,7 @@ def test_what_is_no_last_price_is_told_to_who_asks_for_all() -> None:
     told = {
         kind: [
             each["historicalTickLast"]
-            for each in TickByTickStream(1, con_id, core.state.world, tick_type=kind, ignore_size=False).tell(moment)
+            for each in TickByTickStream(1, APPLE, core.state.world, tick_type=kind, ignore_size=False).tell(moment)
         ]
         for kind in (LAST, ALL_LAST)
     }
@@ -109,8 +110,8 @@ def test_what_is_no_last_price_is_told_to_who_asks_for_all() -> None:
 def test_quotes_beyond_the_day_are_marked() -> None:
     """A bid below the day's low, an ask above its high."""
     core = gateway_core()
-    con_id = int(str(AAPL["conId"]))
-    stream = TickByTickStream(1, con_id, core.state.world, tick_type=3, ignore_size=False)
+    con_id = APPLE.con_id
+    stream = TickByTickStream(1, APPLE, core.state.world, tick_type=3, ignore_size=False)
     day = core.state.world.quote(con_id)
     moment = Moment.after(
         core.state.now_ns,
@@ -145,6 +146,17 @@ def test_the_latest_ticks_come_first_when_asked_for(kind: str, name: str) -> Non
     following = client.until(lambda each: each.name == "tickByTick")[-1]
     tick = next(value for key, value in following.values.items() if key.startswith("historicalTick"))
     assert tick["time"] >= times[-1]
+
+
+def test_the_latest_ticks_reach_back_before_the_start() -> None:
+    """To trades that the simulator never printed itself."""
+    core = gateway_core()
+    client = ScriptedClient(core)
+    (past,) = client.ask("reqTickByTickData", reqId=1, contract=AAPL, tickType="AllLast", numberOfTicks=1000)
+    times = [tick["time"] for tick in past["historicalTicksLast"]]
+    assert len(times) == 1000
+    assert times == sorted(times)
+    assert times[0] < core.state.now_ns // SECOND
 
 
 def test_five_subscriptions_run_at_a_time_over_all_clients() -> None:

@@ -24,7 +24,7 @@ def _req_tick_by_tick_data(gateway: GatewayState, session: Session, request: Mes
     gateway.pauses.start(_pause(session, listing, kind), gateway.now_ns, pause_ns)
     stream = TickByTickStream(
         req_id,
-        listing.con_id,
+        listing,
         gateway.world,
         tick_type=TYPES[kind],
         ignore_size=request.get("ignoreSize", False),

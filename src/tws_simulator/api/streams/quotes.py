@@ -28,6 +28,7 @@ SNAPSHOT_NS_MAX: Final = 11_000_000_000
 
 BBO_EXCHANGE = "9c0001"
 _SNAPSHOT_PERMISSIONS = 3
+_STOCK, _CURRENCY = "STK", "CASH"
 _PRECISION = "0.000001"
 _CAN_AUTO_EXECUTE, _NO_ATTRIBUTE = 1, 0
 _NO_PRICE = -1.0
@@ -164,7 +165,7 @@ class QuoteStream:
 
     def _exchanges(self, last_venue: str | None = None) -> Iterator[Message]:
         """The letters of the venues that stand at the best prices, and of the last trade's."""
-        if self._delayed or self._hides_quotes():
+        if self._delayed or self._hides_quotes() or self.listing.sec_type != _STOCK:
             return
         bids, asks = book.sides(self._world, self.con_id, 1)
         yield from self._ticks.string(Tick.BID_EXCHANGE, book.best_letters(self.con_id, bids))
@@ -190,7 +191,9 @@ class SnapshotStream:
 
 
 def parameters(req_id: int, listing: Listing) -> Message:
-    """The first message about every line, told also of those that are refused."""
+    """The first message about every line, told also of those that are refused; currency pairs have no best exchange."""
+    if listing.sec_type == _CURRENCY:
+        return message("tickReqParams", reqId=req_id, minTick=Decimal(listing.min_tick), snapshotPermissions=0)
     return message(
         "tickReqParams",
         reqId=req_id,

@@ -11,7 +11,9 @@ from typing import Any, Final, TypeVar
 
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message, message
+from tws_simulator.world.history import History
 from tws_simulator.world.market import MarketEvent, Quote, QuoteChanged, Traded
+from tws_simulator.world.universe import Listing
 from tws_simulator.world.world import World
 
 KIND = "tick-by-tick"
@@ -21,21 +23,20 @@ TICKS_MAX: Final = 1000
 """Of the past that a request may ask for along with the ticks to come."""
 LOT: Final = 100
 _SECOND_NS: Final = 1_000_000_000
-_LOOK_BACK_NS: Final = 60 * _SECOND_NS
 _ODD_LOT: Final = "   I"
-_Event = TypeVar("_Event", bound=MarketEvent)
 
 
 class TickByTickStream:
     """``tick_type`` is one of ``TYPES``; ``ignore_size`` leaves out quotes in which only a size changed."""
 
-    def __init__(self, req_id: int, con_id: int, world: World, *, tick_type: int, ignore_size: bool) -> None:
+    def __init__(self, req_id: int, listing: Listing, world: World, *, tick_type: int, ignore_size: bool) -> None:
         self.req_id = req_id
-        self.con_id = con_id
+        self.con_id = listing.con_id
+        self._listing = listing
         self._world = world
         self._type = tick_type
         self._ignore_size = ignore_size
-        quote = world.quote(con_id)
+        quote = world.quote(listing.con_id)
         self._prices = (quote.bid, quote.ask)
         self._midpoint = midpoint(quote)
 
@@ -56,10 +57,10 @@ class TickByTickStream:
                 yield self._message(historicalTickMidPoint=midpoint_tick(quote))
 
     def past(self, now_ns: int, count: int) -> Message:
-        """The latest ``count`` ticks before ``now_ns``, as far as the tape reaches."""
+        """The latest ``count`` ticks up to now, of the time before the simulator's start too."""
         name, of, tick = _PAST[self._type]
-        wanted = min(count, TICKS_MAX)
-        ticks = [tick(event) for event in of(self._world, self.con_id, now_ns, wanted)]
+        seconds = of(self._world.history, self._listing, now_ns + 1)
+        ticks = [tick(event) for event in _latest(seconds, min(count, TICKS_MAX))]
         return message(name, **{"reqId": self.req_id, name: ticks, "isDone": True})
 
     def _moves(self, quotes: Iterable[QuoteChanged]) -> Iterator[QuoteChanged]:
@@ -118,27 +119,35 @@ def midpoint(quote: Quote | QuoteChanged) -> float:
     return round((quote.bid + quote.ask) / 2, 6)
 
 
-def _trades(world: World, con_id: int, now_ns: int, count: int) -> list[Traded]:
-    return _latest(lambda since_ns: world.tape.trades(con_id, since_ns, now_ns + 1), now_ns, count)
+_Event = TypeVar("_Event", bound=MarketEvent)
+_Seconds = Iterator[list[_Event]]
 
 
-def _last_trades(world: World, con_id: int, now_ns: int, count: int) -> list[Traded]:
-    return [trade for trade in _trades(world, con_id, now_ns, count) if counts_as_last(trade)]
+def _trades(history: History, listing: Listing, until_ns: int) -> _Seconds[Traded]:
+    """Second by second, the latest first."""
+    since_ns = history.first_day(listing.con_id).pre_open_ns
+    return history.trades(listing, since_ns, until_ns, regular_only=False, newest_first=True)
 
 
-def _quotes(world: World, con_id: int, now_ns: int, count: int) -> list[QuoteChanged]:
-    return _latest(lambda since_ns: world.tape.quotes(con_id, since_ns, now_ns + 1), now_ns, count)
+def _last_trades(history: History, listing: Listing, until_ns: int) -> _Seconds[Traded]:
+    return ([trade for trade in second if counts_as_last(trade)] for second in _trades(history, listing, until_ns))
 
 
-def _latest(between: Callable[[int], list[_Event]], now_ns: int, count: int) -> list[_Event]:
-    """Looks back in steps that grow, so that a few ticks are found without reading a day."""
-    back_ns = _LOOK_BACK_NS
-    while len(found := between(now_ns - back_ns)) < count and back_ns < now_ns:
-        back_ns *= 16
+def _quotes(history: History, listing: Listing, until_ns: int) -> _Seconds[QuoteChanged]:
+    since_ns = history.first_day(listing.con_id).pre_open_ns
+    return history.quotes(listing, since_ns, until_ns, regular_only=False, newest_first=True)
+
+
+def _latest(seconds: Iterable[list[_Event]], count: int) -> list[_Event]:
+    found: list[_Event] = []
+    for second in seconds:
+        found = second + found
+        if len(found) >= count:
+            break
     return found[-count:]
 
 
-_PAST: Final[dict[int, tuple[str, Callable[..., Iterable[Any]], Callable[..., dict[str, Any]]]]] = {
+_PAST: Final[dict[int, tuple[str, Callable[..., Iterable[list[Any]]], Callable[..., dict[str, Any]]]]] = {
     LAST: ("historicalTicksLast", _last_trades, trade_tick),
     ALL_LAST: ("historicalTicksLast", _trades, trade_tick),
     BID_ASK: ("historicalTicksBidAsk", _quotes, quote_tick),
