@@ -19,7 +19,7 @@ def _client(newest: int = 226, **options: Any) -> ScriptedClient:
 
 
 def _ask(client: ScriptedClient, req_id: int = 1, **changed: Any) -> list[Message]:
-    asked = {
+    asked: dict[str, Any] = {
         "contract": AAPL,
         "endDateTime": "",
         "barSizeSetting": "30 mins",
@@ -43,7 +43,7 @@ def _text(told: list[Message]) -> str:
     return str(error["errorMsg"])
 
 
-FRIDAY = {"endDateTime": "20261120 16:00:00 US/Eastern"}
+FRIDAY: dict[str, Any] = {"endDateTime": "20261120 16:00:00 US/Eastern"}
 
 
 def test_bars_come_in_one_message_and_their_ends_in_another() -> None:
@@ -145,7 +145,7 @@ def test_every_bar_size_and_unit_of_time(duration: str, size: str, count: int) -
 def test_the_extended_hours_come_when_asked_for() -> None:
     """From four to eight; with useRTH from half past nine to four."""
     client = _client()
-    end = {"endDateTime": "20261120 20:00:00 US/Eastern", "barSizeSetting": "1 hour"}
+    end: dict[str, Any] = {"endDateTime": "20261120 20:00:00 US/Eastern", "barSizeSetting": "1 hour"}
     whole = _bars(_ask(client, useRTH=False, **end))
     assert (whole[0]["date"], whole[-1]["date"]) == ("20261120 04:00:00 US/Eastern", "20261120 19:00:00 US/Eastern")
     regular = _bars(_ask(client, useRTH=True, **end))
@@ -297,7 +297,7 @@ def test_small_bars_are_paced() -> None:
     """162 for the same request within 15 seconds; larger bars, other options and later requests pass."""
     core = gateway_core()
     client = ScriptedClient(core)
-    small = {"barSizeSetting": "30 secs", "duration": "1800 S", **FRIDAY}
+    small: dict[str, Any] = {"barSizeSetting": "30 secs", "duration": "1800 S", **FRIDAY}
     assert codes(_ask(client, **small)) == []
     told = _ask(client, **small)
     assert codes(told) == [(1, 162)]
@@ -310,7 +310,7 @@ def test_small_bars_are_paced() -> None:
 def test_pacing_can_be_switched_off() -> None:
     """For scripts that are in a hurry."""
     client = _client(historical_pacing=False)
-    small = {"barSizeSetting": "30 secs", "duration": "1800 S", **FRIDAY}
+    small: dict[str, Any] = {"barSizeSetting": "30 secs", "duration": "1800 S", **FRIDAY}
     assert [codes(_ask(client, **small)) for _ in range(70)] == [[]] * 70
 
 
