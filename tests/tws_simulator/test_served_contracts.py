@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tws_simulator.scripted_client import AAPL, ScriptedClient, codes, gateway_core, names, of
+from tests.tws_simulator.scripted_client import AAPL, SECOND, ScriptedClient, codes, gateway_core, names, of
 from tws_simulator.wire.row import Message
 from tws_simulator.world.universe import everything
 
@@ -190,3 +190,31 @@ def test_every_instrument_is_described_by_its_con_id(listing: Any) -> None:
         contract, details = _only({"conId": listing.con_id, "exchange": listing.valid_exchanges[0]}, server_version)
         assert (contract["symbol"], contract["secType"]) == (listing.symbol, listing.sec_type)
         assert details["longName"] == listing.long_name
+
+
+ANYTHING: dict[str, dict[str, Any]] = {
+    "reqMktData": {"genericTickList": "100,101,104,106,165,233,236,456"},
+    "reqMktDepth": {"numRows": 5, "isSmartDepth": True},
+    "reqTickByTickData": {"tickType": "BidAsk"},
+    "reqRealTimeBars": {"barSize": 5, "whatToShow": "TRADES"},
+    "reqHistoricalData": {"duration": "1 D", "barSizeSetting": "1 hour", "whatToShow": "TRADES", "formatDate": 1},
+    "reqHeadTimeStamp": {"whatToShow": "TRADES", "formatDate": 1},
+}
+
+
+@pytest.mark.parametrize("con_id", [8314, 12087792, 416904, 515416632, 1094576640, 265598])
+def test_every_instrument_may_be_asked_for_anything(con_id: int) -> None:
+    """A stock that nobody trades, a currency, an index, a future, an option: answered or refused, never a failure."""
+    client = ScriptedClient(gateway_core())
+    venues = client.ask("reqContractDetails", reqId=1, contract={"conId": con_id})[0]["contractDetails"][
+        "validExchanges"
+    ]
+    contract = {"conId": con_id, "exchange": venues.split(",")[0]}
+    for req_id, (name, asked) in enumerate(ANYTHING.items(), 10):
+        client.ask(name, reqId=req_id, contract=contract, **asked)
+    order = {"action": "BUY", "totalQuantity": Decimal(1), "orderType": "MKT", "tif": "DAY", "transmit": True}
+    client.ask("placeOrder", orderId=1, contract=contract, order=order)
+    for _ in range(8):
+        client.core.advance(client.core.state.now_ns + SECOND)
+        client.replies()
+    assert names(client.ask("reqIds", numIds=1))[-1] == "nextValidId"

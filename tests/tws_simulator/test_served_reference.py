@@ -196,3 +196,11 @@ def test_one_gateway_does_not_inherit_the_settings_of_another() -> None:
     first, second = ScriptedClient(gateway_core()), ScriptedClient(gateway_core())
     first.ask("updateConfig", reqId=1, api={"settings": {"bulkDataTimeout": 77}})
     assert second.ask("reqConfig", reqId=1)[0]["api"]["settings"]["bulkDataTimeout"] == 30
+
+
+def test_a_read_only_gateway_says_so() -> None:
+    """The setting is the one the gateway was started with, and no client changes it."""
+    client = ScriptedClient(gateway_core(read_only=True))
+    assert client.ask("reqConfig", reqId=1)[0]["api"]["settings"]["readOnlyApi"] is True
+    (refused,) = client.ask("updateConfig", reqId=2, api={"settings": {"readOnlyApi": False}})
+    assert refused["errors"] == ["api.settings.readOnlyApi cannot be changed"]

@@ -1,6 +1,18 @@
 """The simulated gateway's instruments."""
 
-from tws_simulator.world.universe import LISTINGS, VENUE_LETTERS, canonical_exchange, find, trades_at
+import pytest
+
+from tws_simulator.world.price_rules import MARKET_RULES
+from tws_simulator.world.universe import (
+    LISTINGS,
+    UNQUOTED,
+    VENUE_LETTERS,
+    canonical_exchange,
+    everything,
+    find,
+    named,
+    trades_at,
+)
 
 
 def test_documented_contract_ids():
@@ -49,3 +61,43 @@ def test_every_venue_of_a_listing_has_its_letter():
     venues = {venue for listing in LISTINGS for venue in listing.valid_exchanges} - {"SMART"}
     assert venues <= VENUE_LETTERS.keys()
     assert len(set(VENUE_LETTERS.values())) == len(VENUE_LETTERS) == 20
+
+
+def test_what_is_not_quoted_can_be_looked_up():
+    """About thirty stocks and funds in all, with currencies, indexes and a future; no id or name is used twice."""
+    known = everything()
+    assert known == (*LISTINGS, *UNQUOTED)
+    assert len({listing.con_id for listing in known}) == len({listing.local_symbol for listing in known}) == len(known)
+    assert sum(listing.sec_type == "STK" for listing in known) >= 30
+    assert {listing.sec_type for listing in known} == {"STK", "CASH", "IND", "FUT"}
+    for listing in known:
+        assert find(con_id=listing.con_id) is listing
+        assert listing.market_rule in MARKET_RULES
+
+
+def test_documented_contract_ids_of_what_is_not_quoted():
+    """Seen in captured frames."""
+    assert {listing.local_symbol: listing.con_id for listing in UNQUOTED if listing.symbol in ("IBM", "EUR", "ES")} == {
+        "IBM": 8314,
+        "EUR.USD": 12087792,
+        "ESZ6": 515416632,
+    }
+
+
+def test_symbols_name_the_stocks_that_shall_trade():
+    """In the order given, once each; others are refused."""
+    assert [listing.symbol for listing in named(["TSLA", "IBM", "TSLA"])] == ["TSLA", "IBM"]
+    assert named([]) == ()
+    for wrong in ("NOSUCH", "SPX", "EUR", ""):
+        with pytest.raises(ValueError, match="no stock or fund"):
+            named([wrong])
+
+
+def test_isins_have_the_right_check_digit():
+    """The last digit follows from the others, so that a slip of the pen would show."""
+    isins = [listing.isin for listing in everything() if listing.isin]
+    assert len(isins) > 20
+    for isin in isins:
+        digits = [int(digit) for digit in "".join(str(int(letter, 36)) for letter in isin)]
+        doubled = [digit * 2 if place % 2 else digit for place, digit in enumerate(reversed(digits))]
+        assert sum(number // 10 + number % 10 for number in doubled) % 10 == 0, isin

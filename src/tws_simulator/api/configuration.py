@@ -6,7 +6,6 @@ Only what the simulator can honour may be changed; the defaults are those of a n
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from tws_simulator.wire.text import Values
@@ -14,7 +13,7 @@ from tws_simulator.wire.text import Values
 _TEXT_MAX = 200
 
 
-def _fresh() -> Values:
+def _fresh(read_only: bool) -> Values:
     return {
         "lockAndExit": {"autoLogoffTime": "11:45", "autoLogoffPeriod": "PM", "autoLogoffType": "restart"},
         "api": {
@@ -31,7 +30,7 @@ def _fresh() -> Values:
                 "bypassRouteMarketableToBBO": False,
             },
             "settings": {
-                "readOnlyApi": False,
+                "readOnlyApi": read_only,
                 "totalQuantityForMutualFunds": False,
                 "downloadOpenOrdersOnConnection": True,
                 "includeVirtualFxPositions": False,
@@ -78,11 +77,11 @@ _GIVEN = frozenset({"api.settings.socketPort", "api.settings.readOnlyApi", "api.
 """Facts about this process; a client cannot change them."""
 
 
-@dataclass(slots=True)
 class Configuration:
-    """Nested parts as the wire names them."""
+    """``values`` are nested parts as the wire names them."""
 
-    values: Values = field(default_factory=_fresh)
+    def __init__(self, *, read_only: bool = False) -> None:
+        self.values = _fresh(read_only)
 
     def change(self, wanted: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         """The fields that changed, and what stood against it; if anything did, nothing changes."""

@@ -89,7 +89,7 @@ class GatewayState:
         self.echoes = OrderEchoes()
         self.sessions: list[Session] = []
         self.historical_pacing = HistoricalPacing()
-        self.configuration = Configuration()
+        self.configuration = Configuration(read_only=options.read_only)
         self.pauses = Pauses()
         self.bars_pace = Pace(BARS_MAX, BARS_WINDOW_NS)
         self.door = Door()
