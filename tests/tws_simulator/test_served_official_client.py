@@ -209,9 +209,9 @@ def test_a_client_id_in_use_is_refused(gateway: GatewayThread) -> None:
         first.wait_for("managedAccounts")
 
 
-def test_what_is_not_served_is_refused_like_a_missing_permission(gateway: GatewayThread) -> None:
-    """History 162: the client's request ends."""
+def test_what_is_not_served_is_refused(gateway: GatewayThread) -> None:
+    """321: the client's request ends."""
     with connected(gateway.port) as client:
         client.wait_for("nextValidId")
-        client.reqHistoricalData(22, stock("AAPL"), "", "1 D", "1 min", "TRADES", 1, 1, False, [])
-        client.wait_for_error(162, 22)
+        client.reqScannerParameters()
+        client.wait_for_error(321, -1)
