@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import TypeVar
 
@@ -21,6 +22,9 @@ from tws_simulator.api.core import GatewayCore
 from tws_simulator.api.interference import Interference
 from tws_simulator.api.limits import Pacing
 from tws_simulator.api.state import Options
+from tws_simulator.faults.director import Director
+from tws_simulator.faults.library import named
+from tws_simulator.faults.scenario import Scenario
 from tws_simulator.server import Clock, Server
 from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
 from tws_simulator.world.accounts import Ledger
@@ -34,7 +38,9 @@ class Gateway:
 
     ``port`` 0 takes any free one. ``clock`` gives nanoseconds since 1970 and is the time of everything the clients are
     told; the market moves every ``tick_interval_s``. A client with more than ``unread_bytes_max`` not yet read is
-    dropped. For the other arguments see ``core.Options``.
+    dropped. ``scenario`` is played from the start, one of the library by its name; its options win over the arguments.
+    ``director`` plays others later; it stands idle where an ``interference`` of the caller's own steps in. For the
+    other arguments see ``core.Options``.
     """
 
     def __init__(
@@ -63,6 +69,7 @@ class Gateway:
         unread_bytes_max: int = 4 * 1024 * 1024,
         clock: Clock = time.time_ns,
         interference: Interference | None = None,
+        scenario: Scenario | str | None = None,
     ) -> None:
         if not OLDEST_SERVER_VERSION <= server_version <= NEWEST_SERVER_VERSION:
             raise ValueError(f"server version must be {OLDEST_SERVER_VERSION} to {NEWEST_SERVER_VERSION}")
@@ -86,7 +93,15 @@ class Gateway:
             symbols=tuple(symbols),
         )
         self.host = host
-        self.core = GatewayCore(options, clock(), interference)
+        played = named(scenario) if isinstance(scenario, str) else scenario
+        if played is not None:
+            options = replace(options, **played.options)
+        self.director = Director()
+        self.core = GatewayCore(options, clock(), interference or self.director.stage)
+        if interference is None:
+            self.director.attach(self.core)
+            if played is not None:
+                self.director.play(played)
         self.server = Server(
             self.core,
             host=host,

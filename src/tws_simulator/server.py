@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
+import struct
 from collections.abc import Callable
 from typing import cast
 
 from tws_simulator.api.core import GatewayCore
+from tws_simulator.api.link import Door, End, Link
 from tws_simulator.api.session import Session, SessionState
 
 Clock = Callable[[], int]
@@ -60,21 +63,27 @@ class Server:
         self._tick_interval_s = tick_interval_s
         self._connections: set[_Connection] = set()
         self._listener: asyncio.Server | None = None
+        self._door_moved = asyncio.Event()
+        self._doorkeeper: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
         return f"<Server {self._host}:{self.port} {len(self._connections)} clients dropped {self.dropped_clients}>"
 
     async def start(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(lambda: _Connection(self), self._host, self.port)
+        self._listener = await self._listen()
         self.port = self._listener.sockets[0].getsockname()[1]
+        loop = asyncio.get_running_loop()
+        self._doorkeeper = loop.create_task(self._keep_door(), name="doorkeeper")
         self._timer = loop.call_later(self._tick_interval_s, self._tick)
 
     async def stop(self) -> None:
         """Close the listener and every connection; raise what failed inside, if anything did."""
         if self._timer is not None:
             self._timer.cancel()
+        if self._doorkeeper is not None:
+            self._doorkeeper.cancel()
+            await asyncio.wait([self._doorkeeper])
         if self._listener is not None:
             await _stop_accepting(self._listener)
         closed = [connection.closed for connection in self._connections]
@@ -105,6 +114,27 @@ class Server:
         self._timer = asyncio.get_running_loop().call_later(self._tick_interval_s, self._tick)
         self._guarded(lambda: self.core.advance(self._clock()))
 
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.get_running_loop().create_server(lambda: _Connection(self), self._host, self.port)
+
+    async def _keep_door(self) -> None:
+        """Stop listening while the gateway's door is closed, so that the port refuses; then listen on it again."""
+        while True:
+            await self._door_moved.wait()
+            self._door_moved.clear()
+            try:
+                if self._door.is_open and self._listener is None:
+                    self._listener = await self._listen()
+                elif not self._door.is_open and self._listener is not None:
+                    listener, self._listener = self._listener, None
+                    await _stop_accepting(listener)
+            except OSError as fault:  # somebody else took the port meanwhile
+                self.failure = self.failure or fault
+
+    @property
+    def _door(self) -> Door:
+        return self.core.state.door
+
     def _guarded(self, step: Callable[[], None]) -> None:
         """A fault of the simulator itself is kept for ``stop`` to raise: the loop would only log it."""
         try:
@@ -115,6 +145,8 @@ class Server:
         finally:
             for connection in list(self._connections):
                 connection.flush()
+            if self._door.is_open is (self._listener is None):
+                self._door_moved.set()
 
 
 async def _stop_accepting(listener: asyncio.Server) -> None:
@@ -136,6 +168,8 @@ class _Connection(asyncio.Protocol):
         self._server = server
         self._session: Session | None = None
         self._transport: asyncio.Transport | None = None
+        self._unwritten = bytearray()
+        self._pause: asyncio.TimerHandle | None = None
         self.closed = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -144,12 +178,15 @@ class _Connection(asyncio.Protocol):
         if self._session is None:
             self._transport.abort()
         self._server.opened(self)
+        self.flush()
 
     def data_received(self, data: bytes) -> None:
         if self._session is not None:
             self._server.received(self._session, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
         if self._session is not None:
             self._server.core.disconnect(self._session)
         self._server.lost(self)
@@ -158,14 +195,65 @@ class _Connection(asyncio.Protocol):
     def flush(self) -> None:
         if self._session is None or self._transport is None or self._transport.is_closing():
             return
-        data = self._session.take_output()
-        if data:
-            self._transport.write(data)
-        if self._transport.get_write_buffer_size() > self._server.unread_bytes_max:
+        link = self._session.link
+        self._read(wanted=self._session.is_read)
+        if link.writes and link.end in (None, End.CLOSE):
+            self._write(self._session.take_output(), link)
+        if link.end is End.VANISH:
+            self._vanish()
+        elif link.end is End.RESET:
+            self.reset()
+        elif self._transport.get_write_buffer_size() + len(self._unwritten) > self._server.unread_bytes_max:
             self._server.dropped_clients += 1
             self._transport.abort()
-        elif self._session.state is SessionState.CLOSED:
+        elif self._session.state is SessionState.CLOSED and not self._unwritten:
             self._transport.close()
+
+    def _read(self, *, wanted: bool) -> None:
+        assert self._transport is not None
+        if wanted is not self._transport.is_reading():
+            if wanted:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+
+    def _write(self, data: bytes, link: Link) -> None:
+        """At once, or one segment now and each other one some time later: the kernel is not to join them again."""
+        assert self._transport is not None
+        if not link.segment_bytes and not self._unwritten:
+            if data:
+                self._transport.write(data)
+            return
+        self._unwritten += data
+        if self._unwritten and self._pause is None:
+            self._write_segment(link)
+
+    def _write_segment(self, link: Link) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._pause = None
+        length = link.segment_bytes or len(self._unwritten)
+        self._transport.write(bytes(self._unwritten[:length]))
+        del self._unwritten[:length]
+        if self._unwritten:
+            loop = asyncio.get_running_loop()
+            self._pause = loop.call_later(link.segment_pause_s, self._write_segment, link)
+        else:
+            self.flush()  # an end that waited for the last segment
+
+    def _vanish(self) -> None:
+        """The socket stays open; the gateway has forgotten its client, as one that was switched off."""
+        assert self._session is not None
+        self._read(wanted=False)
+        self._server.core.disconnect(self._session)
+        self._session = None
+
+    def reset(self) -> None:
+        """With no time to linger the kernel drops what is unsent and answers with RST."""
+        if self._transport is not None:
+            socket_ = self._transport.get_extra_info("socket")
+            socket_.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._transport.abort()
 
     def close(self) -> None:
         """Let what is written go out, unless the client has stopped reading."""

@@ -1,0 +1,174 @@
+"""Messages lost, late, doubled, out of order, changed, refused or invented."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar, Literal
+
+from tws_simulator.api.notices import NO_REQUEST
+from tws_simulator.api.session import Session, SessionState
+from tws_simulator.faults.actions.base import Action
+from tws_simulator.faults.actions.selecting import Changing, Selecting
+from tws_simulator.faults.event import Cause
+from tws_simulator.faults.filters import MessageFilter
+from tws_simulator.faults.stage import Stage
+from tws_simulator.faults.values import changed, lookup
+from tws_simulator.faults.wordings import wording
+from tws_simulator.wire.row import Message
+
+Direction = Literal["reply", "request"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Drop(Changing):
+    """Lose messages. A lost request was never read; a lost reply is one of which the gateway knows nothing."""
+
+    do: ClassVar[str] = "drop"
+    direction: Direction = "reply"
+
+    def change(self, stage: Stage, session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
+        return ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delay(Changing):
+    """Let messages pass ``seconds`` later; what is not selected overtakes them."""
+
+    do: ClassVar[str] = "delay"
+    direction: Direction = "reply"
+    seconds: float
+
+    def change(self, stage: Stage, session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
+        if self.direction == "request":
+            stage.after(self.seconds, partial(_serve, stage, session, message))
+        else:
+            stage.after(self.seconds, partial(stage.tell, session, message))
+        return ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Duplicate(Selecting):
+    """Tell replies ``times`` times."""
+
+    do: ClassVar[str] = "duplicate"
+    times: int = 2
+
+    def apply(self, stage: Stage, cause: Cause) -> None:
+        def change(session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
+            return (message,) * self.times
+
+        stage.reply_filters.append(MessageFilter(self.selection(stage, cause), self.until_ns(stage), change))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reorder(Selecting):
+    """Gather ``window`` replies and tell them in another order: from the last to the first, or as ``order`` says.
+
+    ``order`` lists positions, from 0. A window that does not fill is told after ``patience_s`` seconds.
+    """
+
+    do: ClassVar[str] = "reorder"
+    window: int = 2
+    order: tuple[int, ...] = ()
+    patience_s: float = 1.0
+
+    def apply(self, stage: Stage, cause: Cause) -> None:
+        def change(session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
+            memory.append(message)
+            if len(memory) == 1:
+                stage.after(self.patience_s, partial(_tell_all, stage, session, memory))
+            if len(memory) < self.window:
+                return ()
+            gathered = tuple(memory)
+            memory.clear()
+            return tuple(gathered[at] for at in self.order) if self.order else gathered[::-1]
+
+        stage.reply_filters.append(MessageFilter(self.selection(stage, cause), self.until_ns(stage), change))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Replace(Changing):
+    """Change values of messages: ``set`` by path, and numbers moved by ``add``."""
+
+    do: ClassVar[str] = "replace"
+    direction: Direction = "reply"
+    set: Mapping[str, Any] = field(default_factory=dict)
+    add: Mapping[str, float] = field(default_factory=dict)
+
+    def change(self, stage: Stage, session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
+        values = stage.fill_in(dict(self.set), Cause(session.peer, message))
+        return (changed(message, {path: lookup(values, path) for path in self.set}, self.add),)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refuse(Selecting):
+    """Answer requests with an error whose id is theirs; ``served`` ones are also done, ``closing`` ends the connection.
+
+    ``text`` is IB's wording of the code, unless given.
+    """
+
+    do: ClassVar[str] = "refuse"
+    code: int
+    text: str = ""
+    served: bool = False
+    closing: bool = False
+
+    def apply(self, stage: Stage, cause: Cause) -> None:
+        def change(session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
+            msg_id = message.get("reqId", message.get("orderId", NO_REQUEST))
+            stage.tell_error(session, msg_id, self.code, self.text or wording(self.code))
+            if self.closing:
+                session.enter(SessionState.CLOSED)
+            return (message,) if self.served else ()
+
+        stage.request_filters.append(MessageFilter(self.selection(stage, cause), self.until_ns(stage), change))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inject(Action):
+    """Tell a message that nobody asked for, ``times`` times: its ``name`` and ``values``.
+
+    Paths may be dotted; "$orderId" stands for that value of the message that caused it.
+    """
+
+    do: ClassVar[str] = "inject"
+    name: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    times: int = 1
+
+    def apply(self, stage: Stage, cause: Cause) -> None:
+        for session in self.sessions(stage, cause):
+            if session.state in (SessionState.RUNNING, SessionState.AWAITING_START):
+                for _ in range(self.times):
+                    stage.tell(session, Message(self.name, stage.fill_in(dict(self.values), cause)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tell(Action):
+    """Send an error or notice, ``times`` times; id -1, and the code's usual text, unless given."""
+
+    do: ClassVar[str] = "tell"
+    code: int
+    text: str = ""
+    id: int | str = NO_REQUEST
+    times: int = 1
+
+    def apply(self, stage: Stage, cause: Cause) -> None:
+        for session in self.sessions(stage, cause):
+            if session.state is SessionState.RUNNING:
+                for _ in range(self.times):
+                    values = stage.fill_in({"id": self.id, "text": self.text or wording(self.code)}, cause)
+                    stage.tell_error(session, values.get("id", NO_REQUEST), self.code, values.get("text", ""))
+
+
+def _serve(stage: Stage, session: Session, message: Message) -> None:
+    if session.state is not SessionState.CLOSED:
+        stage.core.serve(session, message)
+
+
+def _tell_all(stage: Stage, session: Session, memory: list[Message]) -> None:
+    for message in memory:
+        stage.tell(session, message)
+    memory.clear()

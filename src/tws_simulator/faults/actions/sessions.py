@@ -1,0 +1,160 @@
+"""Faults of the gateway's own connections: to the broker, to data farms, among logins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, Literal
+
+from tws_simulator.api.session import SessionState
+from tws_simulator.faults.actions.base import Action
+from tws_simulator.faults.actions.messages import Refuse
+from tws_simulator.faults.event import Cause
+from tws_simulator.faults.outage import Outage
+from tws_simulator.faults.stage import Stage
+from tws_simulator.faults.stops import DATA_KINDS, FARM_KINDS
+from tws_simulator.faults.wordings import wording
+
+_LINK, _DATA, _COMPETING = "link", "data", "competing"
+_DATA_REQUESTS = ("reqMktData", "reqMktDepth", "reqTickByTickData", "reqRealTimeBars")
+_FARM_CODES = {
+    ("market", "broken"): 2103,
+    ("market", "ok"): 2104,
+    ("market", "inactive"): 2108,
+    ("market", "connecting"): 2119,
+    ("history", "broken"): 2105,
+    ("history", "ok"): 2106,
+    ("history", "inactive"): 2107,
+    ("sec-def", "broken"): 2157,
+    ("sec-def", "ok"): 2158,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkLost(Action):
+    """The gateway loses its connection to the broker: 1100 (or 2110), and all market data stops.
+
+    Orders are ``queued`` and sent when the link is back (a gateway's default), ``lost``, or go on ``working``.
+    Fills happen all the same; clients hear of them only if ``fills_told``.
+    """
+
+    do: ClassVar[str] = "link_lost"
+    code: Literal[1100, 2110] = 1100
+    orders: Literal["queued", "lost", "working"] = "queued"
+    fills_told: bool = False
+
+    def apply(self, stage: Stage, cause: Cause) -> None:
+        _tell_all(stage, self.code)
+        stage.stops.add(_LINK, DATA_KINDS)
+        stage.lose_link(Outage(self.orders, fills_told=self.fills_told))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkBack(Action):
+    """The connection to the broker is back. Data ``kept``: 1102 and subscriptions go on; ``lost``: 1101, they are gone.
+
+    ``kept silently`` sends neither, as after 2110.
+    """
+
+    do: ClassVar[str] = "link_back"
+    data: Literal["kept", "lost", "kept silently"] = "kept"
+
+    def apply(self, stage: Stage, cause: Cause) -> None:
+        stage.stops.lift(_LINK)
+        if self.data == "lost":
+            for session in stage.gateway.running():
+                for key in [key for key in session.streams if key[0] in DATA_KINDS]:
+                    del session.streams[key]
+        if self.data != "kept silently":
+            _tell_all(stage, 1101 if self.data == "lost" else 1102)
+        stage.restore_link()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Farm(Action):
+    """The connection to a data farm changes: its notice, and the farm's data stops while it is broken or connecting.
+
+    ``kind`` is market (level 1, depth, ticks, 5 second bars), history or sec-def; ``name`` is another farm's name.
+    """
+
+    do: ClassVar[str] = "farm"
+    kind: Literal["market", "history", "sec-def"] = "market"
+    state: Literal["broken", "ok", "inactive", "connecting"]
+    name: str = ""
+
+    def apply(self, stage: Stage, cause: Cause) -> None:
+        code = _FARM_CODES.get((self.kind, self.state))
+        stop = f"farm {self.kind} {self.name}"
+        if self.state in ("broken", "connecting"):
+            stage.stops.add(stop, FARM_KINDS[self.kind])
+        else:
+            stage.stops.lift(stop)
+        if code is not None:
+            text = wording(code)
+            _tell_all(stage, code, f"{text[: text.rindex(_separator(text)) + 1]}{self.name}" if self.name else text)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StopData(Action):
+    """Market data stops without a word, for ``for_s`` seconds (0: until resume_data); of some ``kinds``, or of all."""
+
+    do: ClassVar[str] = "stop_data"
+    kinds: tuple[str, ...] = ()
+    for_s: float = 0.0
+
+    def apply(self, stage: Stage, cause: Cause) -> None:
+        stage.stops.add(_DATA, frozenset(self.kinds) or DATA_KINDS, self.client_id(cause))
+        if self.for_s:
+            stage.after(self.for_s, partial(stage.stops.lift, _DATA))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResumeData(Action):
+    """Market data that stop_data stopped goes on."""
+
+    do: ClassVar[str] = "resume_data"
+
+    def apply(self, stage: Stage, cause: Cause) -> None:
+        stage.stops.lift(_DATA)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompetingSession(Action):
+    """Somebody else logs in with the same user: 10197 for every data subscription and new request; data stops.
+
+    For ``for_s`` seconds (0: for good); then it goes on by itself.
+    """
+
+    do: ClassVar[str] = "competing_session"
+    for_s: float = 0.0
+
+    def apply(self, stage: Stage, cause: Cause) -> None:
+        stage.stops.add(_COMPETING, DATA_KINDS)
+        for session in stage.gateway.running():
+            for kind, req_id in session.streams:
+                if kind in DATA_KINDS:
+                    stage.tell_error(session, req_id, 10197, wording(10197))
+        Refuse(names=_DATA_REQUESTS, code=10197, for_s=self.for_s, everyone=True).apply(stage, cause)
+        if self.for_s:
+            stage.after(self.for_s, partial(stage.stops.lift, _COMPETING))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClaimVersion(Action):
+    """Name another server version in the handshake than was agreed; the gateway goes on in the agreed one."""
+
+    do: ClassVar[str] = "claim_version"
+    version: int
+
+    def apply(self, stage: Stage, cause: Cause) -> None:
+        stage.server_version = self.version
+
+
+def _tell_all(stage: Stage, code: int, text: str = "") -> None:
+    for session in stage.gateway.sessions:
+        if session.state is SessionState.RUNNING:
+            stage.tell_error(session, -1, code, text or wording(code))
+
+
+def _separator(text: str) -> str:
+    return ":" if ":" in text else "."

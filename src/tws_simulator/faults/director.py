@@ -1,0 +1,106 @@
+"""Runs a scenario: told what time it is and what happens, it lets the steps' actions act on the stage.
+
+    director = Director()
+    core = GatewayCore(options, start_ns, director.stage)
+    director.attach(core)
+    director.play(scenario)
+
+Nothing here reads a clock or a random number: equal requests at equal times meet equal faults.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from tws_simulator.api.core import GatewayCore
+from tws_simulator.faults.actions import Action
+from tws_simulator.faults.event import BY_ITSELF, Cause, Event
+from tws_simulator.faults.scenario import Scenario, Step
+from tws_simulator.faults.stage import SECOND_NS, Stage
+from tws_simulator.faults.triggers import After, Clock, On
+
+
+class OptionsDiffer(ValueError):
+    """The scenario needs another kind of gateway than runs."""
+
+
+@dataclass(slots=True)
+class _Watch:
+    step: Step
+    when: On
+    seen: int = 0
+    is_over: bool = False
+
+
+class Director:
+    """One scenario at a time; single actions at any time."""
+
+    def __init__(self) -> None:
+        self.stage = Stage()
+        self.scenario: Scenario | None = None
+        self.acted = 0
+        self._watches: list[_Watch] = []
+
+    def __repr__(self) -> str:
+        return f"<Director {self.scenario.name if self.scenario else 'idle'} acted {self.acted}>"
+
+    def attach(self, core: GatewayCore) -> None:
+        self.stage.attach(core)
+
+    def play(self, scenario: Scenario) -> None:
+        """From now on, instead of what was played before; OptionsDiffer for one that this gateway cannot play."""
+        options = self.stage.gateway.options
+        differing = [f"{key} = {value!r}" for key, value in scenario.options.items() if getattr(options, key) != value]
+        if differing:
+            raise OptionsDiffer(f"{scenario.name} needs a gateway started with {', '.join(differing)}")
+        self.stop()
+        self.scenario = scenario
+        for step in scenario.steps:
+            self._arrange(step)
+
+    def stop(self) -> None:
+        """No fault is left; what was lost stays lost."""
+        self.scenario = None
+        self._watches.clear()
+        self.stage.hear = None
+        self.stage.clear()
+
+    def do(self, action: Action, cause: Cause = BY_ITSELF) -> None:
+        self.acted += 1
+        action.apply(self.stage, cause)
+
+    def _arrange(self, step: Step) -> None:
+        match step.when:
+            case After(at_s=at_s, every_s=every_s, times=times):
+                for number in range(times):
+                    self.stage.after(at_s + number * every_s, partial(self.do, step.action))
+            case Clock() as clock:
+                self._at_clock(step, clock)
+            case On() as on:
+                self._watches.append(_Watch(step, on))
+                self.stage.hear = self._heard
+
+    def _at_clock(self, step: Step, clock: Clock) -> None:
+        def act() -> None:
+            if clock.daily:
+                self._at_clock(step, clock)
+            self.do(step.action)
+
+        now_ns = self.stage.now_ns
+        self.stage.after((clock.next_ns(now_ns) - now_ns) / SECOND_NS, act)
+
+    def _heard(self, event: Event) -> None:
+        for watch in self._watches:
+            if watch.is_over or not watch.when.fits(event):
+                continue
+            if event.kind == "bytes_written":
+                if event.total_bytes < watch.when.nth:
+                    continue
+            else:
+                watch.seen += 1
+                if watch.seen < watch.when.nth:
+                    continue
+            watch.is_over = not watch.when.every
+            cause = Cause(event.peer, event.message)
+            self.stage.after(watch.when.after_s, partial(self.do, watch.step.action, cause))
