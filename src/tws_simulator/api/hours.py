@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 from enum import Enum
+from functools import lru_cache
 
 from tws_simulator.world.calendar import Calendar, TradingDay, new_york_date, new_york_time
 from tws_simulator.world.listing import US_CENTRAL
@@ -23,7 +24,11 @@ class Session(Enum):
 
 def hours(calendar: Calendar, session: Session, time_zone: str, now_ns: int) -> str:
     """Of six calendar days from today on. A market that is always open is so for every kind of instrument."""
-    today = new_york_date(now_ns)
+    return _from(calendar, session, time_zone, new_york_date(now_ns))
+
+
+@lru_cache(maxsize=32)
+def _from(calendar: Calendar, session: Session, time_zone: str, today: date) -> str:
     days = [today + timedelta(days=ahead) for ahead in range(_DAYS)]
     return ";".join(_parts(calendar, session, time_zone, days))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Final
 
@@ -31,7 +31,8 @@ _SKEW: Final = 0.10  # of volatility, at one standard deviation below the forwar
 _CURVATURE: Final = 0.04
 _VOLATILITY_RANGE: Final = (0.01, 5.0)
 _PLACES: Final = 9
-_BISECTIONS: Final = 60
+_STEPS_MAX: Final = 60
+_MISS_MAX: Final = 1e-11
 _SPREAD_SHARE: Final = 0.008
 _SIZES_MAX: Final = 200
 
@@ -113,24 +114,41 @@ def evaluate(contract: Option, spot: float, volatility: float, now_ns: int) -> C
 def implied(contract: Option, spot: float, price: float, now_ns: int) -> Computation:
     """The sensitivities at the volatility that a price implies; nothing but the price when none does."""
     years, paid = years_left(contract, now_ns), dividend_yield(contract.symbol)
+    volatility = _volatility_of(contract, spot, price, years, paid)
+    if volatility is None:
+        return Computation(
+            implied_volatility=None,
+            price=price,
+            delta=None,
+            gamma=None,
+            vega=None,
+            theta=None,
+            pv_dividend=None,
+            under_price=spot,
+        )
+    return replace(evaluate(contract, spot, volatility, now_ns), price=price)
+
+
+def _volatility_of(contract: Option, spot: float, price: float, years: float, paid: float) -> float | None:
+    """Newton's steps, halving the bracket where a step would leave it."""
     low, high = _VOLATILITY_RANGE
 
-    def value(volatility: float) -> float:
-        return black_scholes(contract.right, spot, contract.strike, years, volatility, paid)
+    def miss(volatility: float) -> float:
+        return black_scholes(contract.right, spot, contract.strike, years, volatility, paid) - price
 
-    if not value(low) < price < value(high):
-        return Computation(
-            implied_volatility=None, price=price, delta=None, gamma=None, vega=None, theta=None, pv_dividend=None,
-            under_price=spot,
-        )  # fmt: skip
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if value(middle) < price else (low, middle)
-    found = evaluate(contract, spot, (low + high) / 2, now_ns)
-    return Computation(
-        implied_volatility=found.implied_volatility, price=price, delta=found.delta, gamma=found.gamma, vega=found.vega,
-        theta=found.theta, pv_dividend=found.pv_dividend, under_price=spot,
-    )  # fmt: skip
+    if not miss(low) < 0 < miss(high):
+        return None
+    tried = contract.underlying.volatility
+    for _ in range(_STEPS_MAX):
+        off = miss(tried)
+        if abs(off) < _MISS_MAX * spot or high - low < _MISS_MAX:
+            break
+        low, high = (low, tried) if off > 0 else (tried, high)
+        d1, _ = _moneyness(spot, contract.strike, years, tried, RATE - paid)
+        slope = spot * math.exp(-paid * years) * _density(d1) * math.sqrt(years)
+        step = tried - off / slope if slope > _MISS_MAX else low
+        tried = step if low < step < high else (low + high) / 2
+    return tried
 
 
 def model(contract: Option, spot: float, now_ns: int) -> Computation:

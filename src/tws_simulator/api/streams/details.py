@@ -9,7 +9,7 @@ from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message
 
 KIND = "contract details"
-ROWS_AT_ONCE = 400
+ROWS_AT_ONCE = 200
 
 
 class DetailsStream:
