@@ -192,6 +192,20 @@ def test_every_instrument_is_described_by_its_con_id(listing: Any) -> None:
         assert details["longName"] == listing.long_name
 
 
+@pytest.mark.parametrize("server_version", [151, 200, 226])
+def test_a_contract_for_difference_is_sent_to_its_share(server_version: int) -> None:
+    """One message, nothing else; the request id stays free for the share: as captured."""
+    client = ScriptedClient(gateway_core(server_version=server_version))
+    cfd = {"symbol": "IBM", "secType": "CFD", "exchange": "SMART", "currency": "USD"}
+    (told,) = client.ask("reqMktData", reqId=3, contract=cfd)
+    assert (told.name, told.values) == ("rerouteMktDataReq", {"reqId": 3, "conId": 8314, "exchange": "SMART"})
+    share = {"conId": told["conId"], "exchange": told["exchange"]}
+    assert "tickPrice" in names(client.ask("reqMktData", reqId=3, contract=share))
+    (told,) = client.ask("reqMktDepth", reqId=4, contract=cfd, numRows=5)
+    assert (told.name, told["conId"]) == ("rerouteMktDepthReq", 8314)
+    assert codes(client.ask("reqMktData", reqId=5, contract={**cfd, "symbol": "NOSUCH"})) == [(5, 200)]
+
+
 ANYTHING: dict[str, dict[str, Any]] = {
     "reqMktData": {"genericTickList": "100,101,104,106,165,233,236,456"},
     "reqMktDepth": {"numRows": 5, "isSmartDepth": True},

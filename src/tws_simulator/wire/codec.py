@@ -25,6 +25,7 @@ from tws_simulator.wire import (
     orders,
     profit,
     reference,
+    reroutes,
     session,
     tick_by_tick,
 )
@@ -52,6 +53,7 @@ _ROWS: tuple[Row, ...] = (
     *option_computations.MESSAGES,
     *contracts.MESSAGES,
     *reference.MESSAGES,
+    *reroutes.MESSAGES,
     *orders.MESSAGES,
     *executions.MESSAGES,
     *account.MESSAGES,

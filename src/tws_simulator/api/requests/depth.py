@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tws_simulator.api import data_limits, data_notices, notices
+from tws_simulator.api.requests.reroutes import is_rerouted
 from tws_simulator.api.requests.subscribing import end_of, instrument, is_entitled
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
@@ -14,6 +15,8 @@ _WITH_DEPTH = ("STK", "FUT", "CASH")
 
 
 def _req_mkt_depth(gateway: GatewayState, session: Session, request: Message) -> None:
+    if is_rerouted(session, request, "rerouteMktDepthReq"):
+        return
     req_id = request.get("reqId", notices.NO_REQUEST)
     listing = instrument(gateway, session, KIND, request)
     if listing is None or not _is_allowed(gateway, session, request, listing):

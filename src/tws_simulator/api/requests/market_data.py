@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tws_simulator.api import data_limits, data_notices, generic_ticks, notices
 from tws_simulator.api.requests.options import is_option, req_option_data
+from tws_simulator.api.requests.reroutes import is_rerouted
 from tws_simulator.api.requests.subscribing import end_of, instrument, is_entitled
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
@@ -37,6 +38,8 @@ def _req_market_data_type(gateway: GatewayState, session: Session, request: Mess
 def _req_mkt_data(gateway: GatewayState, session: Session, request: Message) -> None:
     if is_option(request.get("contract", {})):
         req_option_data(gateway, session, request)
+        return
+    if is_rerouted(session, request, "rerouteMktDataReq"):
         return
     req_id = request.get("reqId", notices.NO_REQUEST)
     listing = instrument(gateway, session, KIND, request)
