@@ -54,7 +54,10 @@ class Gateway:
         entitled: bool = True,
         clients_max: int = 32,
         lines_max: int = 100,
+        accounts: int = 1,
         account_interval_s: float = 180.0,
+        double_summaries: bool = False,
+        historical_pacing: bool = True,
         always_open: bool = True,
         not_entitled: Collection[str] = (),
         live_refusal_code: int = 10089,
@@ -80,7 +83,10 @@ class Gateway:
             entitled=entitled,
             clients_max=clients_max,
             lines_max=lines_max,
+            accounts=accounts,
             account_interval_s=account_interval_s,
+            double_summaries=double_summaries,
+            historical_pacing=historical_pacing,
             always_open=always_open,
             not_entitled=frozenset(not_entitled),
             live_refusal_code=live_refusal_code,
@@ -93,6 +99,7 @@ class Gateway:
             symbols=tuple(symbols),
         )
         self.host = host
+        self.clock = clock
         played = named(scenario) if isinstance(scenario, str) else scenario
         if played is not None:
             options = replace(options, **played.options)

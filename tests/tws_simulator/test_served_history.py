@@ -345,3 +345,33 @@ def test_equal_questions_have_equal_answers_at_every_server_version() -> None:
     """Text and protobuf carry the same bars."""
     answers = [_bars(_ask(_client(newest=version), formatDate=2, **FRIDAY)) for version in (151, 176, 200, 208, 226)]
     assert all(answer == answers[0] for answer in answers)
+
+
+def test_currencies_have_quotes_and_indexes_no_volume() -> None:
+    """162 for trades of a pair of currencies; an index is told with a volume of 0."""
+    client = _client()
+    euro = {"symbol": "EUR", "secType": "CASH", "currency": "USD", "exchange": "IDEALPRO"}
+    assert codes(_ask(client, contract=euro, **FRIDAY)) == [(1, 162)]
+    midpoints = _bars(_ask(client, contract=euro, whatToShow="MIDPOINT", **FRIDAY))
+    assert len(midpoints) == 13
+    assert len({bar["close"] for bar in midpoints}) > 8
+    index = {"symbol": "SPX", "secType": "IND", "currency": "USD", "exchange": "CBOE"}
+    bars = _bars(_ask(client, contract=index, **FRIDAY))
+    assert {(bar["volume"], bar["WAP"], bar["barCount"]) for bar in bars} == {(Decimal(0), Decimal(0), 0)}
+
+
+def test_options_have_no_history() -> None:
+    """162 for one that exists."""
+    option = {
+        "symbol": "SPY",
+        "secType": "OPT",
+        "currency": "USD",
+        "exchange": "SMART",
+        "lastTradeDateOrContractMonth": "20261218",
+        "strike": 640.0,
+        "right": "C",
+        "tradingClass": "SPY",
+    }
+    told = _ask(_client(), contract=option)
+    assert codes(told) == [(1, 162)]
+    assert "HMDS query returned no data: SPY@SMART Trades" in _text(told)

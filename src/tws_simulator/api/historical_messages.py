@@ -15,22 +15,27 @@ from tws_simulator.world.tape import Bar
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BarFormat:
-    """How one request wants its times. Bars of days and longer have a date, whatever the format."""
+    """How one request wants its times, and whether its bars have a volume: those of an index have none, told as 0.
+
+    Bars of days and longer have a date, whatever the format.
+    """
 
     size: BarSize
     as_seconds: bool
     server_version: int
+    has_volume: bool = True
 
     def bar(self, bar: Bar) -> Values:
+        traded = self.has_volume or bar.volume < 0
         return {
             "date": self._time(bar.ts_ns),
             "open": bar.open,
             "high": bar.high,
             "low": bar.low,
             "close": bar.close,
-            "volume": Decimal(bar.volume),
-            "WAP": Decimal(repr(round(float(bar.wap), 3))),
-            "barCount": bar.count,
+            "volume": Decimal(bar.volume if traded else 0),
+            "WAP": Decimal(repr(round(float(bar.wap), 3))) if traded else Decimal(0),
+            "barCount": bar.count if traded else 0,
         }
 
     def update(self, req_id: int, bar: Bar) -> Message:

@@ -50,9 +50,9 @@ TICKS_COUNT = "Number of historical ticks must be between 1 and 1000"
 BAD_PERIOD = "Invalid time period for a histogram: {}"
 
 
-def no_data(listing: Listing, exchange: str, what: str) -> Notice:
+def no_data(symbol: str, exchange: str, what: str) -> Notice:
     shown = what.capitalize() if what != "BID_ASK" else "Bid_Ask"
-    return 162, f"{_SERVICE}HMDS query returned no data: {listing.symbol}@{exchange or 'SMART'} {shown}"
+    return 162, f"{_SERVICE}HMDS query returned no data: {symbol}@{exchange or 'SMART'} {shown}"
 
 
 def no_permissions(listing: Listing) -> Notice:

@@ -43,6 +43,7 @@ _STEPS_S: Final = (1800, 300, 60, 5, 1)
 _SHARES_PER_TRADE: Final = 150  # as in captured hourly bars of AAPL
 _EXTENDED_SHARE: Final = 0.02  # of a day's volume, before the open and after the close each
 _PRICE_MIN: Final = 100  # ticks
+_UNITS_WITHOUT_VOLUME: Final = 5_000_000  # traded in a day of currencies and indexes, so that their prices move
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ class _Track:
         self._end_ns = end_ns
         self._calendar = Calendar(always_open=False)
         self._opening = round(opening_usd * self.ticks_per_usd)
-        self._average_volume = listing.average_volume
+        self._average_volume = listing.average_volume or _UNITS_WITHOUT_VOLUME
         self._common = listing.beta * MARKET_VOLATILITY / math.sqrt(TRADING_DAYS)
         rest = max(listing.volatility**2 - (listing.beta * MARKET_VOLATILITY) ** 2, 0.0004)
         self._own = math.sqrt(rest / TRADING_DAYS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tws_simulator.api import historical_notices, notices
-from tws_simulator.api.contracts import resolve
+from tws_simulator.api.contracts import resolve_any
 from tws_simulator.api.historical_messages import BarFormat
 from tws_simulator.api.historical_pacing import OPEN_MAX, SMALL_BAR_S_MAX
 from tws_simulator.api.historical_terms import SCHEDULE, VOLATILITIES, Asked, read
@@ -36,9 +36,8 @@ def _req_historical_data(gateway: GatewayState, session: Session, request: Messa
     if not isinstance(asked, Asked):
         session.send_error(req_id, asked)
         return
-    listing = resolve(request.get("contract", {}))
-    if not isinstance(listing, Listing):
-        session.send_error(req_id, listing)
+    listing = past_of(gateway, session, request)
+    if listing is None:
         return
     refusal = _refusal(gateway, session, request, asked, listing)
     if refusal is not None:
@@ -47,6 +46,20 @@ def _req_historical_data(gateway: GatewayState, session: Session, request: Messa
         _send_schedule(gateway, session, req_id, asked, listing)
     else:
         _send_bars(gateway, session, request, asked, listing)
+
+
+def past_of(gateway: GatewayState, session: Session, request: Message) -> Listing | None:
+    """The listing asked for; None when the request was refused. Options have no history here."""
+    req_id, contract = request.get("reqId", notices.NO_REQUEST), request.get("contract", {})
+    found = resolve_any(contract, new_york_date(gateway.now_ns))
+    if isinstance(found, tuple):
+        session.send_error(req_id, found)
+        return None
+    if isinstance(found, Listing) and found.con_id in gateway.world.history:
+        return found
+    what = request.get("whatToShow", "TRADES")
+    session.send_error(req_id, historical_notices.no_data(found.symbol, contract.get("exchange", ""), what))
+    return None
 
 
 def _refusal(
@@ -59,8 +72,8 @@ def _refusal(
         return historical_notices.TOO_MANY_OPEN
     if not _is_in_pace(gateway, session, request, asked, listing):
         return historical_notices.PACING_VIOLATION
-    if listing.con_id not in gateway.world.history:
-        return historical_notices.no_data(listing, exchange, asked.what)
+    if asked.kind is Kind.TRADES and listing.sec_type == "CASH":
+        return historical_notices.no_data(listing.symbol, exchange, asked.what)  # currencies have quotes only
     if asked.what != SCHEDULE and not is_entitled(gateway, listing) and asked.end_ns > gateway.now_ns - DELAY_NS:
         return historical_notices.no_permissions(listing) if asked.kept else historical_notices.NOT_UP_TO_THE_SECOND
     return None
@@ -85,10 +98,15 @@ def _send_bars(gateway: GatewayState, session: Session, request: Message, asked:
     bars = _bars(gateway, asked, listing)
     if bars is None or not (bars or asked.kept):
         exchange = request.get("contract", {}).get("exchange", "")
-        no_data = historical_notices.no_data(listing, exchange, asked.what)
+        no_data = historical_notices.no_data(listing.symbol, exchange, asked.what)
         session.send_error(req_id, historical_notices.TOO_LONG if bars is None else no_data)
         return
-    bar_format = BarFormat(size=asked.size, as_seconds=asked.as_seconds, server_version=version)
+    bar_format = BarFormat(
+        size=asked.size,
+        as_seconds=asked.as_seconds,
+        server_version=version,
+        has_volume=listing.sec_type != "IND",
+    )
     ends = {
         "startDateStr": gateway_time(asked.duration.before(asked.end_ns), version),
         "endDateStr": gateway_time(asked.end_ns, version),
@@ -137,7 +155,7 @@ def _send_schedule(gateway: GatewayState, session: Session, req_id: int, asked: 
     sessions = [(f"{day.day:%Y%m%d}", *window(day, asked.regular_only)) for day in days]
     sessions = [each for each in sessions if each[1] < asked.end_ns]
     if not sessions:
-        session.send_error(req_id, historical_notices.no_data(listing, "", asked.what))
+        session.send_error(req_id, historical_notices.no_data(listing.symbol, "", asked.what))
         return
     session.send(
         message(

@@ -10,9 +10,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tws_simulator.api import historical_notices, notices
-from tws_simulator.api.contracts import resolve
 from tws_simulator.api.historical_terms import KINDS, VOLATILITIES, read_duration
-from tws_simulator.api.requests.history import DELAY_NS
+from tws_simulator.api.requests.history import DELAY_NS, past_of
 from tws_simulator.api.requests.subscribing import is_entitled
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
@@ -34,7 +33,7 @@ _FINE_DAYS_MAX: Final = 14
 
 def _req_head_time_stamp(gateway: GatewayState, session: Session, request: Message) -> None:
     """In UTC; quotes were kept later than trades."""
-    req_id, listing = request.get("reqId", notices.NO_REQUEST), _listing(gateway, session, request)
+    req_id, listing = request.get("reqId", notices.NO_REQUEST), past_of(gateway, session, request)
     if listing is None:
         return
     what = request.get("whatToShow", "").upper()
@@ -54,7 +53,7 @@ def _req_head_time_stamp(gateway: GatewayState, session: Session, request: Messa
 def _req_historical_ticks(gateway: GatewayState, session: Session, request: Message) -> None:
     """From a start on, or up to an end: whole seconds, so there may be some more than asked for."""
     req_id = request.get("reqId", notices.NO_REQUEST)
-    listing = _listing(gateway, session, request)
+    listing = past_of(gateway, session, request)
     if listing is None:
         return
     start, end = request.get("startDateTime", ""), request.get("endDateTime", "")
@@ -175,7 +174,7 @@ def _taken(seconds: Iterable[list[Values]], request: Message, newest_first: bool
 def _req_histogram_data(gateway: GatewayState, session: Session, request: Message) -> None:
     """Shares by price, each bar's at its average price."""
     req_id = request.get("reqId", notices.NO_REQUEST)
-    listing = _listing(gateway, session, request)
+    listing = past_of(gateway, session, request)
     if listing is None:
         return
     period = request.get("timePeriod", "")
@@ -200,20 +199,6 @@ def _req_histogram_data(gateway: GatewayState, session: Session, request: Messag
             shares[round(bar.wap * per_usd)] += bar.volume
     rows = [{"price": ticks / per_usd, "size": Decimal(size)} for ticks, size in sorted(shares.items())]
     session.send(message("histogramData", reqId=req_id, histogramDataEntries=rows))
-
-
-def _listing(gateway: GatewayState, session: Session, request: Message) -> Listing | None:
-    """None when the request was refused."""
-    req_id, contract = request.get("reqId", notices.NO_REQUEST), request.get("contract", {})
-    found = resolve(contract)
-    if not isinstance(found, Listing):
-        session.send_error(req_id, found)
-        return None
-    if found.con_id not in gateway.world.history:
-        what = request.get("whatToShow", "TRADES")
-        session.send_error(req_id, historical_notices.no_data(found, contract.get("exchange", ""), what))
-        return None
-    return found
 
 
 def _answered_already(gateway: GatewayState, session: Session, request: Message) -> None:

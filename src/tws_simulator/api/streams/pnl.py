@@ -33,9 +33,9 @@ class PnlStream:
             yield from self.changes(moment.now_ns)
 
     def changes(self, now_ns: int) -> Iterator[Message]:
+        self._due_ns = now_ns + _INTERVAL_NS
         row = self._row()
         if row is not None and row != self._told:
-            self._due_ns = now_ns + _INTERVAL_NS
             self._told = row
             yield row
 
