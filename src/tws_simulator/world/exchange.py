@@ -188,8 +188,8 @@ class Exchange:
 
     def executions(self, wanted: ExecutionFilter | None = None) -> list[Execution]:
         """Today's fills, oldest first; the gateway knows no other day. Reports are in the ledgers' ``commissions``."""
-        today = self._register.executions
-        return list(today) if wanted is None else [execution for execution in today if _matches(execution, wanted)]
+        today = self._register.executions()
+        return today if wanted is None else [execution for execution in today if _matches(execution, wanted)]
 
     def next_order_id(self, client_id: int) -> int:
         """One above the highest id this client used, in this or an earlier connection."""

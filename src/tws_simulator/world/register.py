@@ -58,7 +58,7 @@ class Register:
         self.orders: dict[tuple[int, int], WorkingOrder] = {}
         self.live: dict[tuple[int, int], WorkingOrder] = {}
         self.by_perm_id: dict[int, WorkingOrder] = {}
-        self.executions: list[Execution] = []
+        self._yesterdays = {account: len(ledger.executions) for account, ledger in ledgers.items()}
         self._ids: dict[int, Ids] = {}
         self._serials = _Serials(seed, start_ns)
         self._out: list[OrderEvent] = []
@@ -96,7 +96,16 @@ class Register:
         """Forget what is finished."""
         self.orders = dict(self.live)
         self.by_perm_id = {order.perm_id: order for order in self.live.values()}
-        self.executions.clear()
+        self._yesterdays = {account: len(ledger.executions) for account, ledger in self.ledgers.items()}
+
+    def executions(self) -> list[Execution]:
+        """Today's of all accounts, oldest first."""
+        today = [
+            execution
+            for account, ledger in self.ledgers.items()
+            for execution in ledger.executions[self._yesterdays[account] :]
+        ]
+        return sorted(today, key=lambda execution: execution.ts_ns)
 
     def record(self, ticket: OrderTicket, kind: PlacementKind) -> None:
         self.ledger(ticket).record(
@@ -176,7 +185,6 @@ class Register:
             order.move(OrderStatus.FILLED)
             self._finish(order, f"Filled Size: {order.filled}")
         report = self.ledger(order).apply(execution, cost_usd)
-        self.executions.append(execution)
         self._out.append(Executed(client_id=order.owner, ts_ns=self.now_ns, execution=execution))
         self.pair(order)
         order.commission_usd = (order.commission_usd or ZERO) + cost_usd
