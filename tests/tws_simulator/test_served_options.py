@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -193,3 +194,24 @@ def test_an_always_open_market_quotes_options_on_a_sunday() -> None:
     """The default world never closes."""
     assert new_york_ns(datetime(2026, 11, 22, 11, 30)) == START_NS
     assert _prices(ScriptedClient(gateway_core()).ask("reqMktData", reqId=1, contract=CALL))[1] > 0
+
+
+def test_a_closed_exchange_has_no_bid_and_no_ask_unless_frozen() -> None:
+    """On a Sunday; what it was worth at the last prices is told all the same."""
+    client = ScriptedClient(gateway_core(always_open=False))
+    told = client.ask("reqMktData", reqId=1, contract=CALL)
+    assert (_prices(told)[1], _prices(told)[2]) == (-1.0, -1.0)
+    assert set(_computations(told)) == {LAST, MODEL}
+    client.ask("reqMarketDataType", marketDataType=2)
+    frozen = client.ask("reqMktData", reqId=2, contract=CALL)
+    assert of(frozen, "marketDataType")[0]["marketDataType"] == 2
+    assert 0 < _prices(frozen)[1] < _prices(frozen)[2]
+
+
+def test_a_currency_line_has_no_venues_to_ask_for() -> None:
+    """Its parameters are the captured ones: a price increment and nothing else."""
+    euro = {"symbol": "EUR", "secType": "CASH", "currency": "USD", "exchange": "IDEALPRO"}
+    for server_version in (200, 226):
+        told = ScriptedClient(gateway_core(server_version=server_version)).ask("reqMktData", reqId=1, contract=euro)
+        (parameters,) = of(told, "tickReqParams")
+        assert parameters.values == {"reqId": 1, "minTick": Decimal("0.00001"), "snapshotPermissions": 0}
