@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice, takewhile
 from typing import Final
 
 from tws_simulator.api import historical_notices, notices
@@ -13,7 +15,7 @@ from tws_simulator.api.wire_times import earlier, months_before, read_time
 from tws_simulator.wire.row import Message
 from tws_simulator.world.calendar import SECOND_NS, new_york_date
 from tws_simulator.world.historical_bars import Kind
-from tws_simulator.world.history import BarSize, History, Step
+from tws_simulator.world.history import BarSize, DayHours, History, Step
 
 SCHEDULE: Final = "SCHEDULE"
 ADJUSTED: Final = "ADJUSTED_LAST"
@@ -60,29 +62,31 @@ class Duration:
 
     def first_ns(self, history: History, con_id: int, end_ns: int, *, regular_only: bool) -> int:
         """From when on there are bars: whole trading days, or so many seconds of trading."""
-        oldest_ns = history.first_day(con_id).pre_open_ns
         days = history.days_back(con_id, end_ns, regular_only=regular_only)
-        if self.unit == "S":
-            left_ns = self.count * SECOND_NS
-            for hours in days:
-                for start_ns, until_ns in reversed(hours.windows):
-                    length_ns = max(min(until_ns, end_ns) - start_ns, 0)
-                    if length_ns >= left_ns:
-                        return min(until_ns, end_ns) - left_ns
-                    left_ns -= length_ns
-            return oldest_ns
-        if self.unit == "D":
-            for number, hours in enumerate(days, 1):
-                if number == self.count:
-                    return hours.start_ns
-            return oldest_ns
+        found = {"S": self._first_second, "D": self._first_of_days}.get(self.unit, self._first_since)(days, end_ns)
+        return history.first_day(con_id).pre_open_ns if found is None else found
+
+    def _first_second(self, days: Iterator[DayHours], end_ns: int) -> int | None:
+        left_ns = self.count * SECOND_NS
+        for hours in days:
+            for start_ns, until_ns in reversed(hours.windows):
+                length_ns = max(min(until_ns, end_ns) - start_ns, 0)
+                if length_ns >= left_ns:
+                    return min(until_ns, end_ns) - left_ns
+                left_ns -= length_ns
+        return None
+
+    def _first_of_days(self, days: Iterator[DayHours], end_ns: int) -> int | None:
+        hours = next(islice(days, self.count - 1, None), None)
+        return None if hours is None else hours.start_ns
+
+    def _first_since(self, days: Iterator[DayHours], end_ns: int) -> int | None:
+        """The first trading day after the same date that many weeks, months or years before."""
         end_day = new_york_date(end_ns)
         months = self.count * {"W": 0, "M": 1, "Y": 12}[self.unit]
         border = months_before(end_day, months) if months else end_day - timedelta(days=7 * self.count)
         first_ns = end_ns
-        for hours in days:
-            if hours.day <= border:
-                break
+        for hours in takewhile(lambda hours: hours.day > border, days):
             first_ns = hours.start_ns
         return first_ns
 
@@ -94,7 +98,6 @@ class Asked:
     what: str
     kind: Kind | None
     size: BarSize
-    size_text: str
     duration: Duration
     end_ns: int
     ends_now: bool
@@ -105,8 +108,7 @@ class Asked:
 
 def read(request: Message, now_ns: int) -> Asked | Notice:
     what = request.get("whatToShow", "").upper()
-    size_text = request.get("barSizeSetting", "").strip()
-    size = _BAR_SIZES.get(size_text)
+    size = _BAR_SIZES.get(request.get("barSizeSetting", "").strip())
     duration = read_duration(request.get("duration", ""))
     end_text = request.get("endDateTime", "")
     end_ns = now_ns if not end_text else read_time(end_text, now_ns)
@@ -124,7 +126,6 @@ def read(request: Message, now_ns: int) -> Asked | Notice:
         what=what,
         kind=KINDS.get(what),
         size=size,
-        size_text=size_text,
         duration=duration,
         end_ns=end_ns,
         ends_now=not end_text,

@@ -6,7 +6,7 @@ import calendar
 import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from tws_simulator.world.calendar import SECOND_NS, new_york_ns, new_york_time
 from tws_simulator.world.universe import US_EASTERN
@@ -17,24 +17,31 @@ _WORLD: Final = frozenset({"UTC", "GMT", "Etc/UTC", "Z"})
 _WITH_DASH: Final = re.compile(r"(\d{8})-(\d{2}:\d{2}:\d{2})\Z")
 _WITH_SPACE: Final = re.compile(r"(?:(\d{8}) +)?(\d{1,2}:\d{2}(?::\d{2})?)(?: +([A-Za-z][\w/+-]*))?\Z")
 _EPOCH: Final = datetime(1970, 1, 1)
+_YEARS: Final = range(1970, 2101)
 
 
 def read_time(text: str, now_ns: int) -> int | None:
     """ "20260824 16:00:00 US/Eastern", "20260824-20:00:00" (UTC), "16:00:00"; None for anything else.
 
-    Without a date today is meant, without a zone the gateway's own, which is New York.
+    Without a date today is meant, without a zone the gateway's own, which is New York. Zones other than New York's and
+    UTC are looked up in the machine's database. Years are those in which there can be data.
     """
     try:
-        if match := _WITH_DASH.match(text.strip()):
-            return _utc_ns(datetime.strptime("".join(match.groups()), "%Y%m%d%H:%M:%S"))
-        if match := _WITH_SPACE.match(text.strip()):
-            day, clock, zone = match.groups()
-            clock = clock if clock.count(":") == 2 else f"{clock}:00"
-            wall = datetime.strptime(f"{day or f'{new_york_time(now_ns):%Y%m%d}'} {clock}", "%Y%m%d %H:%M:%S")
-            return _in_zone(wall, zone or "")
-    except (ValueError, OverflowError, ZoneInfoNotFoundError):
+        found = _read(text.strip(), now_ns)
+    except (ValueError, OverflowError, OSError):
         return None
-    return None
+    return found
+
+
+def _read(text: str, now_ns: int) -> int | None:
+    if match := _WITH_DASH.match(text):
+        wall, zone = datetime.strptime("".join(match.groups()), "%Y%m%d%H:%M:%S"), "UTC"
+    elif match := _WITH_SPACE.match(text):
+        day, clock, zone = match[1] or f"{new_york_time(now_ns):%Y%m%d}", match[2], match[3] or ""
+        wall = datetime.strptime(f"{day} {clock}" if clock.count(":") == 2 else f"{day} {clock}:00", "%Y%m%d %H:%M:%S")
+    else:
+        return None
+    return _in_zone(wall, zone) if wall.year in _YEARS else None
 
 
 def _in_zone(wall: datetime, zone: str) -> int:
@@ -42,7 +49,11 @@ def _in_zone(wall: datetime, zone: str) -> int:
         return new_york_ns(wall)
     if zone in _WORLD:
         return _utc_ns(wall)
-    return _utc_ns(wall.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None))
+    try:
+        known = ZoneInfo(zone)
+    except KeyError:
+        raise ValueError(f"no zone {zone}") from None
+    return _utc_ns(wall.replace(tzinfo=known).astimezone(UTC).replace(tzinfo=None))
 
 
 def _utc_ns(utc: datetime) -> int:

@@ -2,15 +2,17 @@
 
 Where both meet, at the full second before the start, the past has the price at which the live market began; from there
 on history says exactly what was printed. Bars of trades of the past are parted from days (see `past`); bars of quotes
-follow the trades at the listing's usual spread. Live bars of quotes come from the quotes the tape still keeps.
+follow the trades at the listing's usual spread. Live bars of quotes come from the quotes the tape still keeps. What the
+tape no longer keeps, after days of running, is told as time without trades.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import Enum
+from itertools import chain
 from typing import Final, TypeVar
 
 from tws_simulator.world.calendar import SECOND_NS, Calendar, TradingDay, new_york_date, new_york_ns
@@ -18,9 +20,11 @@ from tws_simulator.world.historical_bars import Kind, added, flat, of_past, of_q
 from tws_simulator.world.historical_ticks import printed, quoted
 from tws_simulator.world.market import QuoteChanged, Traded
 from tws_simulator.world.past import Past
+from tws_simulator.world.spans import Span
 from tws_simulator.world.tape import BAR_NS, Bar, Tape
 from tws_simulator.world.universe import Listing
 
+_MINUTE_NS: Final = 60 * SECOND_NS
 _EXCHANGE: Final = Calendar(always_open=False)
 Window = tuple[int, int]
 Event = TypeVar("Event", Traded, QuoteChanged)
@@ -139,34 +143,63 @@ class History:
     def trades(
         self, listing: Listing, since_ns: int, until_ns: int, *, regular_only: bool, newest_first: bool = False
     ) -> Iterator[list[Traded]]:
-        """The trades second by second, each second's in order of time."""
-        con_id, border_ns = listing.con_id, self._past.end_ns
-        old = self._past.seconds(
-            con_id, since_ns, min(until_ns, border_ns), regular_only=regular_only, newest_first=newest_first
+        """The trades second by second, each second's in order of time; drawn as they are taken."""
+        return self._seconds(
+            listing.con_id,
+            (since_ns, until_ns),
+            self._tape.trades,
+            lambda second: printed(second, listing),
+            regular_only=regular_only,
+            newest_first=newest_first,
         )
-        told = self._tape.trades(con_id, max(since_ns, border_ns), until_ns)
-        live = _by_second([trade for trade in told if self._counts(trade.ts_ns, regular_only)])
-        if newest_first:
-            yield from reversed(live)
-        yield from (printed(second, listing) for second in old)
-        if not newest_first:
-            yield from live
 
     def quotes(
         self, listing: Listing, since_ns: int, until_ns: int, *, regular_only: bool, newest_first: bool = False
     ) -> Iterator[list[QuoteChanged]]:
         """The quotes second by second; those of the past stand around its trades."""
-        con_id, border_ns = listing.con_id, self._past.end_ns
-        old = self._past.seconds(
+        return self._seconds(
+            listing.con_id,
+            (since_ns, until_ns),
+            self._tape.quotes,
+            lambda second: quoted(printed(second, listing), listing),
+            regular_only=regular_only,
+            newest_first=newest_first,
+        )
+
+    def _seconds(
+        self,
+        con_id: int,
+        asked: Window,
+        told: Callable[[int, int, int], list[Event]],
+        made_up: Callable[[Span], list[Event]],
+        *,
+        regular_only: bool,
+        newest_first: bool,
+    ) -> Iterator[list[Event]]:
+        since_ns, until_ns = asked
+        border_ns = self._past.end_ns
+        past = self._past.seconds(
             con_id, since_ns, min(until_ns, border_ns), regular_only=regular_only, newest_first=newest_first
         )
-        told = self._tape.quotes(con_id, max(since_ns, border_ns), until_ns)
-        live = _by_second([quote for quote in told if self._counts(quote.ts_ns, regular_only)])
-        if newest_first:
-            yield from reversed(live)
-        yield from (quoted(printed(second, listing), listing) for second in old)
-        if not newest_first:
-            yield from live
+        old = (made_up(second) for second in past)
+        live = self._live_seconds(con_id, (max(since_ns, border_ns), until_ns), told, regular_only, newest_first)
+        return chain(live, old) if newest_first else chain(old, live)
+
+    def _live_seconds(
+        self,
+        con_id: int,
+        asked: Window,
+        told: Callable[[int, int, int], list[Event]],
+        regular_only: bool,
+        newest_first: bool,
+    ) -> Iterator[list[Event]]:
+        """Minute by minute, because who asks for a thousand ticks does not want the whole tape."""
+        minutes = range(asked[0] // _MINUTE_NS, -(-asked[1] // _MINUTE_NS))
+        for minute in reversed(minutes) if newest_first else minutes:
+            start_ns = minute * _MINUTE_NS
+            events = told(con_id, max(start_ns, asked[0]), min(start_ns + _MINUTE_NS, asked[1]))
+            seconds = _by_second([event for event in events if self._counts(event.ts_ns, regular_only)])
+            yield from reversed(seconds) if newest_first else seconds
 
     def _counts(self, ts_ns: int, regular_only: bool) -> bool:
         hours = self._calendar.day(new_york_date(ts_ns))

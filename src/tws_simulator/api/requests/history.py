@@ -149,11 +149,11 @@ def _bars(gateway: GatewayState, asked: Asked, listing: Listing) -> list[Bar] | 
 
 def _send_schedule(gateway: GatewayState, session: Session, req_id: int, asked: Asked, listing: Listing) -> None:
     """Oldest first, in the exchange's time; whole sessions are listed, also one that is not over."""
-    history, con_id = gateway.world.history, listing.con_id
-    since_ns = asked.duration.first_ns(history, con_id, asked.end_ns, regular_only=asked.regular_only)
-    days = history.exchange_days(con_id, new_york_date(since_ns), new_york_date(asked.end_ns))
+    history, con_id, end_ns = gateway.world.history, listing.con_id, min(asked.end_ns, gateway.now_ns)
+    since_ns = asked.duration.first_ns(history, con_id, end_ns, regular_only=asked.regular_only)
+    days = history.exchange_days(con_id, new_york_date(since_ns), new_york_date(end_ns))
     sessions = [(f"{day.day:%Y%m%d}", *window(day, asked.regular_only)) for day in days]
-    sessions = [each for each in sessions if each[1] < asked.end_ns]
+    sessions = [each for each in sessions if each[1] < end_ns]
     if not sessions:
         session.send_error(req_id, historical_notices.no_data(listing.symbol, "", asked.what))
         return

@@ -20,15 +20,15 @@ from tws_simulator.wire.row import Message, message
 from tws_simulator.wire.text import Values
 from tws_simulator.world.calendar import SECOND_NS
 from tws_simulator.world.historical_bars import Kind
+from tws_simulator.world.history import BarSize, Step
 from tws_simulator.world.market import QuoteChanged, Traded
 from tws_simulator.world.past import FIRST_DAY
 from tws_simulator.world.universe import Listing
 
 TICKS_MAX: Final = 1000
 _PERIOD: Final = re.compile(r"([1-9][0-9]{0,5}) ?(s|d|w|m|y)[a-z]*\Z", re.IGNORECASE)
-_BAR_S: Final = 60
-_FINE_DAYS_MAX: Final = 14
-"""Histograms of longer periods are made of half hours instead of minutes."""
+_MINUTES_DAYS_MAX: Final = 14
+_HALF_HOURS_DAYS_MAX: Final = 366
 
 
 def _req_head_time_stamp(gateway: GatewayState, session: Session, request: Message) -> None:
@@ -188,9 +188,13 @@ def _req_histogram_data(gateway: GatewayState, session: Session, request: Messag
         return
     history, regular_only = gateway.world.history, request.get("useRTH", False)
     since_ns = duration.first_ns(history, listing.con_id, gateway.now_ns, regular_only=regular_only)
-    is_long = gateway.now_ns - since_ns > _FINE_DAYS_MAX * 86_400 * SECOND_NS
     bars = history.bars(
-        listing, Kind.TRADES, 1800 if is_long else _BAR_S, since_ns, gateway.now_ns + 1, regular_only=regular_only
+        listing,
+        Kind.TRADES,
+        _histogram_bar(gateway.now_ns - since_ns),
+        since_ns,
+        gateway.now_ns + 1,
+        regular_only=regular_only,
     )
     per_usd = round(1 / float(listing.min_tick))
     shares: Counter[int] = Counter()
@@ -199,6 +203,14 @@ def _req_histogram_data(gateway: GatewayState, session: Session, request: Messag
             shares[round(bar.wap * per_usd)] += bar.volume
     rows = [{"price": ticks / per_usd, "size": Decimal(size)} for ticks, size in sorted(shares.items())]
     session.send(message("histogramData", reqId=req_id, histogramDataEntries=rows))
+
+
+def _histogram_bar(length_ns: int) -> BarSize:
+    """Of days beyond a year, of half hours beyond two weeks, else of minutes: some thousand bars at most."""
+    days = length_ns // (86_400 * SECOND_NS)
+    if days > _HALF_HOURS_DAYS_MAX:
+        return Step.DAY
+    return 1800 if days > _MINUTES_DAYS_MAX else 60
 
 
 def _answered_already(gateway: GatewayState, session: Session, request: Message) -> None:
