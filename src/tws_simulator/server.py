@@ -126,8 +126,8 @@ class Server:
                 if self._door.is_open and self._listener is None:
                     self._listener = await self._listen()
                 elif not self._door.is_open and self._listener is not None:
-                    listener, self._listener = self._listener, None
-                    await _stop_accepting(listener)
+                    await _stop_accepting(self._listener)
+                    self._listener = None
             except OSError as fault:  # somebody else took the port meanwhile
                 self.failure = self.failure or fault
 
@@ -143,10 +143,14 @@ class Server:
             self.failure = self.failure or fault
             raise
         finally:
-            for connection in list(self._connections):
-                connection.flush()
-            if self._door.is_open is (self._listener is None):
-                self._door_moved.set()
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Write what is waiting, and obey the door: after anything that changed what the core has to say."""
+        for connection in list(self._connections):
+            connection.flush()
+        if self._door.is_open is (self._listener is None):
+            self._door_moved.set()
 
 
 async def _stop_accepting(listener: asyncio.Server) -> None:

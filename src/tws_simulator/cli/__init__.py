@@ -7,12 +7,14 @@ import click
 from tws_simulator.cli.border import Border
 from tws_simulator.cli.recording import inspect, record, replay
 from tws_simulator.cli.run import run
+from tws_simulator.cli.scenarios import do, scenarios
 
 
 @click.group(
     cls=Border,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Ends with 0 when it was told to stop, 2 on wrong usage, 23 when it cannot listen at its address.",
+    epilog="Ends with 0 when it was told to stop, 2 on wrong usage, 23 when it cannot listen at its address, 30 when "
+    "nothing answers at a control port.",
 )
 @click.version_option(package_name="ibkr-adapter", prog_name="tws-simulator")
 def main() -> None:
@@ -20,6 +22,8 @@ def main() -> None:
 
 
 main.add_command(run)
+main.add_command(scenarios)
+main.add_command(do)
 main.add_command(record)
 main.add_command(replay)
 main.add_command(inspect)

@@ -14,7 +14,9 @@ import sys
 import click
 
 from tws_simulator.cli.border import EXIT_ADDRESS, EXIT_USAGE, fail
+from tws_simulator.cli.scenarios import scenario_to_play
 from tws_simulator.cli.status import Status
+from tws_simulator.control.port import ControlPort
 from tws_simulator.gateway import Gateway
 from tws_simulator.server import NotLoopback, require_loopback
 from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
@@ -36,6 +38,12 @@ _ERASE_REST = "\x1b[K"
 )
 @click.option("--accounts-after-ids", is_flag=True, help="Send nextValidId before managedAccounts, as some do.")
 @click.option("--not-entitled", is_flag=True, help="No live market data: delayed prices, for those who ask for them.")
+@click.option("--scenario", metavar="NAME|FILE", help="Faults to play from the start: see `tws-simulator scenarios`.")
+@click.option(
+    "--control",
+    type=click.IntRange(0, 65535),
+    help="Port for status, ledger and faults as JSON over HTTP; 0 takes any.",
+)
 @click.option("--announce", is_flag=True, help="First print one JSON line that says where the simulator listens.")
 @click.option("--exit-with-parent", is_flag=True, help="Stop when standard input is closed.")
 @click.option("--status/--no-status", default=None, help="A live line of what goes on; by itself on a terminal.")
@@ -46,6 +54,8 @@ def run(
     server_version: int,
     accounts_after_ids: bool,
     not_entitled: bool,
+    scenario: str | None,
+    control: int | None,
     announce: bool,
     exit_with_parent: bool,
     status: bool | None,
@@ -58,9 +68,11 @@ def run(
       tws-simulator run --port 4002              the port of a paper IB Gateway
       tws-simulator run --server-version 176     as a gateway of 2023: all messages are text
       tws-simulator run --not-entitled           no live data, as an account without subscriptions
+      tws-simulator run --scenario daily-restart with faults: `tws-simulator scenarios` lists them
     """
     if exit_with_parent and not _is_pipe(sys.stdin.fileno()):
         raise click.UsageError("--exit-with-parent needs a pipe as standard input: start with stdin=PIPE")
+    played = scenario_to_play(scenario) if scenario is not None else None
     try:
         gateway = Gateway(
             host=require_loopback(host),
@@ -69,9 +81,12 @@ def run(
             server_version=server_version,
             accounts_after_ids=accounts_after_ids,
             entitled=not not_entitled,
+            scenario=played,
         )
         shows = sys.stderr.isatty() if status is None else status
-        asyncio.run(_serve(gateway, announce=announce, exit_with_parent=exit_with_parent, shows_status=shows))
+        controlled = ControlPort(gateway, port=control) if control is not None else None
+        serving = _serve(gateway, controlled, announce=announce, exit_with_parent=exit_with_parent, shows_status=shows)
+        asyncio.run(serving)
     except NotLoopback as refusal:
         fail(EXIT_USAGE, str(refusal), "choose another --host")
     except OSError as fault:
@@ -80,13 +95,15 @@ def run(
         fail(EXIT_ADDRESS, f"cannot listen on {host}:{port}: {fault.strerror}", "try another --host or --port")
 
 
-async def _serve(gateway: Gateway, *, announce: bool, exit_with_parent: bool, shows_status: bool) -> None:
+async def _serve(
+    gateway: Gateway, control: ControlPort | None, *, announce: bool, exit_with_parent: bool, shows_status: bool
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with gateway:
-        _tell(gateway, announce=announce)
+    async with gateway, control or contextlib.nullcontext():
+        _tell(gateway, control, announce=announce)
         watch = await loop.connect_read_pipe(lambda: _ParentWatch(stop), sys.stdin) if exit_with_parent else None
         if shows_status:
             await _show_status(gateway, stop)
@@ -122,7 +139,7 @@ def _is_pipe(descriptor: int) -> bool:
     return stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)
 
 
-def _tell(gateway: Gateway, *, announce: bool) -> None:
+def _tell(gateway: Gateway, control: ControlPort | None, *, announce: bool) -> None:
     options = gateway.core.state.options
     if announce:
         where = {
@@ -133,10 +150,16 @@ def _tell(gateway: Gateway, *, announce: bool) -> None:
             "server_version": options.server_version,
             "pid": os.getpid(),
         }
-        click.echo(json.dumps(where))
+        click.echo(json.dumps(where if control is None else {**where, "control": control.port}))
     click.echo(
         f"listening on {gateway.host}:{gateway.port}, account {gateway.account}, seed {options.seed}, "
-        f"server version {options.server_version}; stop with Ctrl-C",
+        f"server version {options.server_version}{_beside(gateway, control)}; stop with Ctrl-C",
         err=announce,
     )
     sys.stdout.flush()
+
+
+def _beside(gateway: Gateway, control: ControlPort | None) -> str:
+    scenario = gateway.director.scenario
+    playing = f", playing {scenario.name}" if scenario is not None else ""
+    return playing + (f", control port {control.port}" if control is not None else "")

@@ -8,6 +8,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from tws_simulator.api.state import Options
@@ -25,7 +26,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}\Z")
 _MOST = {"times": 100_000, "window": 10_000, "count": 100_000, "blocks": 256, "filler_bytes": 16 * 1024 * 1024}
 _MOST |= {"multiple_of": 65_536, "ticks_per_s": 1_000_000}
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d\Z")
-_HEAD = re.compile(r"^\[\[scenario\]\][ \t]*$", re.MULTILINE)
+_HEAD = re.compile(r"^[ \t]*\[\[scenario\]\][ \t]*$", re.MULTILINE)
 _EVENT_KEYS: dict[str, EventKind] = {
     "connection": "connection",
     "handshake": "handshake",
@@ -63,12 +64,16 @@ def read_file(text: str) -> list[Scenario]:
     found = tables.get("scenario")
     if not isinstance(found, list) or not found:
         raise BadScenario("", "a scenario file has [[scenario]] tables")
-    starts = [match.start() for match in _HEAD.finditer(text)]
-    sources = [text[begin:end].strip() + "\n" for begin, end in zip(starts, [*starts[1:], len(text)], strict=True)]
     return [
-        read_scenario(table, source=source)
-        for table, source in zip(found, sources if len(sources) == len(found) else [""] * len(found), strict=True)
+        read_scenario(table, source=source) for table, source in zip(found, _sources(text, len(found)), strict=True)
     ]
+
+
+def _sources(text: str, count: int) -> list[str]:
+    """Each table as it is written, comments and all; nothing where it is not clear which text is which."""
+    starts = [match.start() for match in _HEAD.finditer(text)]
+    parts = [text[begin:end].strip() + "\n" for begin, end in pairwise([*starts, len(text)])]
+    return parts if len(parts) == count else [""] * count
 
 
 def read_scenario(table: Any, *, source: str = "") -> Scenario:
