@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tws_simulator.wire.codec import ROWS_BY_NAME, Codec, frame, join_fields, split_fields
@@ -52,7 +52,7 @@ def _value_of(kind: str, depth: int) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.direction}-{row.name}")
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None, phases=[Phase.generate])
 @given(data=st.data())
 def test_protobuf_returns_what_was_written(row: Row, data: st.DataObject) -> None:
     """For any values of any message."""
@@ -61,7 +61,7 @@ def test_protobuf_returns_what_was_written(row: Row, data: st.DataObject) -> Non
 
 
 @pytest.mark.parametrize("row", TEXT_ROWS, ids=lambda row: f"{row.direction}-{row.name}")
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None, phases=[Phase.generate])
 @given(data=st.data())
 def test_text_returns_what_was_written(row: Row, data: st.DataObject) -> None:
     """Once read, a message is written the same again, at any server version, and no field is left over."""
@@ -187,7 +187,7 @@ def _layouts_change_at() -> list[int]:
 
 
 @pytest.mark.parametrize("version", _layouts_change_at())
-@settings(max_examples=1, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_message_returns_at_every_version_at_which_a_layout_changes(version: int, data: st.DataObject) -> None:
     """What was read of a message is written the same again, whole, by the codec of that version."""
