@@ -79,6 +79,28 @@ def test_a_reader_always_holds_the_true_book(rows: int) -> None:
         assert reader.sides == _expected(core, rows)
 
 
+def test_an_order_that_rests_behind_the_quote_is_in_the_book() -> None:
+    """Its size appears at its price, though no quote changed, and goes with it."""
+    core = gateway_core()
+    client, reader = ScriptedClient(core), Reader(10)
+    reader.read(client.ask("reqMktDepth", reqId=1, contract=AAPL, numRows=10, isSmartDepth=True))
+    price = round(core.state.world.quote(AAPL["conId"]).bid - 0.03, 2)
+    size = 12_300
+    order = {"action": "BUY", "totalQuantity": Decimal(size), "orderType": "LMT", "lmtPrice": price, "tif": "DAY"}
+    order["transmit"] = True
+    reader.read(client.ask("placeOrder", orderId=1, contract=AAPL, order=order))
+    shown = []
+    for step in range(40):
+        if step == 20:
+            reader.read(client.ask("cancelOrder", orderId=1))
+        core.advance(core.state.now_ns + SECOND // 50)
+        reader.read(client.replies())
+        assert reader.sides == _expected(core, 10)
+        shown.append(any(row[0] == price and row[1] >= size for row in reader.sides[depth.BID]))
+    assert shown[19]
+    assert not shown[-1]
+
+
 PRICES = st.lists(
     st.tuples(st.integers(1, 30), st.sampled_from(["NASDAQ", "ARCA"])), unique=True, min_size=0, max_size=8
 )

@@ -18,7 +18,10 @@ MESSAGES = (
         50,
         "realtimeBar",
         208,
-        "=3 reqId:i time:i=0 open:n=0 high:n=0 low:n=0 close:n=0 volume:w@..162 volume:d@163.. WAP:d count:i=0",
+        """
+        =3 reqId:i time:i=0 open:p=0.00 high:p=0.00 low:p=0.00 close:p=0.00 volume:w@..162 volume:d@163.. WAP:d
+        count:i=0
+        """,
         "reqId:i time:i open:f high:f low:f close:f volume:d WAP:d count:i",
     ),
 )

@@ -19,7 +19,8 @@ A layout is one string that lists the fields of a message in their order on the 
 
 Types: `i` integer, `b` boolean, `s` text, `d` decimal, `w` decimal of which only the whole part goes out (sizes before
 server version 163), `f` number written as IB's Java does ("0.0"), `n` number without a needless ".0", `x` number that
-may be infinite, `c` the and/or of order conditions, `o` options ("tag=value;").
+may be infinite, `p` a price with two decimals at least ("3896.00", "3896.875"), `c` the and/or of order conditions, `o`
+options ("tag=value;").
 
 An absent value is simply not a key. IB writes it in text as an empty field, as 2147483647, 9223372036854775807,
 -9223372036854775808 or 1.7976931348623157E308, depending on the field; all are read as absent.
@@ -412,6 +413,8 @@ def _text(kind: str, value: Any) -> str:
             return plain(Decimal(value).to_integral_value(ROUND_DOWN))
         case "f" | "x":
             return repr(float(value)).replace("e+", "E").replace("e", "E").replace("inf", "Infinity")
+        case "p":
+            return f"{value:.2f}" if round(value, 2) == value else plain(value)
         case "c":
             return "a" if value else "o"
         case "o":
@@ -426,7 +429,7 @@ def _parsed(kind: str, text: str) -> Any:
             return None if number in (UNSET_INT, UNSET_LONG) else number
         case "b":
             return text not in ("0", "false")
-        case "f" | "n" | "x":
+        case "f" | "n" | "x" | "p":
             measure = _real(text)
             return None if measure == UNSET_FLOAT else measure
         case "d" | "w":

@@ -9,18 +9,18 @@ from tws_simulator.wire.row import REPLY, REQUEST, Row
 _TICK = """
     reqId:i tickType:i=0
     ?tickType=1|2(
-        historicalTickLast.time:i=0 historicalTickLast.price:n=0
+        historicalTickLast.time:i=0 historicalTickLast.price:p=0.00
         historicalTickLast.size:w@..162 historicalTickLast.size:d@163..
         historicalTickLast.tickAttribLast#pastLimit|unreported
         historicalTickLast.exchange:s historicalTickLast.specialConditions:s
     )
     ?tickType=3(
-        historicalTickBidAsk.time:i=0 historicalTickBidAsk.priceBid:n=0 historicalTickBidAsk.priceAsk:n=0
+        historicalTickBidAsk.time:i=0 historicalTickBidAsk.priceBid:p=0.00 historicalTickBidAsk.priceAsk:p=0.00
         historicalTickBidAsk.sizeBid:w@..162 historicalTickBidAsk.sizeBid:d@163..
         historicalTickBidAsk.sizeAsk:w@..162 historicalTickBidAsk.sizeAsk:d@163..
         historicalTickBidAsk.tickAttribBidAsk#bidPastLow|askPastHigh
     )
-    ?tickType=4(historicalTickMidPoint.time:i=0 historicalTickMidPoint.price:n=0)
+    ?tickType=4(historicalTickMidPoint.time:i=0 historicalTickMidPoint.price:p=0.00)
 """
 
 MESSAGES = (

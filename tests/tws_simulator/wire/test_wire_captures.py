@@ -34,7 +34,7 @@ PROTOBUF = [(name, record) for name, record in MESSAGES if record["encoding"] ==
 TEXT = [(name, record) for name, record in MESSAGES if record["encoding"] == "text"]
 
 
-KEPT_AS_TYPED = {5: "the price of a condition", 17: "prices of bars", 50: "the same", 99: "prices of ticks"}
+KEPT_AS_TYPED = {5: "the price of a condition", 17: "prices of bars"}
 """By message: what a gateway passes on as the text it was given, with zeros at the end; we write the number."""
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
-from typing import Any
 
 from tws_simulator.world.market import LOT
 from tws_simulator.world.universe import VENUE_LETTERS
@@ -26,7 +24,7 @@ _LETTERS = "KPQUVZ"
 
 def sides(world: World, con_id: int, rows: int, venue: str | None = None) -> tuple[Side, Side]:
     """Bids and asks, best first, at most ``rows`` each, of all venues or of one."""
-    levels = _book(world, con_id).levels(rows if venue is None else ROWS_LOOKED_AT)
+    levels = world.book(con_id).levels(rows if venue is None else ROWS_LOOKED_AT)
     bids = [(level.price, level.size, level.venue) for level in levels.bids]
     asks = [(level.price, level.size, level.venue) for level in levels.asks]
     if venue is None:
@@ -39,9 +37,11 @@ def _at(venue: str, side: Side) -> Iterator[Row]:
     for price, size, most_at in side:
         dice = blake2b(f"{venue} {price}".encode(), digest_size=1).digest()[0]
         share = _MOST + dice % (100 - _MOST) if venue == most_at else dice % _MOST
-        lots = size * share // (100 * LOT)
-        if lots:
-            yield price, lots * LOT, venue
+        shown = size * share // (100 * LOT) * LOT
+        if venue == most_at:
+            shown = max(shown, min(size, LOT))
+        if shown:
+            yield price, shown, venue
 
 
 def best_letters(con_id: int, side: Side) -> str:
@@ -55,35 +55,3 @@ def best_letters(con_id: int, side: Side) -> str:
     others = blake2b(f"{con_id} {price} {size}".encode(), digest_size=1).digest()[0] if size > LOT else 0
     joined = {letter for bit, letter in enumerate(_LETTERS) if others >> bit & 1}
     return "".join(sorted(joined | {VENUE_LETTERS[venue]}))
-
-
-def _book(world: World, con_id: int) -> Any:
-    of = getattr(world, "book", None)
-    return of(con_id) if of is not None else _Guess(world.quote(con_id))
-
-
-@dataclass(frozen=True)
-class _Level:
-    price: float
-    size: int
-    venue: str
-
-
-class _Guess:
-    def __init__(self, quote: Any) -> None:
-        self._quote = quote
-        self.bids: list[_Level] = []
-        self.asks: list[_Level] = []
-
-    def levels(self, rows: int) -> _Guess:
-        venues = ("NASDAQ", "ARCA", "BATS", "IEX", "NYSE", "MEMX", "EDGEA", "BEX")
-        quote = self._quote
-        for row in range(rows):
-            for side, price, size, away in (
-                (self.bids, quote.bid, quote.bid_size, -1),
-                (self.asks, quote.ask, quote.ask_size, 1),
-            ):
-                at = round(price + away * row * 0.01, 2)
-                draw = blake2b(f"{quote.con_id} {at} {quote.ts_ns // 1_000_000_000}".encode(), digest_size=2).digest()
-                side.append(_Level(at, size if row == 0 else 100 * (1 + draw[0] % 20), venues[draw[1] % 8]))
-        return self
