@@ -147,8 +147,8 @@ class Book:
     def touch(self, con_id: int, at_ns: int) -> QuoteChanged:
         """The public quote: ours and the crowd's best together. A side without anything is at price 0."""
         self._look(at_ns)
-        bid, bid_size = next(self.bids.walk(), (0, 0))
-        ask, ask_size = next(self.asks.walk(), (0, 0))
+        bid, bid_size = self.bids.best()
+        ask, ask_size = self.asks.best()
         return QuoteChanged(
             con_id=con_id,
             ts_ns=at_ns,
@@ -230,6 +230,17 @@ class _Side:
         size = self.crowd_size if tick == self.crowd_tick else self._depth(tick)
         drawing, taken = self.taken.get(tick, (0, 0))
         return size - taken if taken and drawing == self._drawing_of(tick) else size
+
+    def best(self) -> tuple[int, int]:
+        """The first that ``walk`` tells, cheaply where nothing of the touch was taken; 0 of 0 when there is nothing."""
+        tick, left = self.crowd_tick, self.crowd_left(self.crowd_tick)
+        if not self.resting:
+            return (tick, left) if left else next(self.walk(), (0, 0))
+        own = self.resting[0].tick
+        if self._beyond(own, tick):
+            return (tick, left) if left else next(self.walk(), (0, 0))
+        shares = sum(resting.shares for resting in self.resting if resting.tick == own)
+        return own, shares + (left if own == tick else 0)
 
     def walk(self) -> Iterator[tuple[int, int]]:
         """Prices that have something, best first, with how much; asks without end."""

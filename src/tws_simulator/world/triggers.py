@@ -17,8 +17,9 @@ from tws_simulator.world.working_order import WorkingOrder
 
 _DOUBLE_LAST, _DOUBLE_BID_ASK, _BID_ASK, _LAST_OR_BID_ASK, _MIDDLE = 1, 3, 4, 7, 8
 _BY_LAST: Final = frozenset({0, _DOUBLE_LAST, 2, _LAST_OR_BID_ASK})
+_BY_BID_ASK: Final = frozenset({_DOUBLE_BID_ASK, _BID_ASK, _LAST_OR_BID_ASK})
 _TWICE: Final = frozenset({_DOUBLE_LAST, _DOUBLE_BID_ASK})
-TRIGGER_METHODS: Final = _BY_LAST | {_DOUBLE_BID_ASK, _BID_ASK, _MIDDLE}
+TRIGGER_METHODS: Final = _BY_LAST | _BY_BID_ASK | {_MIDDLE}
 
 
 @dataclass(slots=True)
@@ -50,17 +51,47 @@ class Triggers:
         """The orders that these events set off; they are watched no longer."""
         elected = []
         for event in events:
-            for watch in list(self.watched.get(event.con_id, {}).values()):
-                if _sets_off(watch, event):
+            watches = self.watched.get(event.con_id)
+            if not watches:
+                continue
+            shown = _Shown(event)
+            for watch in list(watches.values()):
+                if _sets_off(watch, shown):
                     watch.order.elected = True
                     self.forget(watch.order)
                     elected.append(watch.order)
         return elected
 
 
-def _sets_off(watch: _Watch, event: MarketEvent) -> bool:
+class _Shown:
+    """One event's prices, as far as it has them."""
+
+    __slots__ = ("ask", "bid", "last")
+
+    def __init__(self, event: MarketEvent) -> None:
+        self.last: Decimal | None = None
+        self.bid: Decimal | None = None
+        self.ask: Decimal | None = None
+        if isinstance(event, Traded):
+            self.last = as_decimal(event.price)
+        else:
+            self.bid, self.ask = as_decimal(event.bid), as_decimal(event.ask)
+
+    def to(self, order: WorkingOrder) -> Decimal | None:
+        """What the order's method makes of it; None when it does not look at such events."""
+        method = order.ticket.trigger_method
+        if self.bid is None or self.ask is None:
+            return self.last if method in _BY_LAST else None
+        if method == _MIDDLE:
+            return (self.bid + self.ask) / 2
+        if method in _BY_BID_ASK:
+            return self.ask if order.buys else self.bid
+        return None
+
+
+def _sets_off(watch: _Watch, shown: _Shown) -> bool:
     order = watch.order
-    price = _looked_at(order, event)
+    price = shown.to(order)
     if price is None:
         return False
     stop = order.stop_price
@@ -73,18 +104,6 @@ def _sets_off(watch: _Watch, event: MarketEvent) -> bool:
         follow = _trailing(order, price)
         order.stop_price = min(stop, follow) if order.buys else max(stop, follow)
     return False
-
-
-def _looked_at(order: WorkingOrder, event: MarketEvent) -> Decimal | None:
-    """What the order's method makes of an event; None when it does not look at such events."""
-    method = order.ticket.trigger_method
-    if isinstance(event, Traded):
-        return as_decimal(event.price) if method in _BY_LAST else None
-    if method == _MIDDLE:
-        return (as_decimal(event.bid) + as_decimal(event.ask)) / 2
-    if method in (_BID_ASK, _DOUBLE_BID_ASK, _LAST_OR_BID_ASK):
-        return as_decimal(event.ask if order.buys else event.bid)
-    return None
 
 
 def _trailing(order: WorkingOrder, price: Decimal) -> Decimal:
