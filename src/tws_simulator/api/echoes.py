@@ -94,12 +94,14 @@ class OrderEchoes:
                 return self._what_if(event)
 
     def open_order(self, view: OrderView) -> Message:
+        """Of one that was refused it says nothing but that: seen in captures of server version 225."""
+        refused = view.status is OrderStatus.INACTIVE
         return message(
             "openOrder",
             orderId=view.ticket.order_id,
             contract=self._contract(view),
             order=self._order(view),
-            orderState=_state(view),
+            orderState={"status": view.status.value} if refused else _state(view),
         )
 
     def completed_order(self, view: OrderView) -> Message:
