@@ -116,7 +116,7 @@ MESSAGES = (
         miscOptions:map
         """,
     ),
-    Row(REQUEST, 107, "cancelHistoricalTicks", 208, None, "reqId:i"),
+    Row(REQUEST, 107, "cancelHistoricalTicks", 215, None, "reqId:i"),
     Row(
         REPLY,
         96,
