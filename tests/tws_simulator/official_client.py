@@ -43,6 +43,11 @@ class OfficialClient(EWrapper, EClient):  # type: ignore[misc]
         with self._told:
             return [name for name, _ in self.calls]
 
+    def told_in_all(self, name: str, times: int, seconds_max: float) -> bool:
+        """Whether there are so many of them, or will be in time."""
+        with self._told:
+            return self._told.wait_for(lambda: sum(told == name for told, _ in self.calls) >= times, seconds_max)
+
     def wait_for(self, name: str, having: Callable[..., bool] = lambda *_: True) -> tuple[Any, ...]:
         """The arguments of the first such callback, past or to come."""
 
@@ -74,9 +79,9 @@ for _name, _ in inspect.getmembers(EWrapper, inspect.isfunction):
 
 
 @contextmanager
-def connected(port: int, client_id: int = 1) -> Iterator[OfficialClient]:
+def connected(port: int, client_id: int = 1, kind: type[OfficialClient] = OfficialClient) -> Iterator[OfficialClient]:
     """A client that is connecting; disconnected and joined when the block ends."""
-    client = OfficialClient()
+    client = kind()
     leaving = threading.Event()
 
     def run() -> None:
