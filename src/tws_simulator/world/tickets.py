@@ -37,7 +37,9 @@ TRANSITIONS: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
     OrderStatus.PRE_SUBMITTED: frozenset(
         {OrderStatus.SUBMITTED, OrderStatus.PENDING_CANCEL, OrderStatus.CANCELLED, OrderStatus.INACTIVE}
     ),
-    OrderStatus.SUBMITTED: frozenset({OrderStatus.FILLED, OrderStatus.PENDING_CANCEL, OrderStatus.CANCELLED}),
+    OrderStatus.SUBMITTED: frozenset(
+        {OrderStatus.PRE_SUBMITTED, OrderStatus.FILLED, OrderStatus.PENDING_CANCEL, OrderStatus.CANCELLED}
+    ),
     OrderStatus.PENDING_CANCEL: frozenset({OrderStatus.CANCELLED}),
     OrderStatus.FILLED: frozenset(),
     OrderStatus.CANCELLED: frozenset(),

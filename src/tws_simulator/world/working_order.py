@@ -122,12 +122,20 @@ class WorkingOrder:
         return not (same and ticket.tif in TIFS)
 
     def change(self, ticket: OrderTicket) -> None:
-        """New terms. A stop that was reached stays reached; a trailing stop starts again where it is told to."""
+        """New terms. A stop that was reached stays reached; a trailing stop starts again where it is told to.
+
+        A working order that becomes a stop waits for it.
+        """
         group, account = self.ticket.oca_group, self.ticket.account
+        was_stop = self.ticket.order_type in TRIGGERED
         self.ticket = replace(ticket, oca_group=group or ticket.oca_group, account=account)
         self.outside_rth = ticket.outside_rth
-        if self.status is not OrderStatus.SUBMITTED:
-            self.elected = ticket.order_type not in TRIGGERED
+        if ticket.order_type not in TRIGGERED:
+            self.elected = True
+        elif self.status is not OrderStatus.SUBMITTED or not was_stop:
+            self.elected = False
+            if self.status is OrderStatus.SUBMITTED:
+                self.move(OrderStatus.PRE_SUBMITTED)
         if ticket.order_type in ("STP", "STP LMT"):
             self.stop_price = ticket.aux_price
         elif ticket.trail_stop_price is not None or not self.trails:
