@@ -173,6 +173,7 @@ class _Connection(asyncio.Protocol):
         self._session: Session | None = None
         self._transport: asyncio.Transport | None = None
         self._unwritten = bytearray()
+        self._segments = 0
         self._pause: asyncio.TimerHandle | None = None
         self.closed = asyncio.Event()
 
@@ -224,7 +225,7 @@ class _Connection(asyncio.Protocol):
     def _write(self, data: bytes, link: Link) -> None:
         """At once, or one segment now and each other one some time later: the kernel is not to join them again."""
         assert self._transport is not None
-        if not link.segment_bytes and not self._unwritten:
+        if not link.segment_sizes and not self._unwritten:
             if data:
                 self._transport.write(data)
             return
@@ -236,7 +237,9 @@ class _Connection(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             return
         self._pause = None
-        length = link.segment_bytes or len(self._unwritten)
+        sizes = link.segment_sizes or (len(self._unwritten),)
+        length = sizes[self._segments % len(sizes)]
+        self._segments += 1
         self._transport.write(bytes(self._unwritten[:length]))
         del self._unwritten[:length]
         if self._unwritten:

@@ -14,11 +14,11 @@ class End(Enum):
 
 @dataclass(slots=True)
 class Link:
-    """Of one connection. ``segment_bytes`` 0 writes everything at once; ``end`` None goes on."""
+    """Of one connection. What is written leaves in segments of ``segment_sizes`` in turn, or at once; None goes on."""
 
     reads: bool = True
     writes: bool = True
-    segment_bytes: int = 0
+    segment_sizes: tuple[int, ...] = ()
     segment_pause_s: float = 0.0
     end: End | None = None
 

@@ -21,6 +21,7 @@ from tws_simulator.wire.row import REPLY, REQUEST
 
 SCENARIO_BYTES_MAX = 256 * 1024
 STEPS_MAX = 200
+LIST_MAX = 1_000
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}\Z")
 _MOST = {"times": 100_000, "window": 10_000, "count": 100_000, "blocks": 256, "filler_bytes": 16 * 1024 * 1024}
@@ -117,6 +118,8 @@ def read_action(table: Any, where: Path = "") -> Action:
     values = {name: _value(value, hints[name], _below(where, name)) for name, value in parameters.items()}
     action = kind(**values)
     _check_names(action, where)
+    problem = action.problem()
+    _expect(not problem, where, problem)
     return action
 
 
@@ -214,9 +217,9 @@ def _value(value: Any, hint: Any, where: Path) -> Any:
         return value
     if origin is tuple:
         _expect(
-            isinstance(value, list) and all(_is(each, arguments[0]) for each in value),
+            isinstance(value, list) and len(value) <= LIST_MAX and all(_is(each, arguments[0]) for each in value),
             where,
-            f"a list of {_called(arguments[0])}s is expected",
+            f"a list is expected, each {_called(arguments[0])}, at most {LIST_MAX}",
         )
         return tuple(value)
     if origin is not None:

@@ -126,7 +126,7 @@ async def test_what_is_said_while_writing_stalls_comes_later() -> None:
 
 async def test_segments_arrive_one_by_one() -> None:
     """The answer to the hello in pieces of three bytes, each on its own."""
-    step = {"when": {"connection": 1}, "do": "split", "segment_bytes": 3, "pause_ms": 5}
+    step = {"when": {"connection": 1}, "do": "split", "sizes": [3, 2], "pause_ms": 5}
     async with gateway_with(step) as gateway:
         client = raw_client(gateway.port)
         await asyncio.get_running_loop().sock_sendall(client, b"API\0" + frame(b"v100..226"))

@@ -63,9 +63,9 @@ def accepts_and_stays_silent(played: Played) -> None:
 @PROOFS.of("handshake-byte-by-byte")
 def handshake_byte_by_byte(played: Played) -> None:
     link = played.client().session.link
-    assert (link.segment_bytes, link.segment_pause_s) == (1, 0.001)
+    assert (link.segment_sizes, link.segment_pause_s) == ((1,), 0.001)
     played.pass_s(0.25)
-    assert link.segment_bytes == 0
+    assert link.segment_sizes == ()
 
 
 @PROOFS.of("frames-with-handshake")
@@ -97,7 +97,7 @@ def burst_of_4096(played: Played) -> None:
 
 @PROOFS.of("one-byte-segments")
 def one_byte_segments(played: Played) -> None:
-    assert played.client().session.link.segment_bytes == 1
+    assert played.client().session.link.segment_sizes == (1,)
 
 
 @PROOFS.of("gateway-stops-reading")

@@ -25,6 +25,10 @@ class Action:
     def apply(self, stage: Stage, cause: Cause) -> None:
         raise NotImplementedError
 
+    def problem(self) -> str:
+        """What is wrong with the parameters, each of the right kind; empty when nothing is."""
+        return ""
+
     def sessions(self, stage: Stage, cause: Cause) -> list[Session]:
         return list(stage.gateway.sessions) if self.everyone else stage.sessions(self.client, cause)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import struct
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Literal
@@ -14,8 +15,10 @@ from tws_simulator.faults.actions.selecting import Changing, Selecting
 from tws_simulator.faults.event import Cause
 from tws_simulator.faults.filters import MessageFilter
 from tws_simulator.faults.stage import Stage
-from tws_simulator.faults.values import changed, lookup
+from tws_simulator.faults.values import ANYTHING, changed, filled, lookup
 from tws_simulator.faults.wordings import wording
+from tws_simulator.wire.codec import ROWS_BY_NAME, Codec
+from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
 from tws_simulator.wire.row import Message
 
 Direction = Literal["reply", "request"]
@@ -74,6 +77,10 @@ class Reorder(Selecting):
     order: tuple[int, ...] = ()
     patience_s: float = 1.0
 
+    def problem(self) -> str:
+        is_order = not self.order or sorted(self.order) == list(range(self.window))
+        return "" if is_order and self.window > 0 else "order names each position of the window once, from 0"
+
     def apply(self, stage: Stage, cause: Cause) -> None:
         def change(session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
             memory.append(message)
@@ -96,6 +103,10 @@ class Replace(Changing):
     direction: Direction = "reply"
     set: Mapping[str, Any] = field(default_factory=dict)
     add: Mapping[str, float] = field(default_factory=dict)
+
+    def problem(self) -> str:
+        rows = [] if ANYTHING in self.names else self.names
+        return "".join(_problem_of_values(self.direction, name, self.set) for name in rows)
 
     def change(self, stage: Stage, session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
         values = stage.fill_in(dict(self.set), Cause(session.peer, message))
@@ -138,6 +149,9 @@ class Inject(Action):
     values: Mapping[str, Any] = field(default_factory=dict)
     times: int = 1
 
+    def problem(self) -> str:
+        return _problem_of_values("reply", self.name, self.values)
+
     def apply(self, stage: Stage, cause: Cause) -> None:
         for session in self.sessions(stage, cause):
             if session.state in (SessionState.RUNNING, SessionState.AWAITING_START):
@@ -161,6 +175,21 @@ class Tell(Action):
                 for _ in range(self.times):
                     values = stage.fill_in({"id": self.id, "text": self.text or wording(self.code)}, cause)
                     stage.tell_error(session, values.get("id", NO_REQUEST), self.code, values.get("text", ""))
+
+
+def _problem_of_values(direction: Direction, name: str, template: Mapping[str, Any]) -> str:
+    """What no text and no protobuf can carry is found before it is to be told; a $ text is not known yet."""
+    if (direction, name) not in ROWS_BY_NAME:
+        return ""
+    known: dict[str, Callable[[], object]] = {"ACCOUNT": lambda: "DU1", "NOW_S": lambda: 1, "SERIAL": lambda: 1}
+    trial = Message(name, filled(template, {}, known))
+    for server_version in (OLDEST_SERVER_VERSION, NEWEST_SERVER_VERSION):
+        codec = Codec(server_version)
+        try:
+            codec.encode_reply(trial) if direction == "reply" else codec.encode_request(trial)
+        except (TypeError, ValueError, AttributeError, ArithmeticError, struct.error) as fault:
+            return f"{name} cannot carry these values: {fault}"
+    return ""
 
 
 def _serve(stage: Stage, session: Session, message: Message) -> None:

@@ -40,6 +40,9 @@ class Fill(Action):
     told: bool = True
     commission: Literal["after", "before", "never"] = "after"
 
+    def problem(self) -> str:
+        return _problem_of_symbol(self.symbol)
+
     def apply(self, stage: Stage, cause: Cause) -> None:
         first = _execution(self, stage, cause)
         filled = first.cum_qty
@@ -103,6 +106,9 @@ class Transfer(Action):
     shares: int
     price: float = 0.0
 
+    def problem(self) -> str:
+        return _problem_of_symbol(self.symbol)
+
     def apply(self, stage: Stage, cause: Cause) -> None:
         execution = _of_nobody(stage, self.symbol, "BOT" if self.shares > 0 else "SLD", self.price)
         _book_aside(stage, replace(execution, shares=Decimal(abs(self.shares))))
@@ -119,6 +125,9 @@ class PlaceOrder(Action):
     quantity: int = 1
     limit_price: float = 0.0
     order_ref: str = ""
+
+    def problem(self) -> str:
+        return _problem_of_symbol(self.symbol)
 
     def apply(self, stage: Stage, cause: Cause) -> None:
         listing = find(self.symbol)
@@ -177,6 +186,10 @@ class TwinOrder(Action):
         stage.tell(owner, order_status(twin))
         if self.filled_after_s:
             stage.after(self.filled_after_s, partial(_fill_twin, stage, twin))
+
+
+def _problem_of_symbol(symbol: str) -> str:
+    return "" if find(symbol) is not None else f"{symbol} is not listed"
 
 
 def _fill_twin(stage: Stage, twin: OrderView) -> None:

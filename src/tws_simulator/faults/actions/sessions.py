@@ -102,6 +102,9 @@ class StopData(Action):
     kinds: tuple[str, ...] = ()
     for_s: float = 0.0
 
+    def problem(self) -> str:
+        return "" if DATA_KINDS.issuperset(self.kinds) else f"kinds are {', '.join(sorted(DATA_KINDS))}"
+
     def apply(self, stage: Stage, cause: Cause) -> None:
         stage.stops.add(_DATA, frozenset(self.kinds) or DATA_KINDS, self.client_id(cause))
         if self.for_s:

@@ -27,16 +27,19 @@ _ENDS = {"close": End.CLOSE, "reset": End.RESET}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Split(Action):
-    """Write in segments of so many bytes, ``pause_ms`` apart, for ``for_s`` seconds (0: for good)."""
+    """Write in segments of ``sizes`` bytes in turn, ``pause_ms`` apart, for ``for_s`` seconds (0: for good)."""
 
     do: ClassVar[str] = "split"
-    segment_bytes: int = 1
+    sizes: tuple[int, ...] = (1,)
     pause_ms: float = 0.0
     for_s: float = 0.0
 
+    def problem(self) -> str:
+        return "" if self.sizes and min(self.sizes) > 0 else "sizes are whole numbers above 0"
+
     def apply(self, stage: Stage, cause: Cause) -> None:
         for session in self.sessions(stage, cause):
-            session.link.segment_bytes, session.link.segment_pause_s = self.segment_bytes, self.pause_ms / 1000
+            session.link.segment_sizes, session.link.segment_pause_s = self.sizes, self.pause_ms / 1000
             if self.for_s:
                 stage.after(self.for_s, partial(_whole_again, session.link))
 
@@ -66,6 +69,9 @@ class Burst(Action):
     multiple_of: int = 4096
     blocks: int = 1
     quiet_s: float = 2.0
+
+    def problem(self) -> str:
+        return "" if self.multiple_of > 0 and self.blocks > 0 else "multiple_of and blocks are above 0"
 
     def apply(self, stage: Stage, cause: Cause) -> None:
         for session in self.sessions(stage, cause):
@@ -121,6 +127,9 @@ class Corrupt(Damaging):
     do: ClassVar[str] = "corrupt"
     at: int = 4
     hex: str = "ff"
+
+    def problem(self) -> str:
+        return _problem_of_hex(self.hex)
 
     def damage(self, stage: Stage, session: Session, frame: bytes, memory: list[bytes]) -> bytes:
         patch = bytes.fromhex(self.hex)
@@ -187,6 +196,9 @@ class Raw(Action):
     framed: bool = False
     filler_bytes: int = 0
 
+    def problem(self) -> str:
+        return _problem_of_hex(self.hex)
+
     def apply(self, stage: Stage, cause: Cause) -> None:
         data = bytes.fromhex(self.hex) + bytes(self.filler_bytes)
         for session in self.sessions(stage, cause):
@@ -210,8 +222,16 @@ class UnknownMessage(Action):
             session.put_bytes(frame(payload))
 
 
+def _problem_of_hex(text: str) -> str:
+    try:
+        bytes.fromhex(text)
+    except ValueError:
+        return "hex is an even number of digits from 0 to f"
+    return ""
+
+
 def _whole_again(link: Link) -> None:
-    link.segment_bytes, link.segment_pause_s = 0, 0.0
+    link.segment_sizes, link.segment_pause_s = (), 0.0
 
 
 def _quick_again(pipe: Pipe) -> None:
