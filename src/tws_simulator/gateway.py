@@ -12,21 +12,18 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tws_simulator.api.core import GatewayCore
 from tws_simulator.api.interference import Interference
-from tws_simulator.api.limits import Pacing
 from tws_simulator.api.state import Options
 from tws_simulator.faults.director import Director
 from tws_simulator.faults.library import named
 from tws_simulator.faults.scenario import Scenario
 from tws_simulator.server import Clock, Server
-from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
 from tws_simulator.world.accounts import Ledger
 
 _START_S_MAX = 30.0
@@ -39,72 +36,28 @@ class Gateway:
     ``port`` 0 takes any free one. ``clock`` gives nanoseconds since 1970 and is the time of everything the clients are
     told; the market moves every ``tick_interval_s``. A client with more than ``unread_bytes_max`` not yet read is
     dropped. ``scenario`` is played from the start, one of the library by its name; its options win over the arguments.
-    ``director`` plays others later; it stands idle where an ``interference`` of the caller's own steps in. For the
-    other arguments see ``core.Options``.
+    ``director`` plays others later; it stands idle where an ``interference`` of the caller's own steps in. All other
+    arguments are those of `Options`: ``seed``, ``server_version``, ``accounts`` and so on.
     """
 
     def __init__(
         self,
         *,
-        seed: int = 0,
-        server_version: int = NEWEST_SERVER_VERSION,
         host: str = "127.0.0.1",
         port: int = 0,
-        accounts_after_ids: bool = False,
-        entitled: bool = True,
-        clients_max: int = 32,
-        lines_max: int = 100,
-        accounts: int = 1,
-        account_interval_s: float = 180.0,
-        double_summaries: bool = False,
-        historical_pacing: bool = True,
-        always_open: bool = True,
-        not_entitled: Collection[str] = (),
-        live_refusal_code: int = 10089,
-        depths_max: int = 3,
-        tick_by_tick_max: int = 5,
-        tick_by_tick_pause_s: float = 15.0,
-        late_ticks: int = 4,
-        empty_snapshots: bool = False,
-        pacing: Pacing = "pace",
-        symbols: Collection[str] = (),
         tick_interval_s: float = 0.1,
         unread_bytes_max: int = 4 * 1024 * 1024,
         clock: Clock = time.time_ns,
         interference: Interference | None = None,
         scenario: Scenario | str | None = None,
+        **options: Any,
     ) -> None:
-        if not OLDEST_SERVER_VERSION <= server_version <= NEWEST_SERVER_VERSION:
-            raise ValueError(f"server version must be {OLDEST_SERVER_VERSION} to {NEWEST_SERVER_VERSION}")
-        options = Options(
-            seed=seed,
-            server_version=server_version,
-            accounts_after_ids=accounts_after_ids,
-            entitled=entitled,
-            clients_max=clients_max,
-            lines_max=lines_max,
-            accounts=accounts,
-            account_interval_s=account_interval_s,
-            double_summaries=double_summaries,
-            historical_pacing=historical_pacing,
-            always_open=always_open,
-            not_entitled=frozenset(not_entitled),
-            live_refusal_code=live_refusal_code,
-            depths_max=depths_max,
-            tick_by_tick_max=tick_by_tick_max,
-            tick_by_tick_pause_s=tick_by_tick_pause_s,
-            late_ticks=late_ticks,
-            empty_snapshots=empty_snapshots,
-            pacing=pacing,
-            symbols=tuple(symbols),
-        )
         self.host = host
         self.clock = clock
         played = named(scenario) if isinstance(scenario, str) else scenario
-        if played is not None:
-            options = replace(options, **played.options)
         self.director = Director()
-        self.core = GatewayCore(options, clock(), interference or self.director.stage)
+        chosen = Options(**{**options, **(played.options if played is not None else {})})
+        self.core = GatewayCore(chosen, clock(), interference or self.director.stage)
         if interference is None:
             self.director.attach(self.core)
             if played is not None:

@@ -19,7 +19,7 @@ from tws_simulator import Gateway, NotLoopback, running_gateway
 from tws_simulator.cli import main
 from tws_simulator.control.port import ControlPort
 from tws_simulator.gateway import GatewayThread
-from tws_simulator.virtual_clock import VirtualClock
+from tws_simulator.clocks import VirtualClock
 from tws_simulator.wire.codec import Codec, frame
 from tws_simulator.wire.row import message
 

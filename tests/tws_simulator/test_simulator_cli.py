@@ -145,3 +145,20 @@ def test_the_status_line_is_for_those_who_watch() -> None:
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=WAIT_S_MAX)
     assert " New York, always open | clients 0 | no streams | orders 0 open | in 0/s out 0/s" in told
+
+
+def test_time_may_start_elsewhere_and_run_faster() -> None:
+    """In New York's time, with the exchange's hours: 09:29:30 on a Monday is before the opening."""
+    with simulator("--announce", "--status", "--hours", "exchange", "--start", "2026-11-23 09:29:30") as process:
+        _announcement(process)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=WAIT_S_MAX)
+    assert "09:29:3" in told
+    assert " New York, pre-market | " in told
+
+
+def test_a_symbol_nobody_lists_is_named() -> None:
+    """With those that are listed."""
+    result = CliRunner().invoke(main, ["run", "--symbols", "spy,nope"])
+    assert result.exit_code == EXIT_USAGE
+    assert "--symbols: no stock or fund is called 'NOPE'; there are AAPL, " in result.output

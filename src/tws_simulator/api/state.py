@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from tws_simulator.api.configuration import Configuration
@@ -13,7 +13,7 @@ from tws_simulator.api.historical_pacing import HistoricalPacing
 from tws_simulator.api.limits import Pacing
 from tws_simulator.api.link import Door
 from tws_simulator.api.session import Session, SessionState
-from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION
+from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
 from tws_simulator.wire.row import Message
 from tws_simulator.world.tickets import Commissioned, Echo, Executed, OrderEvent, Status
 from tws_simulator.world.world import World
@@ -54,7 +54,7 @@ class Options:
     historical_pacing: bool = True
     double_summaries: bool = False
     always_open: bool = True
-    not_entitled: frozenset[str] = frozenset()
+    not_entitled: Collection[str] = ()
     live_refusal_code: int = 10089
     depths_max: int = 3
     tick_by_tick_max: int = 5
@@ -62,10 +62,16 @@ class Options:
     late_ticks: int = 4
     empty_snapshots: bool = False
     pacing: Pacing = "pace"
-    symbols: tuple[str, ...] = ()
+    symbols: Collection[str] = ()
     accounts: int = 1
     read_only: bool = False
     master_client_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if not OLDEST_SERVER_VERSION <= self.server_version <= NEWEST_SERVER_VERSION:
+            raise ValueError(f"server version must be {OLDEST_SERVER_VERSION} to {NEWEST_SERVER_VERSION}")
+        if self.accounts < 1:
+            raise ValueError("accounts must be at least 1")
 
     @property
     def messages_per_second(self) -> int:

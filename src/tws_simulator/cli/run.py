@@ -10,16 +10,22 @@ import os
 import signal
 import stat
 import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
 
 import click
 
 from tws_simulator.cli.border import EXIT_ADDRESS, EXIT_USAGE, fail
 from tws_simulator.cli.scenarios import scenario_to_play
 from tws_simulator.cli.status import Status
+from tws_simulator.clocks import RunningClock
 from tws_simulator.control.port import ControlPort
 from tws_simulator.gateway import Gateway
 from tws_simulator.server import NotLoopback, require_loopback
 from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
+from tws_simulator.world.calendar import new_york_ns
+from tws_simulator.world.universe import everything, named
 
 _STATUS_INTERVAL_S = 1.0
 _ERASE_REST = "\x1b[K"
@@ -36,8 +42,35 @@ _ERASE_REST = "\x1b[K"
     type=click.IntRange(OLDEST_SERVER_VERSION, NEWEST_SERVER_VERSION),
     help="The newest version to agree to. Up to 200 all is text, from 213 on all is protobuf.",
 )
-@click.option("--accounts-after-ids", is_flag=True, help="Send nextValidId before managedAccounts, as some do.")
+@click.option("--accounts", default=1, show_default=True, type=click.IntRange(1, 50), help="Accounts of this login.")
+@click.option("--symbols", metavar="A,B,...", help="The stocks and funds that trade, instead of the usual eleven.")
+@click.option(
+    "--hours",
+    type=click.Choice(["always", "exchange"]),
+    default="always",
+    show_default=True,
+    help="Open at any time, or as US stocks are: closed at night, on weekends and holidays.",
+)
+@click.option(
+    "--start",
+    metavar="TIME",
+    type=click.DateTime(["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"]),
+    help='When the gateway\'s clock starts, as "2026-11-23 09:29" in New York; now, if not given.',
+)
+@click.option(
+    "--speed", default=1.0, show_default=True, type=click.FloatRange(0.01, 1000), help="Its seconds per second."
+)
 @click.option("--not-entitled", is_flag=True, help="No live market data: delayed prices, for those who ask for them.")
+@click.option(
+    "--pacing",
+    type=click.Choice(["pace", "reject"]),
+    default="pace",
+    show_default=True,
+    help="More than 50 messages a second wait, or are refused with 100 and end the connection at the third time.",
+)
+@click.option("--read-only", is_flag=True, help="Take no orders, as a gateway whose API is read-only.")
+@click.option("--master-client-id", type=click.IntRange(0), help="The client that is told of everybody's orders.")
+@click.option("--accounts-after-ids", is_flag=True, help="Send nextValidId before managedAccounts, as some do.")
 @click.option("--scenario", metavar="NAME|FILE", help="Faults to play from the start: see `tws-simulator scenarios`.")
 @click.option(
     "--control",
@@ -52,8 +85,16 @@ def run(
     port: int,
     seed: int,
     server_version: int,
-    accounts_after_ids: bool,
+    accounts: int,
+    symbols: str | None,
+    hours: str,
+    start: datetime | None,
+    speed: float,
     not_entitled: bool,
+    pacing: str,
+    read_only: bool,
+    master_client_id: int | None,
+    accounts_after_ids: bool,
     scenario: str | None,
     control: int | None,
     announce: bool,
@@ -68,6 +109,8 @@ def run(
       tws-simulator run --port 4002              the port of a paper IB Gateway
       tws-simulator run --server-version 176     as a gateway of 2023: all messages are text
       tws-simulator run --not-entitled           no live data, as an account without subscriptions
+      tws-simulator run --hours exchange --start "2026-11-23 09:29" --speed 60
+                                                 a trading day in six and a half minutes
       tws-simulator run --scenario daily-restart with faults: `tws-simulator scenarios` lists them
     """
     if exit_with_parent and not _is_pipe(sys.stdin.fileno()):
@@ -79,8 +122,15 @@ def run(
             port=port,
             seed=seed,
             server_version=server_version,
-            accounts_after_ids=accounts_after_ids,
+            accounts=accounts,
+            symbols=_chosen(symbols),
+            always_open=hours == "always",
+            clock=_clock(start, speed),
             entitled=not not_entitled,
+            pacing=pacing,
+            read_only=read_only,
+            master_client_id=master_client_id,
+            accounts_after_ids=accounts_after_ids,
             scenario=played,
         )
         shows = sys.stderr.isatty() if status is None else status
@@ -93,6 +143,24 @@ def run(
         if fault.errno == errno.EADDRINUSE:
             fail(EXIT_ADDRESS, f"port {port} is in use", "stop what listens there, or choose another with --port")
         fail(EXIT_ADDRESS, f"cannot listen on {host}:{port}: {fault.strerror}", "try another --host or --port")
+
+
+def _chosen(symbols: str | None) -> tuple[str, ...]:
+    chosen = tuple(part.strip().upper() for part in (symbols or "").split(",") if part.strip())
+    try:
+        named(chosen)
+    except ValueError as refusal:
+        there = ", ".join(sorted(listing.symbol for listing in everything() if listing.sec_type == "STK"))
+        raise click.UsageError(f"--symbols: {refusal}; there are {there}") from None
+    return chosen
+
+
+def _clock(start: datetime | None, speed: float) -> Callable[[], int]:
+    """The wall clock, unless another beginning or pace is wanted."""
+    if start is None and speed == 1:
+        return time.time_ns
+    start_ns = time.time_ns() if start is None else new_york_ns(start)
+    return RunningClock(start_ns, speed, time.monotonic_ns)
 
 
 async def _serve(

@@ -25,7 +25,7 @@ from tws_simulator.faults.scenario import Scenario
 from tws_simulator.faults.stage import StageFull
 from tws_simulator.gateway import Gateway
 from tws_simulator.server import require_loopback
-from tws_simulator.virtual_clock import VirtualClock
+from tws_simulator.clocks import VirtualClock
 
 ADVANCE_S_MAX = 3_600.0
 _STEP_S = 0.25
