@@ -14,7 +14,7 @@ class End(Enum):
 
 @dataclass(slots=True)
 class Link:
-    """Of one connection. What is written leaves in segments of ``segment_sizes`` in turn, or at once; None goes on."""
+    """Of one connection. What is written leaves in segments of ``segment_sizes`` in turn, or at once."""
 
     reads: bool = True
     writes: bool = True

@@ -17,7 +17,7 @@ from tws_simulator.api.core import GatewayCore
 from tws_simulator.faults.actions import Action
 from tws_simulator.faults.event import BY_ITSELF, Cause, Event
 from tws_simulator.faults.scenario import Scenario, Step
-from tws_simulator.faults.stage import SECOND_NS, Stage
+from tws_simulator.faults.stage import SECOND_NS, Stage, StageFull
 from tws_simulator.faults.triggers import After, Clock, On
 
 
@@ -39,7 +39,7 @@ class Director:
     def __init__(self) -> None:
         self.stage = Stage()
         self.scenario: Scenario | None = None
-        self.acted = 0
+        self.acted = self.skipped = 0
         self._watches: list[_Watch] = []
 
     def __repr__(self) -> str:
@@ -66,15 +66,25 @@ class Director:
         self.stage.hear = None
         self.stage.clear()
 
-    def do(self, action: Action, cause: Cause = BY_ITSELF) -> None:
+    def do(self, action: Action) -> None:
+        """Now; StageFull when there are too many faults already."""
+        action.apply(self.stage, BY_ITSELF)
         self.acted += 1
-        action.apply(self.stage, cause)
+
+    def _act(self, action: Action, cause: Cause = BY_ITSELF) -> None:
+        """A step's turn has come: one too many is skipped and counted, for nobody is there to be told."""
+        try:
+            action.apply(self.stage, cause)
+        except StageFull:
+            self.skipped += 1
+        else:
+            self.acted += 1
 
     def _arrange(self, step: Step) -> None:
         match step.when:
             case After(at_s=at_s, every_s=every_s, times=times):
                 for number in range(times):
-                    self.stage.after(at_s + number * every_s, partial(self.do, step.action))
+                    self.stage.after(at_s + number * every_s, partial(self._act, step.action))
             case Clock() as clock:
                 self._at_clock(step, clock)
             case On() as on:
@@ -85,7 +95,7 @@ class Director:
         def act() -> None:
             if clock.daily:
                 self._at_clock(step, clock)
-            self.do(step.action)
+            self._act(step.action)
 
         now_ns = self.stage.now_ns
         self.stage.after((clock.next_ns(now_ns) - now_ns) / SECOND_NS, act)
@@ -103,4 +113,4 @@ class Director:
                     continue
             watch.is_over = not watch.when.every
             cause = Cause(event.peer, event.message)
-            self.stage.after(watch.when.after_s, partial(self.do, watch.step.action, cause))
+            self.stage.after(watch.when.after_s, partial(self._act, watch.step.action, cause))

@@ -104,12 +104,10 @@ class Stage(Interference):
         return self._pipes[session.peer.connection]
 
     def after(self, seconds: float, what: Callable[[], None]) -> None:
-        """Do it when the time has come; at once for 0."""
-        if seconds <= 0:
+        """Do it when the time has come; at once for 0, and when too much waits already."""
+        if seconds <= 0 or len(self._timers) >= TIMERS_MAX:
             what()
             return
-        if len(self._timers) >= TIMERS_MAX:
-            raise StageFull(f"more than {TIMERS_MAX} faults wait for their time")
         heapq.heappush(self._timers, (self.now_ns + int(seconds * SECOND_NS), next(self._serials), what))
 
     def tell(self, session: Session, message: Message) -> None:

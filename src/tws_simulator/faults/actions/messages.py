@@ -21,6 +21,7 @@ from tws_simulator.wire.codec import ROWS_BY_NAME, Codec
 from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
 from tws_simulator.wire.row import Message
 
+_OF_THE_SESSION = frozenset({100, 326, 507})  # told with id -1, whatever request drew them
 Direction = Literal["reply", "request"]
 
 
@@ -129,6 +130,7 @@ class Refuse(Selecting):
     def apply(self, stage: Stage, cause: Cause) -> None:
         def change(session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
             msg_id = message.get("reqId", message.get("orderId", NO_REQUEST))
+            msg_id = NO_REQUEST if self.code in _OF_THE_SESSION else msg_id
             stage.tell_error(session, msg_id, self.code, self.text or wording(self.code))
             if self.closing:
                 session.enter(SessionState.CLOSED)
