@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tws_simulator.api.streams import depth
+from tws_simulator.api.streams import depth_rows as depth
 from tws_simulator.api.streams.book import Side
 
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from tests.tws_simulator.scripted_client import AAPL, SECOND, ScriptedClient, codes, gateway_core, names, of
 from tws_simulator.api.core import GatewayCore
-from tws_simulator.api.streams import book, depth
+from tws_simulator.api.streams import book
+from tws_simulator.api.streams import depth_rows as depth
+from tws_simulator.api.streams.depth import KIND
 from tws_simulator.wire.row import Message
 
 ISLAND = {**AAPL, "exchange": "ISLAND"}
@@ -65,10 +67,11 @@ def _depth(messages: list[Message], req_id: int) -> list[Message]:
     return [each for each in messages if each.name.startswith("updateMktDepth") and each["reqId"] == req_id]
 
 
+@pytest.mark.parametrize("shifting", [False, True])
 @pytest.mark.parametrize("rows", [1, 5, 20])
-def test_a_reader_always_holds_the_true_book(rows: int) -> None:
+def test_a_reader_always_holds_the_true_book(rows: int, shifting: bool) -> None:
     """After each step of a minute; and after each single row it is sorted, uncrossed and no longer than asked for."""
-    core = gateway_core()
+    core = gateway_core(shifting_depth=shifting)
     client, reader = ScriptedClient(core), Reader(rows)
     reader.read(client.ask("reqMktDepth", reqId=1, contract=AAPL, numRows=rows, isSmartDepth=True))
     assert reader.sides == _expected(core, rows)
@@ -113,25 +116,38 @@ def _sides(bids: list[tuple[int, str]], asks: list[tuple[int, str]]) -> tuple[bo
     )
 
 
-@given(PRICES, PRICES, PRICES, PRICES, st.integers(-25, 25))
+@given(PRICES, PRICES, PRICES, PRICES, st.integers(-25, 25), st.booleans())
 def test_steps_lead_from_any_book_to_any_other_in_good_order(
     old_bids: list[tuple[int, str]],
     old_asks: list[tuple[int, str]],
     new_bids: list[tuple[int, str]],
     new_asks: list[tuple[int, str]],
     shift: int,
+    shifting: bool,
 ) -> None:
     """However far prices jump, past the other side's old ones too; and without a change there is no row."""
     old = _sides(old_bids, old_asks)
     new = tuple([(price + shift, size, venue) for price, size, venue in side] for side in _sides(new_bids, new_asks))
     reader = Reader(8)
-    for step in (*depth.steps(([], []), old), *depth.steps(old, (new[0], new[1]))):
+    told = depth.steps(old, (new[0], new[1]), shifting=shifting)
+    for step in (*depth.steps(([], []), old, shifting=shifting), *told):
         price, size, venue = step.row or (0.0, 0, "")
         where = {"position": step.position, "operation": step.operation, "side": step.side}
         reader.apply({**where, "price": price, "size": size, "marketMaker": venue})
         reader.expect_order()
     assert (reader.sides[depth.BID], reader.sides[depth.ASK]) == new
-    assert list(depth.steps((new[0], new[1]), (new[0], new[1]))) == []
+    assert list(depth.steps((new[0], new[1]), (new[0], new[1]), shifting=shifting)) == []
+
+
+def test_shifting_rows_are_as_few_as_the_change() -> None:
+    """A new price in the middle is one insertion, where rows that stay in place are all overwritten behind it."""
+    old: book.Side = [(10.0, 1, "ARCA"), (9.0, 1, "ARCA"), (8.0, 1, "ARCA")]
+    new: book.Side = [(10.0, 1, "ARCA"), (9.5, 2, "BATS"), (9.0, 1, "ARCA"), (8.0, 1, "ARCA")]
+    inserted = [depth.Operation(1, depth.INSERT, depth.BID, new[1])]
+    assert list(depth.steps((old, []), (new, []), shifting=True)) == inserted
+    assert [step.operation for step in depth.steps((old, []), (new, []))] == [depth.UPDATE, depth.UPDATE, depth.INSERT]
+    gone = [depth.Operation(1, depth.DELETE, depth.BID, None)]
+    assert list(depth.steps((new, []), (old, []), shifting=True)) == gone
 
 
 def test_a_row_that_takes_the_place_of_another_is_one_row() -> None:
@@ -212,7 +228,7 @@ def test_after_a_reset_the_reader_starts_from_nothing() -> None:
     core = gateway_core()
     client, reader = ScriptedClient(core), Reader(5)
     reader.read(client.ask("reqMktDepth", reqId=1, contract=AAPL, numRows=5, isSmartDepth=True))
-    stream = client.session.streams[depth.KIND, 1]
+    stream = client.session.streams[KIND, 1]
     assert isinstance(stream, depth.DepthStream)
     stream.reset()
     core.advance(core.state.now_ns + SECOND)
@@ -231,7 +247,7 @@ def test_a_halt_ends_the_subscription() -> None:
     core = gateway_core()
     client = ScriptedClient(core)
     client.ask("reqMktDepth", reqId=1, contract=AAPL, numRows=5, isSmartDepth=True)
-    stream = client.session.streams[depth.KIND, 1]
+    stream = client.session.streams[KIND, 1]
     assert isinstance(stream, depth.DepthStream)
     stream.halt()
     core.advance(core.state.now_ns + 10 * SECOND)

@@ -37,9 +37,10 @@ class Options:
 
     Of market data: ``not_entitled`` are symbols without live data where others have it; ``live_refusal_code`` is how
     they are refused (10089, 10168, 10186 or 354, as different gateways do). At most ``depths_max`` instruments show
-    depth and ``tick_by_tick_max`` tick-by-tick subscriptions run at a time; the same one is not opened again within
-    ``tick_by_tick_pause_s``. A cancelled line or depth still tells ``late_ticks``; ``empty_snapshots`` have no ticks.
-    ``symbols`` are the stocks and funds that trade, the usual eleven when empty: see `world.World`.
+    depth, in rows that move if ``shifting_depth`` (see `streams.depth_rows`). At most ``tick_by_tick_max`` tick-by-tick
+    subscriptions run at a time; the same one is not opened again within ``tick_by_tick_pause_s``. A cancelled line or
+    depth still tells ``late_ticks``; ``empty_snapshots`` have no ticks. ``symbols`` are the stocks and funds that
+    trade, the usual eleven when empty: see `world.World`.
 
     A ``read_only`` gateway takes no orders (321). ``master_client_id`` is told of everybody's orders and fills.
     """
@@ -57,6 +58,7 @@ class Options:
     not_entitled: Collection[str] = ()
     live_refusal_code: int = 10089
     depths_max: int = 3
+    shifting_depth: bool = False
     tick_by_tick_max: int = 5
     tick_by_tick_pause_s: float = 15.0
     late_ticks: int = 4

@@ -29,6 +29,7 @@ def _req_mkt_depth(gateway: GatewayState, session: Session, request: Message) ->
         gateway.world,
         rows=request.get("numRows", 1),
         venue=venue,
+        shifting=gateway.options.shifting_depth,
         ended=end_of(session, key),
     )
     session.streams[key] = stream
