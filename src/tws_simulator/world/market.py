@@ -174,16 +174,19 @@ class Market:
         if not self._activity:
             self._slot = (start_ns // MINUTE_NS + 1) * MINUTE_NS // SLOT_NS
             return
-        rng = self._random
+        rng, activity = self._random, self._activity
+        bits = rng.getrandbits
         common = _bell(rng)
-        sectors = {sector: _bell(rng) for sector in self._sectors}
+        sectors = {sector: (bits(64).bit_count() - 32) / 4 for sector in self._sectors}
         shock = 1.0 + 2.0 * rng.random() if rng.random() < COMMON_SHOCK_CHANCE else 0.0
+        pace = math.sqrt(activity)
         events: list[MarketEvent] = []
         for track in self._tracks:
-            track.step(rng, self._activity, common, sectors[track.sector], shock)
-            track.act(rng, self._activity, start_ns, events)
-        events.sort(key=_by_time)
-        self._pending.extend(events)
+            track.play(rng, activity, pace, common, sectors[track.sector], shock, start_ns, events)
+        if events:
+            if len(events) > 1:
+                events.sort(key=_by_time)
+            self._pending.extend(events)
 
 
 class _Track:
@@ -198,6 +201,7 @@ class _Track:
         "con_id",
         "echo",
         "fair",
+        "floor",
         "mean_lots",
         "own_step",
         "reference",
@@ -229,34 +233,46 @@ class _Track:
         self.mean_lots = listing.average_volume / (SESSION_S * 2 * self.trades_per_s * LOT)
 
         self.reference = listing.reference_price * self.ticks_per_usd
+        self.floor = self.reference * FLOOR_SHARE
         overnight = listing.volatility / math.sqrt(TRADING_DAYS) / 3
         self.fair = self.reference * (1 + overnight * _bell(rng))
         self.stress = 0.0
         self.echo = 0.0
         self._requote(rng, 1.0)
 
-    def step(self, rng: random.Random, activity: float, common: float, sector: float, shock: float) -> None:
-        """Move the fair value by one slot."""
+    def play(
+        self,
+        rng: random.Random,
+        activity: float,
+        pace: float,
+        common: float,
+        sector: float,
+        shock: float,
+        slot_ns: int,
+        out: list[MarketEvent],
+    ) -> None:
+        """Move the fair value by one slot; then requote, trade, or (mostly) let the slot pass.
+
+        ``pace`` is the square root of the activity. One function, because it runs 500 times a second of market.
+        """
         bits = rng.getrandbits(64)
         if bits >> 48 < OWN_SHOCK_BITS:
             shock += 2.0
-        self.stress = self.stress * STRESS_KEPT + shock
-        self.echo *= ECHO_KEPT
+        stress = self.stress = self.stress * STRESS_KEPT + shock
+        echo = self.echo = self.echo * ECHO_KEPT
         own = ((bits & 0xFFFF_FFFF_FFFF).bit_count() - 24) * 0.288675  # 48 bits: standard deviation sqrt(12)
         move = self.common_step * common + self.sector_step * sector + self.own_step * own
-        pace = math.sqrt(activity) * (1.0 + self.stress)
-        fair = self.fair + self.fair * move * pace + (self.reference - self.fair) * REVERSION_PER_SLOT * activity
-        self.fair = max(fair, self.reference * FLOOR_SHARE)
+        excited = 1.0 + stress
+        fair = self.fair
+        fair = fair + fair * move * (pace * excited) + (self.reference - fair) * REVERSION_PER_SLOT * activity
+        self.fair = fair if fair > self.floor else self.floor
 
-    def act(self, rng: random.Random, activity: float, slot_ns: int, out: list[MarketEvent]) -> None:
-        """Requote, trade, or (mostly) let the slot pass."""
-        busy = activity * (1.0 + self.stress)
-        requote = (QUOTES_PER_S * busy + 1.5 * self.echo) / SLOTS_PER_S
-        trade = (self.trades_per_s * busy + 0.5 * self.echo) / SLOTS_PER_S
+        busy = activity * excited
+        trade = (self.trades_per_s * busy + 0.5 * echo) / SLOTS_PER_S
         chance = rng.random()
         if chance < trade:
             self._trade(rng, slot_ns + rng.getrandbits(24), out)
-        elif chance < trade + requote:
+        elif chance < trade + (QUOTES_PER_S * busy + 1.5 * echo) / SLOTS_PER_S:
             self._requote(rng, activity)
             out.append(self.quote_changed(slot_ns + rng.getrandbits(24)))
 
