@@ -13,7 +13,7 @@ from tests.tws_simulator.scripted_client import AAPL, SECOND, ScriptedClient, co
 from tws_simulator.api.core import GatewayCore
 from tws_simulator.api.streams import book
 from tws_simulator.api.streams import depth_rows as depth
-from tws_simulator.api.streams.depth import KIND
+from tws_simulator.api.streams.depth import KIND, DepthStream
 from tws_simulator.wire.row import Message
 
 ISLAND = {**AAPL, "exchange": "ISLAND"}
@@ -229,7 +229,7 @@ def test_after_a_reset_the_reader_starts_from_nothing() -> None:
     client, reader = ScriptedClient(core), Reader(5)
     reader.read(client.ask("reqMktDepth", reqId=1, contract=AAPL, numRows=5, isSmartDepth=True))
     stream = client.session.streams[KIND, 1]
-    assert isinstance(stream, depth.DepthStream)
+    assert isinstance(stream, DepthStream)
     stream.reset()
     core.advance(core.state.now_ns + SECOND)
     told = client.replies()
@@ -248,7 +248,7 @@ def test_a_halt_ends_the_subscription() -> None:
     client = ScriptedClient(core)
     client.ask("reqMktDepth", reqId=1, contract=AAPL, numRows=5, isSmartDepth=True)
     stream = client.session.streams[KIND, 1]
-    assert isinstance(stream, depth.DepthStream)
+    assert isinstance(stream, DepthStream)
     stream.halt()
     core.advance(core.state.now_ns + 10 * SECOND)
     told = client.replies()
