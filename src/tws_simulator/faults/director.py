@@ -113,4 +113,5 @@ class Director:
                     continue
             watch.is_over = not watch.when.every
             cause = Cause(event.peer, event.message)
-            self.stage.after(watch.when.after_s, partial(self._act, watch.step.action, cause))
+            wait_s = 0.0 if self.stage.is_full else watch.when.after_s
+            self.stage.after(wait_s, partial(self._act, watch.step.action, cause))

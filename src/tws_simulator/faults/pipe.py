@@ -42,6 +42,12 @@ class Pipe:
             self.hold_until_ns, self.quiet_after_ns = now_ns + self.quiet_after_ns, 0
         return out
 
+    def open(self) -> None:
+        """Nothing is held or narrowed any more; what waited leaves next, for half a frame is no frame."""
+        self.latency_ns = self.jitter_ns = self.bytes_per_s = 0
+        self.hold_until_ns = self.hold_frames = self.quiet_after_ns = 0
+        self._late = deque((0, data) for _, data in self._late)
+
     def count_frame(self) -> None:
         """One more message is on its way: a hold for so many frames may be over."""
         if self.hold_frames:

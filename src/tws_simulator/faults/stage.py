@@ -33,7 +33,6 @@ SECOND_NS = 1_000_000_000
 TIMERS_MAX = 100_000
 FILTERS_MAX = 1_000
 
-
 AnyFilter = TypeVar("AnyFilter", bound=Filter)
 
 
@@ -63,13 +62,14 @@ class Stage(Interference):
         self._core = core
 
     def clear(self) -> None:
-        """As if there had never been a fault, except for what clients were told and connections that have ended."""
+        """As if there had never been a fault: but connections have ended, and messages that waited are lost."""
         self.request_filters.clear()
         self.reply_filters.clear()
         self.frame_filters.clear()
         self._timers.clear()
         self.stops.clear()
-        self._pipes.clear()
+        for pipe in self._pipes.values():
+            pipe.open()
         self.restore_link()
         self.server_version = None
         self.gateway.door.is_open = True
@@ -103,9 +103,14 @@ class Stage(Interference):
     def pipe(self, session: Session) -> Pipe:
         return self._pipes[session.peer.connection]
 
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits for its time that nothing more is to wait."""
+        return len(self._timers) >= TIMERS_MAX
+
     def after(self, seconds: float, what: Callable[[], None]) -> None:
-        """Do it when the time has come; at once for 0, and when too much waits already."""
-        if seconds <= 0 or len(self._timers) >= TIMERS_MAX:
+        """Do it when the time has come; at once for 0. What every message can cause asks ``is_full`` first."""
+        if seconds <= 0:
             what()
             return
         heapq.heappush(self._timers, (self.now_ns + int(seconds * SECOND_NS), next(self._serials), what))

@@ -61,6 +61,15 @@ def test_stopping_leaves_no_fault_behind() -> None:
     assert client.session.link.end is None
 
 
+def test_bytes_that_wait_when_faults_are_stopped_still_come() -> None:
+    """A frame of which half is lost would be the end of the session."""
+    played = Played.of({"when": {"request": "reqManagedAccts"}, "do": "latency", "seconds": 60})
+    client = played.client()
+    assert client.ask("reqManagedAccts") == []
+    played.director.stop()
+    assert names(client.ask("reqIds", numIds=1)) == ["managedAccounts", "nextValidId"]
+
+
 def test_a_client_named_is_the_only_one_concerned() -> None:
     """By its id, also after it has connected again."""
     played = Played.of({"do": "drop", "names": ["managedAccounts"], "client": 2})

@@ -10,7 +10,7 @@ from tws_simulator.faults.reading import read_file
 from tws_simulator.faults.scenario import Scenario
 
 
-class NoSuchScenario(LookupError):
+class NoSuchScenario(ValueError):
     def __init__(self, name: str) -> None:
         near = get_close_matches(name, list(all_scenarios()), n=1)
         hint = f', did you mean "{near[0]}"?' if near else ""
