@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
+from ibapi.common import WshEventData
 from ibapi.contract import Contract
 from ibapi.execution import ExecutionFilter
 from ibapi.order import Order
 from ibapi.order_cancel import OrderCancel
+from ibapi.scanner import ScannerSubscription
 
 from tests.tws_simulator.official_client import WAIT_S_MAX, Call, OfficialClient, connected, order, stock
 from tests.tws_simulator.surface_calls import Told, told
@@ -44,8 +46,18 @@ SINCE = {
     "updateConfigResponseProtoBuf": 221,
 }
 """The server version from which the callback can be asked for: before it the official client sends no request."""
+_EVENT_KINDS, _EVENTS = 961, 962
+_FIRST_WITH_ALL_EVENTS = 173
 GENERIC_TICKS = "100,101,104,105,106,165,221,225,232,233,236,258,293,294,295,318,375,411,595"
 TAGS = "AccountType,NetLiquidation,TotalCashValue,BuyingPower,$LEDGER"
+
+
+def is_known(call: Told, version: int) -> bool:
+    """Whether a client of that server version can have asked for this."""
+    name, arguments = call
+    if arguments.get("reqId") in (_EVENT_KINDS, _EVENTS):
+        return version >= _FIRST_WITH_ALL_EVENTS
+    return version >= SINCE.get(name, 0)
 
 
 class Clock:
@@ -124,7 +136,18 @@ def _walking(version: int, start_ns: int, client_id: int) -> Iterator[Walk]:
 
 def walk(version: int) -> list[Told]:
     """A trading morning, and a Sunday."""
-    morning = (_session, _reference, _options, _settings, _market_data, _unsubscribed, _history, _accounts, _orders)
+    morning = (
+        _session,
+        _reference,
+        _options,
+        _settings,
+        _market_data,
+        _unsubscribed,
+        _history,
+        _accounts,
+        _orders,
+        _outside,
+    )
     recorded = []
     for start_ns, client_id, steps in ((MONDAY_OPEN_NS, 0, morning), (SUNDAY_NS, 1, (_closed,))):
         with _walking(version, start_ns, client_id) as walking:
@@ -389,6 +412,34 @@ def _orders(walking: Walk) -> None:
         lambda: client.cancelPnL(631),
         lambda: client.cancelPnLSingle(632),
     )
+
+
+def _outside(walking: Walk) -> None:
+    """Families that are not served: each request is refused with its id."""
+    client = walking.client
+    walking.ask(
+        lambda: client.reqScannerSubscription(951, ScannerSubscription(), [], []),
+        lambda: client.cancelScannerSubscription(952),
+        client.reqScannerParameters,
+        lambda: client.reqNewsBulletins(True),
+        client.cancelNewsBulletins,
+        lambda: client.reqNewsArticle(953, "BRFG", "BRFG$1", []),
+        lambda: client.reqHistoricalNews(954, 265598, "BRFG", "", "", 10, []),
+        lambda: client.requestFA(1),
+        lambda: client.replaceFA(955, 1, "<groups/>"),
+        lambda: client.exerciseOptions(956, CALL, 1, 1, walking.gateway.account, 0, "", "", False),
+        lambda: client.queryDisplayGroups(957),
+        lambda: client.subscribeToGroupEvents(958, 1),
+        lambda: client.updateDisplayGroup(959, "265598@SMART"),
+        lambda: client.unsubscribeFromGroupEvents(960),
+    )
+    if walking.version >= _FIRST_WITH_ALL_EVENTS:
+        walking.ask(
+            lambda: client.reqWshMetaData(_EVENT_KINDS),
+            lambda: client.cancelWshMetaData(_EVENT_KINDS),
+            lambda: client.reqWshEventData(_EVENTS, WshEventData()),
+            lambda: client.cancelWshEventData(_EVENTS),
+        )
 
 
 def _enter_at_the_screen(gateway: Gateway) -> None:
