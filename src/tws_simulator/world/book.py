@@ -22,11 +22,11 @@ from typing import Final
 
 from tws_simulator.world.calendar import SECOND_NS
 from tws_simulator.world.market import LOT, SESSION_S, QuoteChanged
+from tws_simulator.world.mixing import MASK_64, mixed
 from tws_simulator.world.universe import Listing
 
 DEEPER_EVERY_TICKS: Final = 16  # behind the touch the crowd shows ever more, so that every order finds an end
 _VENUES: Final = ("NASDAQ", "ARCA", "BATS", "IEX", "NYSE", "MEMX", "EDGEA", "BEX")
-_MASK: Final = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +204,7 @@ class _Side:
         self.by_key: dict[int, Resting] = {}
         self.taken: dict[int, tuple[int, int]] = {}  # tick: (drawing, shares)
         self._drawing = 0
-        self._salt = _mixed(_mixed(seed & _MASK) ^ (listing.con_id << 1 | asks))
+        self._salt = mixed(mixed(seed & MASK_64) ^ (listing.con_id << 1 | asks))
         self._mean_lots = max(listing.average_volume / (SESSION_S * 4 * LOT), 1.0)
 
     def show(self, tick: int, size: int) -> None:
@@ -323,7 +323,7 @@ class _Side:
         self.taken = {tick: each for tick, each in self.taken.items() if each[0] == self._drawing_of(tick)}
 
     def venue(self, tick: int) -> str:
-        return _VENUES[_mixed(self._salt ^ tick) & 7]
+        return _VENUES[mixed(self._salt ^ tick) & 7]
 
     def _turn(self, tick: int, shares: int, crowd_left: int) -> Match | None:
         """Who trades next at one price: the crowd that came before our oldest order, it, the other crowd."""
@@ -350,18 +350,10 @@ class _Side:
         """Which drawing of the crowd's shares is valid: the touch's has its number, of the others it is the second."""
         if tick == self.crowd_tick:
             return self._drawing
-        return (self.at_ns + _mixed(tick) % SECOND_NS) // SECOND_NS
+        return (self.at_ns + mixed(tick) % SECOND_NS) // SECOND_NS
 
     def _depth(self, tick: int) -> int:
-        draw = (_mixed(self._salt ^ (tick << 40) ^ self._drawing_of(tick)) >> 11) / (1 << 53)
+        draw = (mixed(self._salt ^ (tick << 40) ^ self._drawing_of(tick)) >> 11) / (1 << 53)
         behind = abs(tick - self.crowd_tick)
         growth = 1 + behind // DEEPER_EVERY_TICKS
         return (1 + int(self._mean_lots * draw / (3.0 * (1.02 - draw)))) * growth * LOT
-
-
-def _mixed(number: int) -> int:
-    """64 well mixed bits, the same on every machine: the finaliser of the splitmix generator."""
-    number = (number + 0x9E3779B97F4A7C15) & _MASK
-    number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & _MASK
-    return number ^ (number >> 31)

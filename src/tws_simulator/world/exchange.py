@@ -29,6 +29,7 @@ from tws_simulator.world.entry import (
 )
 from tws_simulator.world.market import MarketEvent
 from tws_simulator.world.matching import listing_of
+from tws_simulator.world.mixing import mixed
 from tws_simulator.world.register import BY_TRADER, REJECTED, Register
 from tws_simulator.world.sessions import Sessions
 from tws_simulator.world.tape import Tape
@@ -138,7 +139,8 @@ class Exchange:
     def global_cancel(self, client_id: int, now_ns: int) -> list[OrderEvent]:
         """Cancel every working order of every client; events go to their owners.
 
-        First the caller gets a 161 for each of its latest orders that had been cancelled already, as captured.
+        First the caller gets a 161 for each of its latest orders that had been cancelled already. Then families come in
+        no order that anybody could rely on, but each parent before its children; all as captured.
         """
         self._clock(now_ns)
         dead = [
@@ -148,7 +150,7 @@ class Exchange:
         ]
         for order in dead[-DEAD_ORDERS_TOLD_MAX:]:
             self._register.not_cancellable(order)
-        for order in list(self._register.live.values()):
+        for order in sorted(self._register.live.values(), key=_disorder):
             if order.is_live:  # its parent's end may have ended it
                 self._course.cancel(order, BY_TRADER)
         self._course.look()
@@ -301,6 +303,10 @@ class Exchange:
             self._register.clock(self._agenda.next_ns)
             self._agenda.take()()
             self._course.look()
+
+
+def _disorder(order: WorkingOrder) -> tuple[int, int]:
+    return mixed((order.parent or order).perm_id), order.perm_id
 
 
 def _matches(execution: Execution, wanted: ExecutionFilter) -> bool:
