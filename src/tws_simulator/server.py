@@ -76,6 +76,7 @@ class Server:
         loop = asyncio.get_running_loop()
         self._doorkeeper = loop.create_task(self._keep_door(), name="doorkeeper")
         self._timer = loop.call_later(self._tick_interval_s, self._tick)
+        self.refresh()  # a gateway may begin with its door closed
 
     async def stop(self) -> None:
         """Close the listener and every connection; raise what failed inside, if anything did."""
