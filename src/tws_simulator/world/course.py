@@ -14,6 +14,7 @@ from typing import Final
 
 from tws_simulator.world.agenda import Agenda
 from tws_simulator.world.calendar import Calendar, Phase, new_york_date
+from tws_simulator.world.conditions import Conditions
 from tws_simulator.world.entry import BAD_TIF_FOR_VENUE, CURRENCY_LEVERAGE, EXPIRES_TOO_SOON, rejection
 from tws_simulator.world.groups import left_after, others_of
 from tws_simulator.world.matching import Matching
@@ -41,6 +42,7 @@ class Course:
         self._agenda = agenda
         self._calendar = calendar
         self._waiting = Waiting(register, agenda, calendar)
+        self._conditions = Conditions(register, agenda, tape)
 
     def accepts(self, order: WorkingOrder) -> bool:
         """Whether the market is open for this order."""
@@ -77,6 +79,13 @@ class Course:
         if order.status is not OrderStatus.PRE_SUBMITTED or order.waits or not self.accepts(order):
             return
         if (order.ticket.good_after_ns or 0) > self._register.now_ns or order.ticket.tif == "OPG":
+            return
+        if not order.conditions_met:
+            if not order.ticket.conditions_cancel:
+                self._conditions.wait(order, self.start)
+                return
+            self._conditions.wait(order, lambda met: self.cancel(met, BY_SYSTEM))
+        if not order.is_live:
             return
         if order.elected:
             self._work(order)

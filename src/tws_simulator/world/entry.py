@@ -17,6 +17,7 @@ from tws_simulator.world.tickets import (
     TIFS_REFUSED,
     TRAILING,
     TRIGGERED,
+    ConditionKind,
     OrderStatus,
     OrderTicket,
 )
@@ -35,6 +36,7 @@ BAD_STOP: Final = (403, "Invalid stop price.")  # wording ours
 BAD_ACCOUNT: Final = (321, "Error validating request.-'bz' : cause - Invalid account code")  # wording ours
 BAD_TRIGGER: Final = (321, "Error validating request.-'bz' : cause - Invalid trigger method")  # wording ours
 BAD_GTD: Final = (391, "The time or time-zone entered is invalid.")  # wording ours
+BAD_CONDITION: Final = (321, "Error validating request.-'bz' : cause - Invalid condition")  # wording ours
 ZERO_SIZE: Final = (434, "The order size cannot be zero.")
 FRACTIONAL_SIZE: Final = (10243, "Fractional-sized order cannot be placed via API.")  # wording ours
 OFF_TICK: Final = (110, "The price does not conform to the minimum price variation for this contract.")
@@ -53,6 +55,7 @@ TOO_MANY: Final = "Too many orders today."  # wording ours
 MARGIN: Final = (  # wording ours
     "Your order is not accepted: your equity with loan value [{:.2f} USD] must exceed the initial margin [{:.2f} USD]."
 )
+_OF_INSTRUMENTS: Final = frozenset({ConditionKind.PRICE, ConditionKind.VOLUME, ConditionKind.CHANGE})
 _UNTRADED: Final = frozenset({"IND"})
 
 
@@ -81,6 +84,8 @@ def refusal(
         return BAD_TRIGGER
     if ticket.display_size:
         return DISPLAY_SIZE
+    if any(condition.kind in _OF_INSTRUMENTS and condition.con_id not in tape for condition in ticket.conditions):
+        return BAD_CONDITION
     if ticket.has_active_times:
         return ACTIVE_TIMES
     return _bad_price(ticket, listing) or _bad_parent(ticket, parent)

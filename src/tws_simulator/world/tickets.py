@@ -47,12 +47,38 @@ TRANSITIONS: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
 }
 
 
+class ConditionKind(Enum):
+    """IB's numbers."""
+
+    PRICE = 1
+    TIME = 3
+    MARGIN = 4
+    EXECUTION = 5
+    VOLUME = 6
+    CHANGE = 7
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Condition:
+    """``threshold`` is a price, a percentage or a volume, or a time in nanoseconds; ``is_more`` from which side.
+
+    ``con_id`` is what a price, volume or change is of, ``symbol`` what an execution is of.
+    """
+
+    kind: ConditionKind
+    threshold: Decimal = Decimal(0)
+    is_more: bool = True
+    con_id: int = 0
+    symbol: str = ""
+    joined_by_and: bool = True
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrderTicket:
     """A placeOrder message, decoded. What the client left unset is None.
 
     ``aux_price`` is the stop of STP and STP LMT and the distance of TRAIL; ``limit_offset`` the distance of a TRAIL
-    LIMIT's limit from its stop.
+    LIMIT's limit from its stop. ``conditions`` start the order once they are true, or cancel it if it says so.
     """
 
     client_id: int
@@ -83,6 +109,8 @@ class OrderTicket:
     display_size: int = 0
     has_active_times: bool = False
     what_if: bool = False
+    conditions: tuple[Condition, ...] = ()
+    conditions_cancel: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

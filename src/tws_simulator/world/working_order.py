@@ -48,6 +48,7 @@ class WorkingOrder:
         self.outside_rth = ticket.outside_rth
         self.bound = True
         self.refused = False
+        self.conditions_met = not ticket.conditions
         self._value_usd = ZERO
 
     @property
@@ -127,9 +128,11 @@ class WorkingOrder:
         A working order that becomes a stop waits for it.
         """
         group, account = self.ticket.oca_group, self.ticket.account
-        was_stop = self.ticket.order_type in TRIGGERED
+        was_stop, conditions = self.ticket.order_type in TRIGGERED, self.ticket.conditions
         self.ticket = replace(ticket, oca_group=group or ticket.oca_group, account=account)
         self.outside_rth = ticket.outside_rth
+        if ticket.conditions != conditions:
+            self.conditions_met = not ticket.conditions
         if ticket.order_type not in TRIGGERED:
             self.elected = True
         elif self.status is not OrderStatus.SUBMITTED or not was_stop:

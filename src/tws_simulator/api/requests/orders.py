@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from tws_simulator.api import notices
 from tws_simulator.api.contracts import resolve, resolve_any
@@ -15,11 +16,19 @@ from tws_simulator.world.calendar import new_york_date
 from tws_simulator.world.entry import NOT_TRADED
 from tws_simulator.world.option_chains import FIRST_CON_ID
 from tws_simulator.world.register import REJECTED
-from tws_simulator.world.tickets import Notice, OrderTicket
+from tws_simulator.world.tickets import Condition, ConditionKind, Notice, OrderTicket
 from tws_simulator.world.universe import SMART, Listing
 
 _OPTIONS = ("OPT", "FOP")
 _USUAL_OCA_TYPE = 3
+_KINDS = frozenset(kind.value for kind in ConditionKind)
+_THRESHOLDS = {
+    ConditionKind.PRICE: "price",
+    ConditionKind.MARGIN: "percent",
+    ConditionKind.EXECUTION: "",
+    ConditionKind.VOLUME: "volume",
+    ConditionKind.CHANGE: "changePercent",
+}
 _ORDER_TYPE_ALIASES = {"STPLMT": "STP LMT", "STP_LMT": "STP LMT", "TRAILLIMIT": "TRAIL LIMIT"}
 _PRESET_TIF = "DAY"
 _FIRST_SERVER_VERSION_WITHOUT_PRESET_TIF = 203  # orders are protobuf from here on
@@ -80,6 +89,21 @@ def _ticket(session: Session, order_id: int, listing: Listing, contract: Values,
         display_size=order.get("displaySize", 0),
         has_active_times=bool(order.get("activeStartTime") or order.get("activeStopTime")),
         what_if=order.get("whatIf", False),
+        conditions=tuple(_condition(each) for each in order.get("conditions", ()) if each.get("type") in _KINDS),
+        conditions_cancel=order.get("conditionsCancelOrder", False),
+    )
+
+
+def _condition(sent: Values) -> Condition:
+    kind = ConditionKind(sent["type"])
+    threshold: Any = read_moment(sent.get("time", "")) if kind is ConditionKind.TIME else sent.get(_THRESHOLDS[kind], 0)
+    return Condition(
+        kind=kind,
+        threshold=Decimal(str(threshold or 0)),
+        is_more=sent.get("isMore", False),
+        con_id=sent.get("conId", 0),
+        symbol=sent.get("symbol", ""),
+        joined_by_and=sent.get("isConjunctionConnection", False),
     )
 
 
