@@ -17,9 +17,9 @@ from tests.tws_simulator.scripted_client import AAPL, START_NS
 from tests.tws_simulator.test_simulator_cli import _announcement, simulator
 from tws_simulator import Gateway, NotLoopback, running_gateway
 from tws_simulator.cli import main
+from tws_simulator.clocks import VirtualClock
 from tws_simulator.control.port import ControlPort
 from tws_simulator.gateway import GatewayThread
-from tws_simulator.clocks import VirtualClock
 from tws_simulator.wire.codec import Codec, frame
 from tws_simulator.wire.row import message
 

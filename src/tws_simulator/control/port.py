@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs
 
+from tws_simulator.clocks import VirtualClock
 from tws_simulator.control import answers
 from tws_simulator.control.http import HEAD_BYTES_MAX, JSON_TYPE, TOML_TYPE, Refused, Request, serve_one
 from tws_simulator.faults.director import OptionsDiffer
@@ -25,7 +26,6 @@ from tws_simulator.faults.scenario import Scenario
 from tws_simulator.faults.stage import StageFull
 from tws_simulator.gateway import Gateway
 from tws_simulator.server import require_loopback
-from tws_simulator.clocks import VirtualClock
 
 ADVANCE_S_MAX = 3_600.0
 _STEP_S = 0.25
