@@ -10,7 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from tws_simulator.world.book import Book, Match
+from tws_simulator.world.book import Book
+from tws_simulator.world.book_side import Match
 from tws_simulator.world.calendar import SECOND_NS
 from tws_simulator.world.market import QuoteChanged
 from tws_simulator.world.universe import VENUE_LETTERS, Listing, find

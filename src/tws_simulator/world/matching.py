@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from tws_simulator.world.book import Book, Match
+from tws_simulator.world.book import Book
+from tws_simulator.world.book_side import Match
 from tws_simulator.world.market import LOT, MarketEvent, QuoteChanged, Traded
 from tws_simulator.world.register import Register
 from tws_simulator.world.tape import Tape
