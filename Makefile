@@ -25,8 +25,9 @@ lint: $(VENV)/.dev  ## style, types, import contracts, and the core's rules
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/lint_core.py
 
-bench: $(VENV)/.dev  ## our session against the bare official client, as ratios, into benchmarks/results/bench.json
+bench: $(VENV)/.dev  ## our session against the bare official client, as ratios; how fast the simulator is; into benchmarks/results
 	$(BIN)/python benchmarks/transport.py $(ARGS)
+	$(BIN)/python benchmarks/simulator.py
 
 test-matrix: $(VENV)/.dev  ## the wire tests on every supported release of the official client
 	$(BIN)/python scripts/test_matrix.py $(ARGS)
