@@ -21,6 +21,7 @@ from ibapi.scanner import ScannerSubscription
 
 from tests.tws_simulator.official_client import WAIT_S_MAX, Call, OfficialClient, connected, order, stock
 from tests.tws_simulator.surface_calls import Told, told
+from tests.tws_simulator.surface_orders import orders_of_all_kinds
 from tws_simulator import Gateway, GatewayThread, running_gateway
 from tws_simulator.world.tickets import OrderTicket
 
@@ -125,7 +126,7 @@ def _walking(version: int, start_ns: int, client_id: int) -> Iterator[Walk]:
     clock = Clock(start_ns)
     simulated = Gateway(
         seed=7, server_version=version, clock=clock, tick_interval_s=NEVER_S, always_open=False, pacing="off",
-        tick_by_tick_pause_s=0.0, account_interval_s=INTERVAL_S, not_entitled=("MSFT",),
+        tick_by_tick_pause_s=0.0, account_interval_s=INTERVAL_S, not_entitled=("MSFT",), accounts=2,
     )  # fmt: skip
     with running_gateway(simulated) as gateway, connected(gateway.port, client_id, WalkingClient) as client:
         client.conn.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each request waits 40 ms
@@ -362,10 +363,6 @@ def _orders(walking: Walk) -> None:
     for child in (profit, loss):
         child.parentId = first + 10
     parent.transmit = profit.transmit = False
-    rich: Order = order("BUY", 4, "LMT", 12.5, "rich")
-    rich.tif, rich.goodTillDate, rich.outsideRth = "GTD", "20261201 16:00:00 US/Eastern", True
-    rich.ocaGroup, rich.ocaType = "group", 1
-    rich.account, rich.triggerMethod = account, 2
 
     def place(order_id: int, placed: Order, asked: Contract = AAPL) -> Callable[[], None]:
         return lambda: client.placeOrder(order_id, asked, placed)
@@ -376,7 +373,8 @@ def _orders(walking: Walk) -> None:
     walking.after(1)
     limit.lmtPrice, limit.totalQuantity = 11.0, Decimal(7)
     walking.ask(place(first + 1, limit), place(first + 2, stop), place(first + 3, trail), place(first + 4, what_if))
-    walking.ask(place(first + 10, parent), place(first + 11, profit), place(first + 12, loss), place(first + 13, rich))
+    walking.ask(place(first + 10, parent), place(first + 11, profit), place(first + 12, loss))
+    walking.ask(*(place(order_id, each) for order_id, each in enumerate(orders_of_all_kinds(), first + 30)))
     walking.after(2)
     walking.ask(client.reqOpenOrders, client.reqAllOpenOrders)
     walking.gateway.call(_enter_at_the_screen)

@@ -145,13 +145,17 @@ DIFFERENCES: Final = (
     *_protobuf_only(
         _FIRST_COMPLETED_ORDERS, "completedOrder",
         "order.orderId", "order.parentId", "order.adjustedOrderType", "order.usePriceMgmtAlgo",
-        "order.seekPriceImprovement", "orderState.commissionAndFees", "orderState.commissionAndFeesCurrency",
+        "order.seekPriceImprovement", "order.blockOrder", "order.triggerPrice", "order.adjustedStopPrice",
+        "order.adjustedStopLimitPrice", "orderState.commissionAndFees", "orderState.commissionAndFeesCurrency",
     ),
     # What only text writes
     *_text_only(
-        _FIRST_OPEN_ORDERS, "openOrder", contract__right="?", order__deltaNeutralOpenClose="?", order__cashQty=0.0
+        _FIRST_OPEN_ORDERS, "openOrder",
+        contract__right="?", order__auxPrice=0.0, order__cashQty=0.0, order__deltaNeutralOpenClose="?",
     ),
-    *_text_only(_FIRST_COMPLETED_ORDERS, "completedOrder", contract__right="?", order__cashQty=0.0),
+    *_text_only(
+        _FIRST_COMPLETED_ORDERS, "completedOrder", contract__right="?", order__auxPrice=0.0, order__cashQty=0.0
+    ),
     *_text_only(_FIRST_PORTFOLIO, "updatePortfolio", contract__right="0"),
     # What is named otherwise
     *(
