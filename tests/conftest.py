@@ -22,4 +22,5 @@ def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--whole-day", action="store_true", help="play the simulator's trading day whole (two minutes)")
     parser.addoption("--mutations", type=int, default=20_000, help="damaged frames for the simulator (default: 20000)")
