@@ -100,8 +100,9 @@ class Walk:
         self._settle()
 
     def record(self) -> list[Told]:
-        """Without the answers that `_settle` waited for."""
+        """Up to the end of the connection, which two threads may notice; without the answers `_settle` waited for."""
         calls: list[Call] = list(self.client.calls)
+        del calls[[name for name, _ in calls].index("connectionClosed") + 1 :]
         barriers = [call for call in calls if call[0] == "managedAccounts"]
         return [told(call) for call in calls if call[0] != "managedAccounts" or call is barriers[0]]
 
