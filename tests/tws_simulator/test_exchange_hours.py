@@ -167,6 +167,18 @@ def test_day_orders_end_with_their_session() -> None:
     assert story(floor.until(16)) == CANCELLED
     assert story(floor.until(20)) == ["2 Cancelled alone", "2 202"]
     assert [view.ticket.order_id for view in floor.exchange.open_orders()] == [3]
+    assert story(floor.cancel(4)) == ["4 Cancelled alone", "4 202", "4 161"]
+    floor.place(buy(5, limit="600", transmit=False))
+    assert floor.until(0, 1, day=23) == []
+    assert story(floor.cancel(5)) == ["5 10147"]
+    assert floor.exchange.completed_orders() == []
+
+
+def test_how_a_day_order_ended_is_told_until_midnight() -> None:
+    """By the system, because its time was over."""
+    floor = HourlyFloor(15)
+    floor.place(buy(1, limit="600"))
+    floor.until(16)
     assert floor.exchange.completed_orders()[0].completed_status == "Cancelled by System:\nOrder is already expired."
 
 

@@ -61,7 +61,7 @@ class Conditions:
             case ConditionKind.TIME:
                 return Decimal(self._register.now_ns)
             case ConditionKind.MARGIN:
-                margins = self._register.ledger(order).margins(self._tape.marks())
+                margins = self._register.ledger(order).margins(self._tape.prices)
                 return 100 * (margins.equity_usd - margins.maintenance_usd) / margins.equity_usd
             case ConditionKind.VOLUME:
                 return Decimal(self._tape.quote(term.con_id).volume)

@@ -50,8 +50,7 @@ class Course:
 
     def transmit(self, order: WorkingOrder) -> None:
         """Send an order and, with it, the held ones of its bracket: parent first, then children by age."""
-        held = [each for each in self._register.live.values() if each.status is OrderStatus.HELD and not each.refused]
-        family = [each for each in held if each.is_kin(order)]
+        family = [each for each in order.family if each.status is OrderStatus.HELD and not each.refused]
         for member in family:
             member.move(OrderStatus.PRE_SUBMITTED)
             self._date(member)
@@ -210,16 +209,15 @@ class Course:
         self._cancel_children(order)
 
     def _cancel_children(self, parent: WorkingOrder) -> None:
-        for order in list(self._register.live.values()):
-            if order.parent is parent and order.is_live:
-                if order.status is OrderStatus.HELD:
-                    self._register.dropped(order)
-                else:
-                    self.cancel(order, BY_SYSTEM)
+        for order in parent.children:
+            if order.status is OrderStatus.HELD:
+                self._register.dropped(order)
+            elif order.is_live:
+                self.cancel(order, BY_SYSTEM)
 
     def _after_fill(self, order: WorkingOrder, shares: Decimal) -> None:
         """A fill ends or reduces the others of its group; a filled order starts its children."""
-        for other in others_of(order, list(self._register.live.values())):
+        for other in others_of(order, self._register.live):
             if not other.is_live or other.status is OrderStatus.HELD:
                 continue
             left = left_after(order, shares, other)
@@ -230,9 +228,8 @@ class Course:
             else:
                 self.cancel(other, BY_SYSTEM)
         if order.status is OrderStatus.FILLED:
-            for child in list(self._register.live.values()):
-                if child.parent is order:
-                    self.start(child)
+            for child in order.children:
+                self.start(child)
 
     def _leave(self, order: WorkingOrder) -> None:
         self._waiting.forget(order)

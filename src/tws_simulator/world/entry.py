@@ -103,7 +103,7 @@ def rejection(ticket: OrderTicket, ledger: Ledger, tape: Tape) -> str | None:
         return CURRENCY_LEVERAGE
     if ticket.parent_id:
         return None  # it will reduce what the parent opens
-    marks, multiplier = tape.marks(), listing.multiplier or 1
+    marks, multiplier = tape.prices, listing.multiplier or 1
     before = ledger.margins(marks)
     after = ledger.margins(marks, ticket.con_id, signed(ticket), multiplier)
     if after.initial_usd > max(before.initial_usd, after.equity_usd):

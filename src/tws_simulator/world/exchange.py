@@ -260,7 +260,7 @@ class Exchange:
         return self._register.orders.get((ticket.client_id, ticket.parent_id)) if ticket.parent_id else None
 
     def _what_if(self, ticket: OrderTicket) -> WhatIf:
-        marks, ledger = self._tape.marks(), self._register.ledger(ticket)
+        marks, ledger = self._tape.prices, self._register.ledger(ticket)
         multiplier = listing_of(ticket.con_id).multiplier or 1
         before = ledger.margins(marks)
         after = ledger.margins(marks, ticket.con_id, signed(ticket), multiplier)

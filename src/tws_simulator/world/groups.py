@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
@@ -11,14 +12,14 @@ from tws_simulator.world.working_order import WorkingOrder
 CANCEL_ALL: Final = 1  # the other types, 2 and 3, take the shares that were filled off the others
 
 
-def others_of(order: WorkingOrder, live: list[WorkingOrder]) -> list[WorkingOrder]:
+def others_of(order: WorkingOrder, live: Mapping[tuple[int, int], WorkingOrder]) -> list[WorkingOrder]:
     """The living members of an order's group, which is one client's and one account's."""
     ticket = order.ticket
     if not ticket.oca_group:
         return []
     return [
         other
-        for other in live
+        for other in live.values()
         if other is not order
         and other.ticket.oca_group == ticket.oca_group
         and other.ticket.client_id == ticket.client_id

@@ -1,7 +1,7 @@
 """The market's day: sessions that open and close, auctions, orders that expire, and New York's midnight.
 
-At midnight finished orders are forgotten and the ledgers start a new day. The auctions take place at the opening and
-the close, and at the same hours of every day where the market never closes.
+At midnight finished orders, and those that were never transmitted, are forgotten and the ledgers start a new day. The
+auctions take place at the opening and the close, and at the same hours of every day where the market never closes.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from tws_simulator.world.calendar import Calendar, new_york_date, new_york_ns
 from tws_simulator.world.course import Course
 from tws_simulator.world.register import BY_SYSTEM, Register
 from tws_simulator.world.tape import Tape
-from tws_simulator.world.tickets import AT_CLOSE
+from tws_simulator.world.tickets import AT_CLOSE, OrderStatus
 from tws_simulator.world.universe import Listing
 from tws_simulator.world.working_order import WorkingOrder
 
 _OPENING, _CLOSING = time(9, 30), time(16)
-_SUBMITTED_OR_WAITING: Final = frozenset({"PreSubmitted", "Submitted"})
+_SUBMITTED_OR_WAITING: Final = frozenset({OrderStatus.PRE_SUBMITTED, OrderStatus.SUBMITTED})
 
 
 @dataclass(slots=True)
@@ -94,7 +94,8 @@ class Sessions:
         if turn.closing:
             self._auction(lambda order: order.ticket.order_type in AT_CLOSE and order.ticket.tif != "OPG")
         for order in list(self._register.live.values()):
-            if order.is_live and order.expires_ns is not None and order.expires_ns <= now_ns:
+            never_sent = turn.midnight and order.status is OrderStatus.HELD
+            if order.is_live and (never_sent or (order.expires_ns is not None and order.expires_ns <= now_ns)):
                 self._course.expire(order)
         if turn.midnight:
             self._register.start_day()
@@ -110,9 +111,7 @@ class Sessions:
         """Whoever does not trade in it is cancelled after it."""
         live = self._register.live.values()
         orders = [
-            order
-            for order in live
-            if takes_part(order) and not order.waits and order.status.value in _SUBMITTED_OR_WAITING
+            order for order in live if takes_part(order) and not order.waits and order.status in _SUBMITTED_OR_WAITING
         ]
         for order in orders:
             self._course.send_to_auction(order)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -49,6 +49,7 @@ class Tape:
     def __init__(self, calendar: Calendar, opening: Iterable[QuoteChanged], closes: Mapping[int, float]) -> None:
         self._calendar = calendar
         self._reels = {first.con_id: _Reel(first, closes[first.con_id]) for first in opening}
+        self.prices = _Prices(self._reels)
         self._fresh: list[MarketEvent] = []
         self._next_turn_ns = self._turn_after(max((reel.standing.ts_ns for reel in self._reels.values()), default=0))
 
@@ -89,7 +90,7 @@ class Tape:
         return self._reels[con_id].last
 
     def marks(self) -> dict[int, Decimal]:
-        """Last price of every instrument, for valuing positions."""
+        """Last price of every instrument, for valuing positions; ``prices`` are the same, one by one."""
         return {con_id: as_decimal(reel.last) for con_id, reel in self._reels.items()}
 
     def mark(self, con_id: int) -> Decimal:
@@ -129,6 +130,22 @@ class Tape:
                     (day.close_ns, _Reel.end_session),
                 ]
         return turns
+
+
+class _Prices(Mapping[int, Decimal]):
+    """The last price of every instrument as it is now, made when asked for."""
+
+    def __init__(self, reels: Mapping[int, _Reel]) -> None:
+        self._reels = reels
+
+    def __getitem__(self, con_id: int) -> Decimal:
+        return as_decimal(self._reels[con_id].last)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._reels)
+
+    def __len__(self) -> int:
+        return len(self._reels)
 
 
 class _Reel:

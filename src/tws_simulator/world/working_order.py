@@ -34,6 +34,9 @@ class WorkingOrder:
         self.ticket = ticket
         self.perm_id = perm_id
         self.parent = parent
+        self.children: list[WorkingOrder] = []
+        if parent is not None:
+            parent.children.append(self)
         self.status = OrderStatus.HELD
         self.filled = ZERO
         self.last_price = ZERO
@@ -108,8 +111,11 @@ class WorkingOrder:
             return ""
         return ",".join(why for why, held in (("child", self.waits), ("trigger", not self.elected)) if held)
 
-    def is_kin(self, other: WorkingOrder) -> bool:
-        return (self.parent or self) is (other.parent or other)
+    @property
+    def family(self) -> list[WorkingOrder]:
+        """The parent first, then its children by age."""
+        head = self.parent or self
+        return [head, *head.children]
 
     def move(self, status: OrderStatus) -> None:
         if status not in TRANSITIONS[self.status]:
