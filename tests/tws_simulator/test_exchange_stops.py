@@ -139,3 +139,16 @@ def test_stops_sleep_outside_the_session() -> None:
     assert [order_id for order_id, _, _ in fills(floor.trade("639.00"))] == [2]
     floor.until(9, 30, day=23)
     assert [order_id for order_id, _, _ in fills(floor.trade("639.00"))] == [1]
+
+
+def test_orders_if_touched_are_set_off_from_the_better_side(floor: HourlyFloor) -> None:
+    """A buyer's when the price has fallen to it; at the market, or at a limit."""
+    floor.place(buy(1, order_type="MIT", aux_price="639.50"))
+    floor.place(buy(2, order_type="LIT", aux_price="639.50", limit="639.45"))
+    floor.quote("639.58", "639.60")
+    assert floor.trade("639.60") == []
+    told = floor.trade("639.50")
+    assert fills(told) == [(1, Decimal(10), Decimal("639.60"))]
+    assert [(view.ticket.order_id, view.status) for view in floor.exchange.open_orders()] == [
+        (2, OrderStatus.SUBMITTED)
+    ]

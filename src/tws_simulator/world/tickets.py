@@ -11,9 +11,10 @@ from typing import Final
 from tws_simulator.world.accounts import Commission, Execution
 
 ACTIONS: Final = ("BUY", "SELL", "SSHORT")
-LIMITED: Final = frozenset({"LMT", "STP LMT", "TRAIL LIMIT", "LOC"})
-TRIGGERED: Final = frozenset({"STP", "STP LMT", "TRAIL", "TRAIL LIMIT"})
+LIMITED: Final = frozenset({"LMT", "STP LMT", "TRAIL LIMIT", "LIT", "LOC"})
 TRAILING: Final = frozenset({"TRAIL", "TRAIL LIMIT"})
+IF_TOUCHED: Final = frozenset({"MIT", "LIT"})  # set off from the better side, where stops are from the worse
+TRIGGERED: Final = frozenset({"STP", "STP LMT"}) | TRAILING | IF_TOUCHED
 AT_CLOSE: Final = frozenset({"MOC", "LOC"})
 ORDER_TYPES: Final = frozenset({"MKT"}) | LIMITED | TRIGGERED | AT_CLOSE
 TIFS: Final = frozenset({"DAY", "GTC", "IOC", "FOK", "GTD", "OPG"})
@@ -77,8 +78,8 @@ class Condition:
 class OrderTicket:
     """A placeOrder message, decoded. What the client left unset is None.
 
-    ``aux_price`` is the stop of STP and STP LMT and the distance of TRAIL; ``limit_offset`` the distance of a TRAIL
-    LIMIT's limit from its stop. ``conditions`` start the order once they are true, or cancel it if it says so.
+    ``aux_price`` is the trigger of STP, STP LMT, MIT and LIT and the distance of TRAIL; ``limit_offset`` the distance
+    of a TRAIL LIMIT's limit from its stop. ``conditions`` start the order once they are true, or cancel it if it says so.
     """
 
     client_id: int

@@ -1,4 +1,4 @@
-"""Stops: which orders a trade or a quote sets off, and where trailing stops follow to.
+"""Stops, and orders if touched: which of them a trade or a quote sets off, and where trailing stops follow to.
 
 By default stocks are triggered by the last price. The other methods are IB's: two lasts in a row, bid and ask, two of
 them in a row, last or bid and ask, the middle.
@@ -13,6 +13,7 @@ from typing import Final
 
 from tws_simulator.world.market import MarketEvent, Traded, as_decimal
 from tws_simulator.world.matching import listing_of
+from tws_simulator.world.tickets import IF_TOUCHED
 from tws_simulator.world.working_order import WorkingOrder
 
 _DOUBLE_LAST, _DOUBLE_BID_ASK, _BID_ASK, _LAST_OR_BID_ASK, _MIDDLE = 1, 3, 4, 7, 8
@@ -96,7 +97,8 @@ def _sets_off(watch: _Watch, shown: _Shown) -> bool:
         return False
     stop = order.stop_price
     assert stop is not None, f"{order!r} is watched without a stop"
-    if price >= stop if order.buys else price <= stop:
+    upwards = order.buys is not (order.ticket.order_type in IF_TOUCHED)
+    if price >= stop if upwards else price <= stop:
         watch.times += 1
         return watch.times == (2 if order.ticket.trigger_method in _TWICE else 1)
     watch.times = 0

@@ -44,7 +44,7 @@ class WorkingOrder:
         self.completed_ts_ns: int | None = None
         self.completed_status = ""
         self.elected = ticket.order_type not in TRIGGERED
-        self.stop_price = ticket.aux_price if ticket.order_type in ("STP", "STP LMT") else ticket.trail_stop_price
+        self.stop_price = ticket.trail_stop_price if self.trails else ticket.aux_price
         self.echoes = 0
         self.placed_ns = 0
         self.expires_ns: int | None = None
@@ -145,9 +145,9 @@ class WorkingOrder:
             self.elected = False
             if self.status is OrderStatus.SUBMITTED:
                 self.move(OrderStatus.PRE_SUBMITTED)
-        if ticket.order_type in ("STP", "STP LMT"):
+        if not self.trails:
             self.stop_price = ticket.aux_price
-        elif ticket.trail_stop_price is not None or not self.trails:
+        elif ticket.trail_stop_price is not None:
             self.stop_price = ticket.trail_stop_price
 
     def reduce(self, quantity: Decimal) -> None:
@@ -172,7 +172,7 @@ class WorkingOrder:
             average_price=self.average_price,
             last_price=self.last_price,
             limit_price=self.limit,
-            stop_price=self.stop_price,
+            stop_price=self.stop_price if self.ticket.order_type in TRIGGERED else None,
             parent_perm_id=self.parent.perm_id if self.parent else 0,
             why_held=self.why_held,
             commission_usd=self.commission_usd,
