@@ -27,7 +27,8 @@ WAIT_S_MAX = 30.0
 def simulator(*options: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "tws_simulator", "run", "--port", "0", *options]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+    wide = {**os.environ, "COLUMNS": "200"}
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=wide) as process:
         try:
             yield process
         finally:

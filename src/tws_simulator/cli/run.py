@@ -7,6 +7,7 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import signal
 import stat
 import sys
@@ -186,7 +187,8 @@ async def _show_status(gateway: Gateway, stop: asyncio.Event) -> None:
     """The line overwrites itself each second, and stands still when the simulator stops."""
     status = Status()
     while not stop.is_set():
-        click.echo(f"\r{status.line(gateway.core.state)}{_ERASE_REST}", nl=False, err=True)
+        line = status.line(gateway.core.state)[: shutil.get_terminal_size().columns - 1]  # a wrapped line stays behind
+        click.echo(f"\r{line}{_ERASE_REST}", nl=False, err=True)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _STATUS_INTERVAL_S)
     click.echo(err=True)
