@@ -79,7 +79,7 @@ class OrderTicket:
     """A placeOrder message, decoded. What the client left unset is None.
 
     ``aux_price`` is the trigger of STP, STP LMT, MIT and LIT and the distance of TRAIL; ``limit_offset`` the distance
-    of a TRAIL LIMIT's limit from its stop. ``conditions`` start the order once they are true, or cancel it if it says so.
+    of a TRAIL LIMIT's limit from its stop. ``conditions`` start the order once they are true, or cancel it if told so.
     """
 
     client_id: int
