@@ -32,8 +32,8 @@ from tws_simulator.faults.actions.flood import Flood
 from tws_simulator.faults.scenario import Scenario
 from tws_simulator.wire.codec import Codec, frame
 from tws_simulator.wire.row import message
-from tws_simulator.world.calendar import new_york_ns
-from tws_simulator.world.universe import LISTINGS, everything
+from tws_simulator.world.instruments.universe import LISTINGS, everything
+from tws_simulator.world.time.calendar import new_york_ns
 from tws_simulator.world.world import World
 
 RESULTS = Path(__file__).parent / "results" / "simulator.json"

@@ -24,7 +24,7 @@ from tws_simulator.faults.director import Director
 from tws_simulator.faults.library import named
 from tws_simulator.faults.scenario import Scenario
 from tws_simulator.server import Clock, Server
-from tws_simulator.world.accounts import Ledger
+from tws_simulator.world.accounts.ledger import Ledger
 
 _START_S_MAX = 30.0
 _Result = TypeVar("_Result")

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from tests.tws_simulator.cli.test_simulator_cli import _announcement, simulator
 from tests.tws_simulator.faults.played import MARKET
 from tests.tws_simulator.scripted_client import AAPL, START_NS
-from tests.tws_simulator.test_simulator_cli import _announcement, simulator
 from tws_simulator import Gateway, NotLoopback, running_gateway
 from tws_simulator.cli import main
 from tws_simulator.clocks import VirtualClock

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tws_simulator.world.universe import Listing
+from tws_simulator.world.instruments.universe import Listing
 
 Notice = tuple[int, str]
 

@@ -5,7 +5,7 @@ Wordings were seen in logs of users of real gateways, unless a comment says othe
 
 from __future__ import annotations
 
-from tws_simulator.world.universe import Listing
+from tws_simulator.world.instruments.universe import Listing
 
 Notice = tuple[int, str]
 

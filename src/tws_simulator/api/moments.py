@@ -5,7 +5,7 @@ from __future__ import annotations
 from calendar import monthrange
 from datetime import datetime, timedelta
 
-from tws_simulator.world.calendar import new_york_ns, new_york_time
+from tws_simulator.world.time.calendar import new_york_ns, new_york_time
 
 _UTC_NAMES = ("UTC", "GMT", "Z")
 _SECOND = 1_000_000_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.universe import Listing
+from tws_simulator.world.instruments.universe import Listing
 
 # Orders' messages carry whole seconds, all others milliseconds: seen in captures of server version 225.
 _WHOLE_SECOND_CODES = frozenset({201, 202, 399, 10167})

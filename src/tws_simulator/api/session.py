@@ -14,7 +14,7 @@ from enum import Enum
 
 from tws_simulator.api import notices
 from tws_simulator.api.interference import Interference
-from tws_simulator.api.limits import BACKLOG_MAX, MessageRate
+from tws_simulator.api.limits.message_rate import BACKLOG_MAX, MessageRate
 from tws_simulator.api.link import Link
 from tws_simulator.api.peer import Peer
 from tws_simulator.api.streams.stream import Stream

@@ -7,15 +7,15 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from tws_simulator.api.configuration import Configuration
-from tws_simulator.api.data_limits import BARS_MAX, BARS_WINDOW_NS, Pace, Pauses
 from tws_simulator.api.echoes import OrderEchoes
-from tws_simulator.api.historical_pacing import HistoricalPacing
-from tws_simulator.api.limits import Pacing
+from tws_simulator.api.limits.data_limits import BARS_MAX, BARS_WINDOW_NS, Pace, Pauses
+from tws_simulator.api.limits.historical_pacing import HistoricalPacing
+from tws_simulator.api.limits.message_rate import Pacing
 from tws_simulator.api.link import Door
 from tws_simulator.api.session import Session, SessionState
 from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
 from tws_simulator.wire.row import Message
-from tws_simulator.world.tickets import Commissioned, Echo, Executed, OrderEvent, Status
+from tws_simulator.world.orders.tickets import Commissioned, Echo, Executed, OrderEvent, Status
 from tws_simulator.world.world import World
 
 LINES_MIN = 100

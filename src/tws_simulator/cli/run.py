@@ -25,8 +25,8 @@ from tws_simulator.control.port import ControlPort
 from tws_simulator.gateway import Gateway
 from tws_simulator.server import NotLoopback, require_loopback
 from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
-from tws_simulator.world.calendar import new_york_ns
-from tws_simulator.world.universe import everything, named
+from tws_simulator.world.instruments.universe import everything, named
+from tws_simulator.world.time.calendar import new_york_ns
 
 _STATUS_INTERVAL_S = 1.0
 _ERASE_REST = "\x1b[K"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from tws_simulator.api.state import GatewayState
-from tws_simulator.world.calendar import new_york_time
+from tws_simulator.world.time.calendar import new_york_time
 
 _SECOND = 1_000_000_000
 _CLIENTS_NAMED_MAX = 6

@@ -10,8 +10,8 @@ from typing import Any
 
 from tws_simulator.faults.library import all_scenarios
 from tws_simulator.gateway import Gateway
-from tws_simulator.world.accounts import Ledger
-from tws_simulator.world.tickets import OrderView
+from tws_simulator.world.accounts.ledger import Ledger
+from tws_simulator.world.orders.tickets import OrderView
 from tws_simulator.world.times import exchange_time
 
 RECORDS_MAX = 10_000

@@ -9,7 +9,7 @@ from typing import Any
 
 from tws_simulator.faults.event import Event, EventKind
 from tws_simulator.faults.values import matches
-from tws_simulator.world.calendar import new_york_time
+from tws_simulator.world.time.calendar import new_york_time
 
 _SECOND = 1_000_000_000
 

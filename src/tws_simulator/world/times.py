@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tws_simulator.world.calendar import new_york_time
-from tws_simulator.world.universe import US_EASTERN
+from tws_simulator.world.instruments.universe import US_EASTERN
+from tws_simulator.world.time.calendar import new_york_time
 
 
 def exchange_time(ts_ns: int) -> str:

@@ -12,17 +12,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tws_simulator.world.accounts import Ledger, account_for, opening_positions
-from tws_simulator.world.book import Book
-from tws_simulator.world.calendar import Calendar
-from tws_simulator.world.exchange import Exchange
-from tws_simulator.world.history import History
-from tws_simulator.world.market import Market, MarketEvent, Quote
-from tws_simulator.world.past import Past
-from tws_simulator.world.stillness import last_closes, standing_quotes
-from tws_simulator.world.tape import Tape
-from tws_simulator.world.tickets import OrderEvent
-from tws_simulator.world.universe import LISTINGS, everything, named
+from tws_simulator.world.accounts.ledger import Ledger, account_for, opening_positions
+from tws_simulator.world.history.history import History
+from tws_simulator.world.history.past import Past
+from tws_simulator.world.instruments.universe import LISTINGS, everything, named
+from tws_simulator.world.market.book import Book
+from tws_simulator.world.market.crowd import Market, MarketEvent, Quote
+from tws_simulator.world.market.stillness import last_closes, standing_quotes
+from tws_simulator.world.market.tape import Tape
+from tws_simulator.world.orders.exchange import Exchange
+from tws_simulator.world.orders.tickets import OrderEvent
+from tws_simulator.world.time.calendar import Calendar
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from tws_simulator.faults.library import named
 from tws_simulator.faults.reading import read_scenario
 from tws_simulator.faults.scenario import Scenario
 from tws_simulator.wire.row import Message
-from tws_simulator.world.accounts import Ledger
+from tws_simulator.world.accounts.ledger import Ledger
 from tws_simulator.world.times import exchange_time
 
 MARKET = {"action": "BUY", "totalQuantity": 5, "orderType": "MKT", "tif": "DAY", "transmit": True}

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.tws_simulator.test_served_sockets import WAIT_S_MAX, SocketClient
+from tests.tws_simulator.official.test_served_sockets import WAIT_S_MAX, SocketClient
 from tws_simulator import Gateway
 from tws_simulator.faults.reading import read_scenario
 from tws_simulator.wire.codec import frame

@@ -7,7 +7,7 @@ import os
 import pytest
 from ibapi.order_cancel import OrderCancel
 
-from tests.tws_simulator.official_client import NEWEST, connected, order, stock
+from tests.tws_simulator.official.official_client import NEWEST, connected, order, stock
 from tws_simulator import Gateway, running_gateway
 from tws_simulator.faults.reading import read_scenario
 from tws_simulator.faults.scenario import Scenario

@@ -14,7 +14,7 @@ from tws_simulator.faults.director import Director
 from tws_simulator.faults.pipe import Pipe
 from tws_simulator.faults.reading import read_action
 from tws_simulator.faults.triggers import Clock
-from tws_simulator.world.calendar import new_york_time
+from tws_simulator.world.time.calendar import new_york_time
 
 
 def test_one_filter_too_many_is_said_to_whoever_asks_and_skipped_in_a_scenario() -> None:

@@ -14,7 +14,7 @@ import pytest
 from ibapi.execution import ExecutionFilter
 from ibapi.order_cancel import OrderCancel
 
-from tests.tws_simulator.official_client import NEWEST, OfficialClient, connected, order, stock
+from tests.tws_simulator.official.official_client import NEWEST, OfficialClient, connected, order, stock
 from tests.tws_simulator.recording.recordings import START_NS, scripts_of
 from tws_simulator import Gateway, running_gateway
 from tws_simulator.recording.address import Address, listening_socket

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.tws_simulator.official_client import NEWEST
-from tests.tws_simulator.official_decoder import VERSIONS, one, told
+from tests.tws_simulator.official.official_client import NEWEST
+from tests.tws_simulator.wire.official_decoder import VERSIONS, one, told
 from tws_simulator.wire.codec import ROWS_BY_NAME, Codec
 from tws_simulator.wire.row import REPLY, Message, Row
 from tws_simulator.wire.types import TYPES

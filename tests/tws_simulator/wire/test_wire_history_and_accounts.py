@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.tws_simulator.official_decoder import VERSIONS, one, told
+from tests.tws_simulator.wire.official_decoder import VERSIONS, one, told
 from tws_simulator.wire.codec import ROWS_BY_ID, Codec
 from tws_simulator.wire.row import REPLY
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.tws_simulator.official_decoder import VERSIONS, one, told
+from tests.tws_simulator.wire.official_decoder import VERSIONS, one, told
 
 AAPL = {
     "conId": 265598,

@@ -26,9 +26,9 @@ from ibapi.order_condition import (
 from ibapi.scanner import ScannerSubscription
 from ibapi.tag_value import TagValue
 
-from tests.tws_simulator.official_client import NEWEST, offline_client, order, stock
-from tests.tws_simulator.official_decoder import TEXT_VERSIONS, VERSIONS
-from tests.tws_simulator.official_names import OFFICIAL_NAMES
+from tests.tws_simulator.official.official_client import NEWEST, offline_client, order, stock
+from tests.tws_simulator.wire.official_decoder import TEXT_VERSIONS, VERSIONS
+from tests.tws_simulator.wire.official_names import OFFICIAL_NAMES
 from tws_simulator.wire.codec import ROWS_BY_NAME, Codec
 from tws_simulator.wire.row import REQUEST, Message, Row
 from tws_simulator.wire.types import TYPES

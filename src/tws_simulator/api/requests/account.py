@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tws_simulator.api import notices
-from tws_simulator.api.account_books import ledgers_of
+from tws_simulator.api.accounts.account_books import ledgers_of
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.api.streams import portfolio, positions, summaries

@@ -7,13 +7,13 @@ from itertools import chain
 from typing import Any
 
 from tws_simulator.api import notices
-from tws_simulator.api.contract_details import details
-from tws_simulator.api.contracts import Instrument, search
+from tws_simulator.api.contracts.contract_details import details
+from tws_simulator.api.contracts.contracts import Instrument, search
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.api.streams.details import KIND, DetailsStream
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.calendar import new_york_date
+from tws_simulator.world.time.calendar import new_york_date
 
 _OPEN_MAX = 20
 

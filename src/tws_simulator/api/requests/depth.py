@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from tws_simulator.api import data_limits, data_notices, notices
+from tws_simulator.api import data_notices, notices
+from tws_simulator.api.limits import data_limits
 from tws_simulator.api.requests.reroutes import is_rerouted
 from tws_simulator.api.requests.subscribing import end_of, instrument, is_entitled
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.api.streams.depth import KIND, DepthStream
 from tws_simulator.wire.row import Message
-from tws_simulator.world.universe import SMART, Listing, canonical_exchange
+from tws_simulator.world.instruments.universe import SMART, Listing, canonical_exchange
 
 _WITH_DEPTH = ("STK", "FUT", "CASH")
 

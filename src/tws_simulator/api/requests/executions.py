@@ -8,7 +8,7 @@ from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.wire.row import Message, message
 from tws_simulator.wire.text import Values
-from tws_simulator.world.tickets import ExecutionFilter
+from tws_simulator.world.orders.tickets import ExecutionFilter
 
 
 def _req_executions(gateway: GatewayState, session: Session, request: Message) -> None:

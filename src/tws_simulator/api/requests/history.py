@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tws_simulator.api import historical_notices, notices
-from tws_simulator.api.contracts import resolve_any
-from tws_simulator.api.historical_messages import BarFormat
-from tws_simulator.api.historical_pacing import OPEN_MAX, SMALL_BAR_S_MAX
-from tws_simulator.api.historical_terms import SCHEDULE, VOLATILITIES, Asked, read
+from tws_simulator.api.contracts.contracts import resolve_any
+from tws_simulator.api.history.messages import BarFormat
+from tws_simulator.api.history.terms import SCHEDULE, VOLATILITIES, Asked, read
+from tws_simulator.api.limits.historical_pacing import OPEN_MAX, SMALL_BAR_S_MAX
 from tws_simulator.api.requests.subscribing import is_entitled
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.api.streams.history import KIND, KeptBars
 from tws_simulator.api.wire_times import gateway_time, schedule_time
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.calendar import SECOND_NS, new_york_date
-from tws_simulator.world.historical_bars import Kind
-from tws_simulator.world.history import Step, mark_before, window
-from tws_simulator.world.tape import Bar
-from tws_simulator.world.universe import US_EASTERN, Listing
-from tws_simulator.world.volatility_history import volatilities
+from tws_simulator.world.history.bars import Kind
+from tws_simulator.world.history.history import Step, mark_before, window
+from tws_simulator.world.history.volatility import volatilities
+from tws_simulator.world.instruments.universe import US_EASTERN, Listing
+from tws_simulator.world.market.tape import Bar
+from tws_simulator.world.time.calendar import SECOND_NS, new_york_date
 
 FIRST_SERVER_VERSION_WITH_END = 196
 """From here on the start and end of the bars are a message of their own."""

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tws_simulator.api import historical_notices, notices
-from tws_simulator.api.historical_terms import KINDS, VOLATILITIES, read_duration
+from tws_simulator.api.history.terms import KINDS, VOLATILITIES, read_duration
 from tws_simulator.api.requests.history import DELAY_NS, past_of
 from tws_simulator.api.requests.subscribing import is_entitled
 from tws_simulator.api.session import Session
@@ -18,12 +18,12 @@ from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.api.wire_times import read_time, utc_time
 from tws_simulator.wire.row import Message, message
 from tws_simulator.wire.text import Values
-from tws_simulator.world.calendar import SECOND_NS
-from tws_simulator.world.historical_bars import Kind
-from tws_simulator.world.history import BarSize, Step
-from tws_simulator.world.market import QuoteChanged, Traded
-from tws_simulator.world.past import FIRST_DAY
-from tws_simulator.world.universe import Listing
+from tws_simulator.world.history.bars import Kind
+from tws_simulator.world.history.history import BarSize, Step
+from tws_simulator.world.history.past import FIRST_DAY
+from tws_simulator.world.instruments.universe import Listing
+from tws_simulator.world.market.crowd import QuoteChanged, Traded
+from tws_simulator.world.time.calendar import SECOND_NS
 
 TICKS_MAX: Final = 1000
 _PERIOD: Final = re.compile(r"([1-9][0-9]{0,5}) ?(s|d|w|m|y)[a-z]*\Z", re.IGNORECASE)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tws_simulator.api import data_limits, data_notices, generic_ticks, notices
+from tws_simulator.api import data_notices, generic_ticks, notices
+from tws_simulator.api.limits import data_limits
 from tws_simulator.api.requests.options import is_option, req_option_data
 from tws_simulator.api.requests.reroutes import is_rerouted
 from tws_simulator.api.requests.subscribing import end_of, instrument, is_entitled
@@ -20,7 +21,7 @@ from tws_simulator.api.streams.quotes import (
     shown_type,
 )
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.universe import Listing
+from tws_simulator.world.instruments.universe import Listing
 
 _TYPES = (LIVE, FROZEN, DELAYED, DELAYED_FROZEN)
 _SNAPSHOT_WITH_GENERIC_TICKS = "Snapshot market data subscription is not applicable to generic ticks"

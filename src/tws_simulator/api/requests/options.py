@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from tws_simulator.api import data_limits, data_notices, generic_ticks, notices
-from tws_simulator.api.contracts import resolve_any
+from tws_simulator.api import data_notices, generic_ticks, notices
+from tws_simulator.api.contracts.contracts import resolve_any
+from tws_simulator.api.limits import data_limits
 from tws_simulator.api.requests.subscribing import is_entitled
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
@@ -20,10 +21,10 @@ from tws_simulator.api.streams.option_quotes import (
 )
 from tws_simulator.api.streams.quotes import KIND, shown_type
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world import option_model
-from tws_simulator.world.calendar import new_york_date
-from tws_simulator.world.option_chains import FIRST_CON_ID, Option
-from tws_simulator.world.option_model import Computation
+from tws_simulator.world.options import model as option_model
+from tws_simulator.world.options.chains import FIRST_CON_ID, Option
+from tws_simulator.world.options.model import Computation
+from tws_simulator.world.time.calendar import new_york_date
 
 _HIGHEST_VOLATILITY = 10.0
 

@@ -7,8 +7,8 @@ from tws_simulator.api.echoes import order_status
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.exchange import CLIENT_THAT_BINDS
-from tws_simulator.world.tickets import OrderStatus
+from tws_simulator.world.orders.exchange import CLIENT_THAT_BINDS
+from tws_simulator.world.orders.tickets import OrderStatus
 
 
 def send_open_orders(gateway: GatewayState, session: Session, client_id: int | None) -> None:

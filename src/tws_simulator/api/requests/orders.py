@@ -6,18 +6,18 @@ from decimal import Decimal
 from typing import Any
 
 from tws_simulator.api import notices
-from tws_simulator.api.contracts import resolve, resolve_any
+from tws_simulator.api.contracts.contracts import resolve, resolve_any
 from tws_simulator.api.moments import read_moment
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.wire.row import Message
 from tws_simulator.wire.text import Values
-from tws_simulator.world.calendar import new_york_date
-from tws_simulator.world.entry import NOT_TRADED
-from tws_simulator.world.option_chains import FIRST_CON_ID
-from tws_simulator.world.register import REJECTED
-from tws_simulator.world.tickets import Condition, ConditionKind, Notice, OrderTicket
-from tws_simulator.world.universe import SMART, Listing
+from tws_simulator.world.instruments.universe import SMART, Listing
+from tws_simulator.world.options.chains import FIRST_CON_ID
+from tws_simulator.world.orders.entry import NOT_TRADED
+from tws_simulator.world.orders.register import REJECTED
+from tws_simulator.world.orders.tickets import Condition, ConditionKind, Notice, OrderTicket
+from tws_simulator.world.time.calendar import new_york_date
 
 _OPTIONS = ("OPT", "FOP")
 _USUAL_OCA_TYPE = 3

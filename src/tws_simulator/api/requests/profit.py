@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from tws_simulator.api import notices
-from tws_simulator.api.account_books import Refusal, no_account
+from tws_simulator.api.accounts.account_books import Refusal, no_account
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.api.streams.pnl import KIND, SINGLE_KIND, PnlSingleStream, PnlStream
 from tws_simulator.wire.row import Message
-from tws_simulator.world.accounts import Ledger
+from tws_simulator.world.accounts.ledger import Ledger
 
 
 def _req_pnl(gateway: GatewayState, session: Session, request: Message) -> None:

@@ -11,12 +11,12 @@ from tws_simulator.api.streams.option_quotes import BBO_EXCHANGE as OPTIONS_BBO_
 from tws_simulator.api.streams.quotes import BBO_EXCHANGE
 from tws_simulator.wire.row import Message, message
 from tws_simulator.wire.text import Values
-from tws_simulator.world import option_chains
-from tws_simulator.world.calendar import new_york_date
-from tws_simulator.world.listing import VENUE_LETTERS, Listing
-from tws_simulator.world.option_chains import OPTION_VENUE_LETTERS, OptionClass
-from tws_simulator.world.price_rules import MARKET_RULES
-from tws_simulator.world.universe import everything, find
+from tws_simulator.world.instruments.listing import VENUE_LETTERS, Listing
+from tws_simulator.world.instruments.price_rules import MARKET_RULES
+from tws_simulator.world.instruments.universe import everything, find
+from tws_simulator.world.options import chains as option_chains
+from tws_simulator.world.options.chains import OPTION_VENUE_LETTERS, OptionClass
+from tws_simulator.world.time.calendar import new_york_date
 
 _SAMPLES_MAX = 16
 _MATCHING, _MATCHING_PAUSE_NS = "matching symbols", 1_000_000_000

@@ -6,10 +6,10 @@ As captured for a contract on IBM: one message with the share's conId and SMART;
 from __future__ import annotations
 
 from tws_simulator.api import notices
-from tws_simulator.api.contracts import resolve
+from tws_simulator.api.contracts.contracts import resolve
 from tws_simulator.api.session import Session
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.universe import SMART, Listing
+from tws_simulator.world.instruments.universe import SMART, Listing
 
 _CFD = "CFD"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tws_simulator.api import notices
-from tws_simulator.api.account_books import account_list
+from tws_simulator.api.accounts.account_books import account_list
 from tws_simulator.api.requests.order_lists import send_open_orders
 from tws_simulator.api.session import Session, SessionState
 from tws_simulator.api.state import GatewayState, Handler

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tws_simulator.api import data_notices, notices
-from tws_simulator.api.contracts import resolve
+from tws_simulator.api.contracts.contracts import resolve
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState
 from tws_simulator.wire.row import Message
-from tws_simulator.world.universe import Listing
+from tws_simulator.world.instruments.universe import Listing
 
 ALL_SYMBOLS = "all"
 

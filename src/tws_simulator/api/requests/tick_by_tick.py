@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from tws_simulator.api import data_limits, data_notices, notices
+from tws_simulator.api import data_notices, notices
+from tws_simulator.api.limits import data_limits
 from tws_simulator.api.requests.subscribing import instrument, is_entitled
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.api.streams.tick_by_tick import ALL_LAST, KIND, LAST, TYPES, TickByTickStream
 from tws_simulator.wire.row import Message
-from tws_simulator.world.universe import Listing
+from tws_simulator.world.instruments.universe import Listing
 
 _SECOND_NS = 1_000_000_000
 _SUPPORTED = ("STK", "FUT", "CASH")

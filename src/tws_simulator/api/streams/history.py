@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from tws_simulator.api.historical_messages import BarFormat
+from tws_simulator.api.history.messages import BarFormat
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message
-from tws_simulator.world.historical_bars import Kind
-from tws_simulator.world.history import History
-from tws_simulator.world.tape import Bar
-from tws_simulator.world.universe import Listing
+from tws_simulator.world.history.bars import Kind
+from tws_simulator.world.history.history import History
+from tws_simulator.world.instruments.universe import Listing
+from tws_simulator.world.market.tape import Bar
 
 KIND: Final = "history"
 _INTERVAL_NS: Final = 2_000_000_000  # IB says "every few seconds"; captures do not tell

@@ -16,11 +16,11 @@ from tws_simulator.api.streams.quotes import DELAYED, DELAYED_FROZEN, FROZEN, sh
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.api.streams.ticks import Tick, TickTeller
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world import option_model
-from tws_simulator.world.calendar import SECOND_NS, Phase
-from tws_simulator.world.option_chains import Option
-from tws_simulator.world.option_model import Computation, OptionQuote
-from tws_simulator.world.underlyings import followed, spot
+from tws_simulator.world.options import model as option_model
+from tws_simulator.world.options.chains import Option
+from tws_simulator.world.options.model import Computation, OptionQuote
+from tws_simulator.world.options.underlyings import followed, spot
+from tws_simulator.world.time.calendar import SECOND_NS, Phase
 from tws_simulator.world.world import World
 
 BBO_EXCHANGE = "c70003"

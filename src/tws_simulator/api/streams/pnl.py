@@ -8,7 +8,7 @@ from typing import Final
 
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.accounts import Ledger
+from tws_simulator.world.accounts.ledger import Ledger
 from tws_simulator.world.world import World
 
 KIND: Final = "profit"

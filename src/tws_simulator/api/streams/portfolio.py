@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from tws_simulator.api.account_books import held_contract
-from tws_simulator.api.account_values import Value, download, in_currencies
+from tws_simulator.api.accounts.account_books import held_contract
+from tws_simulator.api.accounts.account_values import Value, download, in_currencies
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.accounts import Ledger, Pnl, Position
-from tws_simulator.world.calendar import new_york_time
+from tws_simulator.world.accounts.ledger import Ledger, Pnl, Position
+from tws_simulator.world.time.calendar import new_york_time
 from tws_simulator.world.world import World
 
 KIND: Final = "account updates"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from tws_simulator.api.account_books import held_contract
+from tws_simulator.api.accounts.account_books import held_contract
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message, message
 from tws_simulator.wire.text import Values
-from tws_simulator.world.accounts import Ledger, Position
+from tws_simulator.world.accounts.ledger import Ledger, Position
 
 KIND: Final = "positions"
 MULTI_KIND: Final = "positions of an account"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from tws_simulator.api.account_values import BASE, in_currencies
+from tws_simulator.api.accounts.account_values import BASE, in_currencies
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.accounts import Ledger
+from tws_simulator.world.accounts.ledger import Ledger
 from tws_simulator.world.world import World
 
 KIND: Final = "account summary"

@@ -12,9 +12,9 @@ from tws_simulator.faults.actions.base import Action
 from tws_simulator.faults.event import Cause
 from tws_simulator.faults.stage import Stage
 from tws_simulator.faults.values import lookup
-from tws_simulator.world.accounts import Commission, Execution
-from tws_simulator.world.tickets import OrderTicket, OrderView
-from tws_simulator.world.universe import find
+from tws_simulator.world.accounts.ledger import Commission, Execution
+from tws_simulator.world.instruments.universe import find
+from tws_simulator.world.orders.tickets import OrderTicket, OrderView
 
 _COMMISSION_USD = Decimal("1.00")
 _UNKNOWN_PERM_ID = 1_990_000_000

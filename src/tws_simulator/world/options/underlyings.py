@@ -1,0 +1,39 @@
+"""What options look at: the price of their underlying, now and at the last close."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from tws_simulator.world.instruments.listing import Listing
+from tws_simulator.world.instruments.universe import find
+from tws_simulator.world.market.crowd import Quote
+
+# An index follows the fund that holds it: (fund, how many of its shares make an index point's worth).
+_FOLLOWED: Final = {"SPX": ("SPY", 10.0)}
+_PLACES: Final = 4
+
+
+class Quoting(Protocol):
+    def quote(self, con_id: int) -> Quote: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    price: float
+    close: float
+
+
+def spot(world: Quoting, underlying: Listing) -> Spot:
+    """The middle of its quote."""
+    quote = world.quote(followed(underlying).con_id)
+    factor = _FOLLOWED.get(underlying.symbol, ("", 1.0))[1]
+    return Spot(round((quote.bid + quote.ask) / 2 * factor, _PLACES), round(quote.close * factor, _PLACES))
+
+
+def followed(underlying: Listing) -> Listing:
+    """The instrument whose quotes move the price of this one."""
+    name, _ = _FOLLOWED.get(underlying.symbol, (underlying.symbol, 1.0))
+    listing = find(name)
+    assert listing is not None, f"{underlying.symbol} follows {name}, which is not listed"
+    return listing

@@ -1,0 +1,267 @@
+"""The course of an order from transmission to its end: when it starts, works, changes, and what it takes along.
+
+An order that the market is open for is told as PreSubmitted, then Submitted when it works. A child waits for its
+parent, a stop for its trigger, a good-after order for its time; whoever comes while the market is closed waits for it
+to open (see ``waiting``). Immediate-or-cancel and fill-or-kill orders outside the regular session end as captured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Final
+
+from tws_simulator.world.market.tape import Tape
+from tws_simulator.world.orders.conditions import Conditions
+from tws_simulator.world.orders.entry import BAD_TIF_FOR_VENUE, CURRENCY_LEVERAGE, EXPIRES_TOO_SOON, rejection
+from tws_simulator.world.orders.groups import left_after, others_of
+from tws_simulator.world.orders.matching import Matching
+from tws_simulator.world.orders.register import BY_SYSTEM, BY_TRADER, Register
+from tws_simulator.world.orders.tickets import OrderStatus, OrderTicket
+from tws_simulator.world.orders.triggers import Triggers
+from tws_simulator.world.orders.waiting import ROUND_NS, Waiting
+from tws_simulator.world.orders.working_order import WorkingOrder
+from tws_simulator.world.time.agenda import Agenda
+from tws_simulator.world.time.calendar import Calendar, Phase, new_york_date
+
+EXPIRED: Final = BY_SYSTEM + "Order is already expired."
+_AT_ONCE: Final = frozenset({"IOC", "FOK"})
+_DAYS_LOOKED_MAX: Final = 14
+
+
+class Course:
+    """``phase`` is what the market is doing; whoever knows that it changes says so here."""
+
+    def __init__(self, tape: Tape, register: Register, agenda: Agenda, calendar: Calendar, seed: int) -> None:
+        self.phase = calendar.phase(register.now_ns)
+        self.matching = Matching(tape, register, seed, self._after_fill)
+        self.triggers = Triggers()
+        self._tape = tape
+        self._register = register
+        self._agenda = agenda
+        self._calendar = calendar
+        self._waiting = Waiting(register, agenda, calendar)
+        self._conditions = Conditions(register, agenda, tape)
+
+    def accepts(self, order: WorkingOrder) -> bool:
+        """Whether the market is open for this order."""
+        return self.phase is Phase.REGULAR or (order.outside_rth and self.phase is not Phase.CLOSED)
+
+    def transmit(self, order: WorkingOrder) -> None:
+        """Send an order and, with it, the held ones of its bracket: parent first, then children by age."""
+        family = [each for each in order.family if each.status is OrderStatus.HELD and not each.refused]
+        for member in family:
+            member.move(OrderStatus.PRE_SUBMITTED)
+            self._date(member)
+        accepted = []
+        for member in family:
+            if not member.is_live:
+                continue  # gone with its parent
+            reason = rejection(member.ticket, self._register.ledger(member), self._tape)
+            if reason is None:
+                accepted.append(member)
+            else:
+                self._reject(member, reason)
+        if not accepted:
+            return
+        if not self.accepts(accepted[0]):
+            self._wait(accepted)
+            return
+        for member in accepted:
+            self._register.pair(member)
+        for member in accepted:
+            self.start(member)
+
+    def start(self, order: WorkingOrder) -> None:
+        """Let an order work, or watch for its trigger, if nothing holds it back any more."""
+        if order.status is not OrderStatus.PRE_SUBMITTED or order.waits or not self.accepts(order):
+            return
+        if (order.ticket.good_after_ns or 0) > self._register.now_ns or order.ticket.tif == "OPG":
+            return
+        if not order.conditions_met:
+            if not order.ticket.conditions_cancel:
+                self._conditions.wait(order, self.start)
+                return
+            self._conditions.wait(order, lambda met: self.cancel(met, BY_SYSTEM))
+        if not order.is_live:
+            return
+        if order.elected:
+            self._work(order)
+        else:
+            self.triggers.watch(order, self._tape.mark(order.ticket.con_id))
+
+    def modify(self, order: WorkingOrder, ticket: OrderTicket) -> None:
+        limit, quantity = order.limit, order.ticket.quantity
+        order.change(ticket)
+        if order.status is OrderStatus.HELD:
+            order.refused = False
+            if ticket.transmit:
+                self.transmit(order)
+            return
+        if order.remaining <= 0:
+            # Fewer than are filled already: nothing is left to do. No capture shows it; this is the mildest reading.
+            self.cancel(order, BY_TRADER)
+            return
+        self._date(order)
+        self.triggers.forget(order)
+        if not self.accepts(order):
+            self.matching.withdraw(order)
+            self._waiting.changed(order)
+            return
+        self._register.pair(order)
+        if order.status is not OrderStatus.SUBMITTED:
+            self.matching.withdraw(order)
+            self.start(order)
+        elif self.matching.rests(order) and limit == order.limit and quantity >= order.ticket.quantity:
+            self.matching.reduced(order)
+        else:
+            self.matching.withdraw(order)
+            self._work(order)
+
+    def cancel(self, order: WorkingOrder, why: str) -> None:
+        if why == BY_TRADER:
+            self._waiting.hurry(order)
+        self._leave(order)
+        self._register.cancelled(order, why)
+        self._cancel_children(order)
+
+    def expire(self, order: WorkingOrder) -> None:
+        if order.status is OrderStatus.HELD:
+            self._register.dropped(order)
+        else:
+            self.cancel(order, EXPIRED)
+
+    def open(self, order: WorkingOrder) -> None:
+        """The market opened for this order."""
+        if order.status is OrderStatus.PRE_SUBMITTED:
+            self._waiting.forget(order)
+            self.start(order)
+        elif order.status is OrderStatus.SUBMITTED and not order.at_auction and not self.matching.rests(order):
+            self.matching.work(order)
+
+    def close(self, order: WorkingOrder) -> None:
+        """The market closed for this order, which lives on."""
+        self.matching.withdraw(order)
+        self.triggers.forget(order)
+
+    def look(self) -> None:
+        """Set off the stops that were reached by what the public saw since the last call."""
+        while self.matching.fresh:
+            fresh = list(self.matching.fresh)
+            self.matching.fresh.clear()
+            for order in self.triggers.see(fresh):
+                if order.is_live:
+                    self._work(order)
+
+    def send_to_auction(self, order: WorkingOrder) -> None:
+        if order.status is OrderStatus.PRE_SUBMITTED:
+            order.move(OrderStatus.SUBMITTED)
+            self._register.pair(order)
+
+    def _work(self, order: WorkingOrder) -> None:
+        if order.status is OrderStatus.PRE_SUBMITTED:
+            order.move(OrderStatus.SUBMITTED)
+            self._register.pair(order)
+        if order.at_auction:
+            return
+        at_once = order.ticket.tif in _AT_ONCE
+        if order.ticket.tif != "FOK" or self.matching.can_fill(order):
+            self.matching.work(order, rests=not at_once)
+        if at_once and order.is_live:
+            self.cancel(order, BY_SYSTEM)
+
+    def _wait(self, family: list[WorkingOrder]) -> None:
+        """The market is closed for them."""
+        first = family[0]
+        opens_ns = self._calendar.next_open_ns(self._register.now_ns)
+        if first.ticket.tif == "IOC":
+            first.move(OrderStatus.SUBMITTED)
+            self._register.pair(first)
+            self._later(lambda: self._try_outside_hours(first))
+        elif first.ticket.tif == "FOK":
+            reason = BAD_TIF_FOR_VENUE.format("FOK")
+            self._register.inactive(first, reason)
+            self._cancel_children(first)
+            self._later(lambda: self._register.rejected(first, reason))
+        elif first.ticket.tif == "GTD" and (first.expires_ns or 0) <= opens_ns:
+            self._register.pair(first)
+            self._reject(first, EXPIRES_TOO_SOON)
+        else:
+            self._waiting.announce(family)
+
+    def _try_outside_hours(self, order: WorkingOrder) -> None:
+        """What an immediate-or-cancel order comes to: the gateway itself lets it trade outside the regular session."""
+        if not order.is_live:
+            return
+        order.outside_rth = True
+        self._register.pair(order)
+        if self.accepts(order):
+            self.matching.work(order, rests=False)
+        if order.is_live:
+            order.move(OrderStatus.PENDING_CANCEL)
+            self._register.pair(order)
+            self.cancel(order, BY_SYSTEM)
+
+    def _reject(self, order: WorkingOrder, reason: str) -> None:
+        self._register.inactive(order, reason)
+        self._register.rejected(order, reason, again=reason != CURRENCY_LEVERAGE)
+        self._cancel_children(order)
+
+    def _cancel_children(self, parent: WorkingOrder) -> None:
+        for order in parent.children:
+            if order.status is OrderStatus.HELD:
+                self._register.dropped(order)
+            elif order.is_live:
+                self.cancel(order, BY_SYSTEM)
+
+    def _after_fill(self, order: WorkingOrder, shares: Decimal) -> None:
+        """A fill ends or reduces the others of its group; a filled order starts its children."""
+        for other in others_of(order, self._register.live):
+            if not other.is_live or other.status is OrderStatus.HELD:
+                continue
+            left = left_after(order, shares, other)
+            if left > 0:
+                other.reduce(other.filled + left)
+                self.matching.reduced(other)
+                self._register.pair(other)
+            else:
+                self.cancel(other, BY_SYSTEM)
+        if order.status is OrderStatus.FILLED:
+            for child in order.children:
+                self.start(child)
+
+    def _leave(self, order: WorkingOrder) -> None:
+        self._waiting.forget(order)
+        self.triggers.forget(order)
+        self.matching.withdraw(order)
+
+    def _date(self, order: WorkingOrder) -> None:
+        """When it ends by itself, and when it begins."""
+        ticket, now_ns = order.ticket, self._register.now_ns
+        order.expires_ns = None
+        if ticket.tif == "DAY":
+            order.expires_ns = self._end_of_day(order)
+        elif ticket.tif == "GTD" and ticket.good_till_ns is not None:
+            order.expires_ns = ticket.good_till_ns
+            self._agenda.note(max(ticket.good_till_ns, now_ns + 1), lambda: self._end_if_due(order))
+        if (ticket.good_after_ns or 0) > now_ns:
+            self._agenda.note(ticket.good_after_ns or 0, lambda: self.start(order))
+
+    def _end_if_due(self, order: WorkingOrder) -> None:
+        if order.is_live and order.expires_ns is not None and order.expires_ns <= self._register.now_ns:
+            self.expire(order)
+
+    def _end_of_day(self, order: WorkingOrder) -> int:
+        now_ns = self._register.now_ns
+        first = new_york_date(now_ns)
+        for ahead in range(_DAYS_LOOKED_MAX):
+            day = self._calendar.day(first + timedelta(days=ahead))
+            if day is not None:
+                ends_ns = day.post_close_ns if order.outside_rth else day.close_ns
+                if ends_ns > now_ns:
+                    return ends_ns
+        raise AssertionError("no trading day within two weeks")
+
+    def _later(self, action: Callable[[], None]) -> None:
+        self._agenda.note(self._register.now_ns + ROUND_NS, action)

@@ -1,0 +1,322 @@
+"""Where orders are entered, asked for and driven: one exchange for every client and account.
+
+What happens to an order is told in parts: ``entry`` says which become orders, ``course`` how they live, ``waiting``
+what is told while the market is closed, ``matching`` and ``book`` how they trade, ``triggers`` when stops are set off,
+``groups`` what one fill does to others, ``sessions`` what the day does to all, ``register`` what owners are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from tws_simulator.world.accounts.ledger import Execution, Ledger, PlacementKind
+from tws_simulator.world.instruments.universe import LISTINGS, SMART, Listing
+from tws_simulator.world.market.book import Book
+from tws_simulator.world.market.crowd import MarketEvent
+from tws_simulator.world.market.mixing import mixed
+from tws_simulator.world.market.tape import Tape
+from tws_simulator.world.orders.commissions import commission_usd
+from tws_simulator.world.orders.course import Course
+from tws_simulator.world.orders.entry import (
+    CHANGED_ORDER,
+    DUPLICATE_ID,
+    MIN_QTY,
+    TOO_MANY,
+    Refusal,
+    completed,
+    refusal,
+    signed,
+)
+from tws_simulator.world.orders.matching import listing_of
+from tws_simulator.world.orders.register import BY_TRADER, REJECTED, Register
+from tws_simulator.world.orders.sessions import Sessions
+from tws_simulator.world.orders.tickets import (
+    Bound,
+    ExecutionFilter,
+    Notice,
+    OrderEvent,
+    OrderStatus,
+    OrderTicket,
+    OrderView,
+    WhatIf,
+)
+from tws_simulator.world.orders.working_order import WorkingOrder
+from tws_simulator.world.time.agenda import Agenda
+from tws_simulator.world.time.calendar import Calendar
+
+ORDERS_PER_DAY_MAX: Final = 200_000  # at it, new orders are refused with 201
+DEAD_ORDERS_TOLD_MAX: Final = 20  # a global cancel answers 161 for at most this many finished orders
+CLIENT_THAT_BINDS: Final = 0
+
+
+class Exchange:
+    """Every call answers with what the owners of orders are to be told, and writes what the public sees on the tape.
+
+    Time never runs backwards here: a ``now_ns`` before the latest one counts as the latest.
+    """
+
+    def __init__(
+        self,
+        tape: Tape,
+        calendar: Calendar,
+        ledgers: Mapping[str, Ledger],
+        seed: int,
+        start_ns: int,
+        *,
+        listings: Sequence[Listing] = LISTINGS,
+        orders_max: int = ORDERS_PER_DAY_MAX,
+    ) -> None:
+        self._tape = tape
+        self._ledgers = ledgers
+        self._orders_max = orders_max
+        self._register = Register(ledgers, seed, start_ns)
+        self._agenda = Agenda()
+        self._course = Course(tape, self._register, self._agenda, calendar, seed)
+        self._matching = self._course.matching
+        self._sessions = Sessions(self._course, self._register, self._agenda, calendar, tape, ledgers, listings)
+        self._manual_orders = 0
+        self._binds = False
+
+    def place(self, ticket: OrderTicket, now_ns: int) -> list[OrderEvent]:
+        """A new order, or new terms for a working one with the same id.
+
+        New terms for a filled order are ignored in silence, as the gateway does.
+        """
+        self._clock(now_ns)
+        self._place(ticket)
+        self._course.look()
+        return self._register.take()
+
+    def place_manually(self, ticket: OrderTicket, now_ns: int) -> list[OrderEvent]:
+        """An order entered at the gateway's own screen; client 0's, with order id 0 until that client binds it."""
+        self._clock(now_ns)
+        self._manual_orders += 1
+        ticket = replace(ticket, client_id=CLIENT_THAT_BINDS, order_id=-self._manual_orders, transmit=True, parent_id=0)
+        refused = refusal(ticket, self._ledgers, self._tape, None)
+        if refused is not None:
+            raise ValueError(f"{refused[0]} {refused[1]}")
+        order = self._enter(completed(ticket, self._ledgers), None)
+        order.bound = self._binds
+        if self._binds:
+            self._tell_bound(order)
+        self._course.transmit(order)
+        self._course.look()
+        return self._register.take()
+
+    def bind(self, now_ns: int, *, from_now_on: bool = False) -> list[OrderEvent]:
+        """Give the orders of the gateway's own screen ids; also those still to come, if told so."""
+        self._clock(now_ns)
+        self._binds = self._binds or from_now_on
+        for order in list(self._register.live.values()):
+            if not order.bound:
+                order.bound = True
+                self._tell_bound(order)
+                self._register.pair(order)
+        return self._register.take()
+
+    def stop_binding(self) -> None:
+        self._binds = False
+
+    def cancel(self, client_id: int, order_id: int, now_ns: int) -> list[OrderEvent]:
+        """Another client's order is not found: 10147; a finished one is not cancellable: 10148."""
+        self._clock(now_ns)
+        order = self._register.orders.get((client_id, order_id))
+        if order is None or not order.bound:
+            text = f"OrderId {order_id} that needs to be cancelled is not found."
+            now_ns = self._register.now_ns
+            self._register.say(Notice(client_id=client_id, ts_ns=now_ns, order_id=order_id, code=10147, text=text))
+        elif not order.is_live:
+            state = "Filled" if order.status is OrderStatus.FILLED else "Cancelled"  # also for Inactive, as captured
+            text = f"OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {state}."
+            self._register.notice(order.ticket, 10148, text)
+        else:
+            self._course.cancel(order, BY_TRADER)
+        self._course.look()
+        return self._register.take()
+
+    def global_cancel(self, client_id: int, now_ns: int) -> list[OrderEvent]:
+        """Cancel every working order of every client; events go to their owners.
+
+        First the caller gets a 161 for each of its latest orders that had been cancelled already. Then families come in
+        no order that anybody could rely on, but each parent before its children; all as captured.
+        """
+        self._clock(now_ns)
+        dead = [
+            order
+            for order in self._register.orders.values()
+            if order.ticket.client_id == client_id and not order.is_live and order.status is not OrderStatus.FILLED
+        ]
+        for order in dead[-DEAD_ORDERS_TOLD_MAX:]:
+            self._register.not_cancellable(order)
+        for order in sorted(self._register.live.values(), key=_disorder):
+            if order.is_live:  # its parent's end may have ended it
+                self._course.cancel(order, BY_TRADER)
+        self._course.look()
+        return self._register.take()
+
+    def advance(self, now_ns: int, crowd: Sequence[MarketEvent]) -> list[OrderEvent]:
+        """What the crowd, in order of time and up to ``now_ns``, and the clock did."""
+        busy, watched, agenda = self._matching.busy, self._course.triggers.watched, self._agenda
+        record = self._tape.record
+        for event in crowd:
+            if event.ts_ns >= agenda.next_ns:
+                self._run_agenda(event.ts_ns)
+            if event.con_id in busy or event.con_id in watched:
+                self._meet(event)
+            else:
+                record(event)
+        self._clock(now_ns)
+        self._tape.turn(now_ns)
+        return self._register.take()
+
+    def book(self, con_id: int) -> Book:
+        """KeyError for an instrument that is not listed."""
+        return self._matching.book(con_id)
+
+    def open_orders(self, client_id: int | None = None) -> list[OrderView]:
+        """Transmitted orders that still work, oldest first; of one client or of all, unbound ones too."""
+        return [
+            order.view()
+            for order in self._register.live.values()
+            if order.status is not OrderStatus.HELD
+            and (client_id is None or (client_id == order.ticket.client_id and order.bound))
+        ]
+
+    def completed_orders(self) -> list[OrderView]:
+        """Today's finished orders of every client."""
+        return [order.view() for order in self._register.orders.values() if not order.is_live]
+
+    def executions(self, wanted: ExecutionFilter | None = None) -> list[Execution]:
+        """Today's fills, oldest first; the gateway knows no other day. Reports are in the ledgers' ``commissions``."""
+        today = self._register.executions()
+        return today if wanted is None else [execution for execution in today if _matches(execution, wanted)]
+
+    def next_order_id(self, client_id: int) -> int:
+        """One above the highest id this client used, in this or an earlier connection."""
+        return self._register.next_order_id(client_id)
+
+    def __repr__(self) -> str:
+        statuses = [order.status for order in self._register.orders.values()]
+        counts = " ".join(f"{status.value} {statuses.count(status)}" for status in OrderStatus if status in statuses)
+        return f"<Exchange {next(iter(self._ledgers))} {counts or 'no orders'}>"
+
+    def _place(self, ticket: OrderTicket) -> None:
+        key = (ticket.client_id, ticket.order_id)
+        ids = self._register.ids(ticket.client_id)
+        ids.seen = max(ids.seen, ticket.order_id)
+        known = self._register.orders.get(key)
+        if known is not None and known.status is OrderStatus.FILLED:
+            self._register.record(ticket, PlacementKind.IGNORED)
+            return
+        modifies = known is not None and known.is_live
+        refused = self._refusal(ticket, known if modifies else None, ids.accepted)
+        if refused is not None:
+            self._register.record(ticket, PlacementKind.REFUSED)
+            self._register.notice(ticket, *refused)
+            if refused == MIN_QTY and not modifies:
+                ids.accepted = max(ids.accepted, ticket.order_id)
+                self._enter(completed(ticket, self._ledgers), None).refused = True
+            return
+        new = PlacementKind.MODIFY if modifies else PlacementKind.NEW
+        self._register.record(ticket, PlacementKind.WHAT_IF if ticket.what_if else new)
+        ids.accepted = max(ids.accepted, ticket.order_id)
+        ticket = completed(ticket, self._ledgers)
+        if ticket.what_if:
+            self._register.say(self._what_if(ticket))
+        elif known is not None and modifies:
+            self._course.modify(known, ticket)
+        else:
+            self._accept(ticket)
+
+    def _refusal(self, ticket: OrderTicket, changed: WorkingOrder | None, highest_id: int) -> Refusal | None:
+        if changed is None and ticket.order_id <= highest_id:
+            return DUPLICATE_ID
+        if changed is None and len(self._register.orders) >= self._orders_max:
+            return 201, REJECTED + TOO_MANY
+        refused = refusal(ticket, self._ledgers, self._tape, self._parent_of(ticket))
+        if refused is None and ticket.min_qty:
+            return MIN_QTY
+        if refused is None and changed is not None and changed.differs(ticket):
+            return CHANGED_ORDER
+        return refused
+
+    def _accept(self, ticket: OrderTicket) -> None:
+        parent = self._parent_of(ticket)
+        if parent is not None and not ticket.oca_group:
+            # The gateway links a bracket's children by itself: the group is the parent's permanent id.
+            ticket = replace(ticket, oca_group=str(parent.perm_id))
+        order = self._enter(ticket, parent)
+        if ticket.transmit:
+            self._course.transmit(order)
+
+    def _enter(self, ticket: OrderTicket, parent: WorkingOrder | None) -> WorkingOrder:
+        order = WorkingOrder(ticket, self._register.perm_id(), parent)
+        self._register.enter(order)
+        return order
+
+    def _parent_of(self, ticket: OrderTicket) -> WorkingOrder | None:
+        return self._register.orders.get((ticket.client_id, ticket.parent_id)) if ticket.parent_id else None
+
+    def _what_if(self, ticket: OrderTicket) -> WhatIf:
+        marks, ledger = self._tape.prices, self._register.ledger(ticket)
+        multiplier = listing_of(ticket.con_id).multiplier or 1
+        before = ledger.margins(marks)
+        after = ledger.margins(marks, ticket.con_id, signed(ticket), multiplier)
+        price = ticket.limit_price or marks[ticket.con_id]
+        order = WorkingOrder(ticket, self._register.perm_id(), None)
+        order.move(OrderStatus.PRE_SUBMITTED)
+        return WhatIf(
+            client_id=ticket.client_id,
+            ts_ns=self._register.now_ns,
+            order=order.view(),
+            initial_margin_before_usd=before.initial_usd,
+            initial_margin_after_usd=after.initial_usd,
+            maintenance_margin_before_usd=before.maintenance_usd,
+            maintenance_margin_after_usd=after.maintenance_usd,
+            equity_before_usd=before.equity_usd,
+            equity_after_usd=after.equity_usd,
+            commission_usd=commission_usd(ticket.quantity, ticket.quantity * price * multiplier),
+        )
+
+    def _tell_bound(self, order: WorkingOrder) -> None:
+        client_id, order_id = order.key
+        now_ns = self._register.now_ns
+        self._register.say(Bound(client_id=client_id, ts_ns=now_ns, order_id=order_id, perm_id=order.perm_id))
+
+    def _meet(self, event: MarketEvent) -> None:
+        """The crowd moves where orders of ours are, or are waiting for it to."""
+        self._register.clock(event.ts_ns)
+        if event.con_id in self._matching.busy:
+            self._matching.crowd(event)
+        else:
+            self._matching.publish(event)
+        self._course.look()
+
+    def _clock(self, now_ns: int) -> None:
+        self._run_agenda(now_ns)
+        self._register.clock(now_ns)
+
+    def _run_agenda(self, now_ns: int) -> None:
+        while self._agenda.next_ns <= now_ns:
+            self._register.clock(self._agenda.next_ns)
+            self._agenda.take()()
+            self._course.look()
+
+
+def _disorder(order: WorkingOrder) -> tuple[int, int]:
+    return mixed((order.parent or order).perm_id), order.perm_id
+
+
+def _matches(execution: Execution, wanted: ExecutionFilter) -> bool:
+    side = None if wanted.side is None else {"BUY": "BOT", "SELL": "SLD", "SSHORT": "SLD"}.get(wanted.side, wanted.side)
+    return (
+        wanted.client_id in (None, execution.client_id)
+        and wanted.account in (None, execution.account)
+        and wanted.symbol in (None, execution.symbol)
+        and wanted.sec_type in (None, execution.sec_type)
+        and wanted.exchange in (None, SMART, execution.exchange)
+        and side in (None, execution.side)
+        and (wanted.since_ns is None or execution.ts_ns >= wanted.since_ns)
+    )

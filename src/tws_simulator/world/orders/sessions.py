@@ -1,0 +1,122 @@
+"""The market's day: sessions that open and close, auctions, orders that expire, and New York's midnight.
+
+At midnight finished orders, and those that were never transmitted, are forgotten and the ledgers start a new day. The
+auctions take place at the opening and the close, and at the same hours of every day where the market never closes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from functools import partial
+from typing import Final
+
+from tws_simulator.world.accounts.ledger import Ledger
+from tws_simulator.world.instruments.universe import Listing
+from tws_simulator.world.market.tape import Tape
+from tws_simulator.world.orders.course import Course
+from tws_simulator.world.orders.register import BY_SYSTEM, Register
+from tws_simulator.world.orders.tickets import AT_CLOSE, OrderStatus
+from tws_simulator.world.orders.working_order import WorkingOrder
+from tws_simulator.world.time.agenda import Agenda
+from tws_simulator.world.time.calendar import Calendar, new_york_date, new_york_ns
+
+_OPENING, _CLOSING = time(9, 30), time(16)
+_SUBMITTED_OR_WAITING: Final = frozenset({OrderStatus.PRE_SUBMITTED, OrderStatus.SUBMITTED})
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What happens at one moment of the day."""
+
+    opening: bool = False
+    closing: bool = False
+    midnight: bool = False
+
+
+class Sessions:
+    """Notes its own next turn in the agenda, for as long as the world lives."""
+
+    def __init__(
+        self,
+        course: Course,
+        register: Register,
+        agenda: Agenda,
+        calendar: Calendar,
+        tape: Tape,
+        ledgers: Mapping[str, Ledger],
+        listings: Sequence[Listing],
+    ) -> None:
+        self._course = course
+        self._register = register
+        self._agenda = agenda
+        self._calendar = calendar
+        self._tape = tape
+        self._ledgers = ledgers
+        self._listings = listings
+        self._note_next()
+
+    def _note_next(self) -> None:
+        now_ns = self._register.now_ns
+        first, ahead = new_york_date(now_ns), 0
+        while True:
+            turns = self._turns_of(first + timedelta(days=ahead))
+            after = [ts_ns for ts_ns in turns if ts_ns > now_ns]
+            if after:
+                self._agenda.note(min(after), partial(self._play, turns[min(after)]))
+                return
+            ahead += 1
+
+    def _turns_of(self, day: date) -> dict[int, _Turn]:
+        turns: dict[int, _Turn] = {}
+
+        def at(ts_ns: int) -> _Turn:
+            return turns.setdefault(ts_ns, _Turn())
+
+        at(new_york_ns(datetime.combine(day, time()))).midnight = True
+        trading = self._calendar.day(day)
+        if trading is not None and self._calendar.always_open:
+            at(new_york_ns(datetime.combine(day, _OPENING))).opening = True
+            at(new_york_ns(datetime.combine(day, _CLOSING))).closing = True
+        elif trading is not None:
+            at(trading.pre_open_ns)
+            at(trading.post_close_ns)
+            at(trading.open_ns).opening = True
+            at(trading.close_ns).closing = True
+        return turns
+
+    def _play(self, turn: _Turn) -> None:
+        now_ns = self._register.now_ns
+        self._tape.turn(now_ns)
+        if turn.opening:
+            self._auction(lambda order: order.ticket.tif == "OPG")
+        if turn.closing:
+            self._auction(lambda order: order.ticket.order_type in AT_CLOSE and order.ticket.tif != "OPG")
+        for order in list(self._register.live.values()):
+            never_sent = turn.midnight and order.status is OrderStatus.HELD
+            if order.is_live and (never_sent or (order.expires_ns is not None and order.expires_ns <= now_ns)):
+                self._course.expire(order)
+        if turn.midnight:
+            self._register.start_day()
+            for ledger in self._ledgers.values():
+                ledger.start_day(self._tape.marks())
+        self._course.phase = self._calendar.phase(now_ns)
+        for order in list(self._register.live.values()):
+            if order.is_live:
+                (self._course.open if self._course.accepts(order) else self._course.close)(order)
+        self._note_next()
+
+    def _auction(self, takes_part: Callable[[WorkingOrder], bool]) -> None:
+        """Whoever does not trade in it is cancelled after it."""
+        live = self._register.live.values()
+        orders = [
+            order for order in live if takes_part(order) and not order.waits and order.status in _SUBMITTED_OR_WAITING
+        ]
+        for order in orders:
+            self._course.send_to_auction(order)
+        for listing in self._listings:
+            self._course.matching.auction(listing, [each for each in orders if each.ticket.con_id == listing.con_id])
+        for order in orders:
+            if order.is_live:
+                self._course.cancel(order, BY_SYSTEM)

@@ -1,0 +1,113 @@
+"""An exchange over a market that stands still, so that each test says what the market does."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from tws_simulator.world.accounts.ledger import Ledger, opening_positions
+from tws_simulator.world.instruments.universe import LISTINGS
+from tws_simulator.world.market.crowd import Market, Quote, QuoteChanged, Traded, as_decimal
+from tws_simulator.world.market.tape import Tape
+from tws_simulator.world.orders.exchange import Exchange
+from tws_simulator.world.orders.tickets import Echo, Executed, Notice, OrderEvent, OrderTicket, Status
+from tws_simulator.world.time.calendar import SECOND_NS, Calendar, new_york_ns
+
+SPY, TSLA = 756733, 76792991
+ACCOUNT, OTHER_ACCOUNT = "DU1234567", "DU1234568"
+
+
+class HourlyFloor:
+    """``at`` is the time in New York on Monday, 22 June 2026; the exchange keeps its hours unless ``always_open``."""
+
+    def __init__(self, hour: int = 11, minute: int = 0, *, always_open: bool = False, seed: int = 1) -> None:
+        self.now_ns = new_york_ns(datetime(2026, 6, 22, hour, minute))
+        self.calendar = Calendar(always_open=always_open)
+        market = Market(LISTINGS, seed, self.now_ns)
+        self.tape = Tape(self.calendar, market.opening, market.closes)
+        self.ledgers = {name: Ledger(name, positions=opening_positions()) for name in (ACCOUNT, OTHER_ACCOUNT)}
+        self.exchange = Exchange(self.tape, self.calendar, self.ledgers, seed, self.now_ns)
+
+    @property
+    def spy(self) -> Quote:
+        return self.tape.quote(SPY)
+
+    def place(self, ticket: OrderTicket) -> list[OrderEvent]:
+        return self.exchange.place(ticket, self.now_ns)
+
+    def cancel(self, order_id: int, client_id: int = 7) -> list[OrderEvent]:
+        return self.exchange.cancel(client_id, order_id, self.now_ns)
+
+    def wait(self, seconds: float) -> list[OrderEvent]:
+        self.now_ns += int(seconds * SECOND_NS)
+        return self.exchange.advance(self.now_ns, [])
+
+    def until(self, hour: int, minute: int = 0, *, day: int = 22) -> list[OrderEvent]:
+        self.now_ns = new_york_ns(datetime(2026, 6, day, hour, minute))
+        return self.exchange.advance(self.now_ns, [])
+
+    def quote(self, bid: Decimal | str, ask: Decimal | str, size: int = 100) -> list[OrderEvent]:
+        self.now_ns += SECOND_NS
+        event = QuoteChanged(
+            con_id=SPY, ts_ns=self.now_ns, bid=float(bid), ask=float(ask), bid_size=size, ask_size=size
+        )
+        return self.exchange.advance(self.now_ns, [event])
+
+    def trade(self, price: Decimal | str, size: int = 100) -> list[OrderEvent]:
+        self.now_ns += SECOND_NS
+        event = Traded(con_id=SPY, ts_ns=self.now_ns, price=float(price), size=size, exchange="IEX")
+        return self.exchange.advance(self.now_ns, [event])
+
+
+def buy(order_id: int = 1, quantity: int = 10, limit: Decimal | str | None = None, **other: Any) -> OrderTicket:
+    terms: dict[str, Any] = {
+        "client_id": 7,
+        "order_id": order_id,
+        "con_id": SPY,
+        "symbol": "SPY",
+        "action": "BUY",
+        "order_type": "MKT" if limit is None else "LMT",
+        "quantity": Decimal(quantity),
+        "limit_price": None if limit is None else Decimal(limit),
+    }
+    prices = ("aux_price", "trail_stop_price", "trailing_percent", "limit_offset")
+    other |= {name: Decimal(other[name]) for name in prices if name in other}
+    return OrderTicket(**{**terms, **other})
+
+
+def sell(order_id: int = 1, quantity: int = 10, limit: Decimal | str | None = None, **other: Any) -> OrderTicket:
+    return buy(order_id, quantity, limit, action="SELL", **other)
+
+
+def story(events: list[OrderEvent]) -> list[str]:
+    """The messages in short, with the order's id: pairs as one, statuses alone, notices by code."""
+    told: list[str] = []
+    for event in events:
+        if isinstance(event, Echo):
+            told.append(f"{event.order.ticket.order_id} {event.order.status.value}")
+        elif isinstance(event, Status):
+            name = f"{event.order.ticket.order_id} {event.order.status.value}"
+            if not told or told[-1] != name:
+                told.append(f"{name} alone")
+            else:
+                told[-1] = f"{name} pair"
+        elif isinstance(event, Notice):
+            told.append(f"{event.order_id} {event.code}")
+        elif isinstance(event, Executed):
+            told.append(f"{event.execution.order_id} {event.execution.side} {event.execution.shares}")
+    return told
+
+
+def fills(events: list[OrderEvent]) -> list[tuple[int, Decimal, Decimal]]:
+    """(order id, shares, price)."""
+    done = [event.execution for event in events if isinstance(event, Executed)]
+    return [(each.order_id, each.shares, each.price) for each in done]
+
+
+def texts(events: list[OrderEvent]) -> list[str]:
+    return [event.text for event in events if isinstance(event, Notice)]
+
+
+def price_of(value: float) -> Decimal:
+    return as_decimal(value)
