@@ -15,7 +15,7 @@ from tws_simulator.wire.text import Values
 from tws_simulator.world.instruments.universe import SMART, Listing
 from tws_simulator.world.options.chains import FIRST_CON_ID
 from tws_simulator.world.orders.entry import NOT_TRADED
-from tws_simulator.world.orders.register import REJECTED
+from tws_simulator.world.orders.order_store import REJECTED
 from tws_simulator.world.orders.tickets import Condition, ConditionKind, Notice, OrderTicket
 from tws_simulator.world.time.calendar import new_york_date
 

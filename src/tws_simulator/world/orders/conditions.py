@@ -11,11 +11,11 @@ from decimal import Decimal
 from typing import Final
 
 from tws_simulator.world.market.tape import Tape
-from tws_simulator.world.orders.register import Register
+from tws_simulator.world.orders.order_store import OrderStore
 from tws_simulator.world.orders.tickets import Condition, ConditionKind
 from tws_simulator.world.orders.working_order import WorkingOrder
-from tws_simulator.world.time.agenda import Agenda
 from tws_simulator.world.time.calendar import SECOND_NS
+from tws_simulator.world.time.schedule import Schedule
 
 _LOOK_AGAIN_NS: Final = SECOND_NS
 
@@ -23,9 +23,9 @@ _LOOK_AGAIN_NS: Final = SECOND_NS
 class Conditions:
     """Holds orders until what they wait for has come."""
 
-    def __init__(self, register: Register, agenda: Agenda, tape: Tape) -> None:
-        self._register = register
-        self._agenda = agenda
+    def __init__(self, store: OrderStore, schedule: Schedule, tape: Tape) -> None:
+        self._store = store
+        self._schedule = schedule
         self._tape = tape
 
     def wait(self, order: WorkingOrder, then: Callable[[WorkingOrder], None]) -> None:
@@ -37,7 +37,7 @@ class Conditions:
             order.conditions_met = True
             then(order)
         else:
-            self._agenda.note(self._register.now_ns + _LOOK_AGAIN_NS, lambda: self._again(order, terms, then))
+            self._schedule.note(self._store.now_ns + _LOOK_AGAIN_NS, lambda: self._again(order, terms, then))
 
     def _again(self, order: WorkingOrder, terms: tuple[Condition, ...], then: Callable[[WorkingOrder], None]) -> None:
         if order.ticket.conditions is terms:  # others have come in their place otherwise
@@ -52,16 +52,16 @@ class Conditions:
 
     def _is_met(self, order: WorkingOrder, term: Condition) -> bool:
         if term.kind is ConditionKind.EXECUTION:
-            return any(execution.symbol == term.symbol for execution in self._register.executions())
+            return any(execution.symbol == term.symbol for execution in self._store.executions())
         now = self._now(order, term)
         return now >= term.threshold if term.is_more else now <= term.threshold
 
     def _now(self, order: WorkingOrder, term: Condition) -> Decimal:
         match term.kind:
             case ConditionKind.TIME:
-                return Decimal(self._register.now_ns)
+                return Decimal(self._store.now_ns)
             case ConditionKind.MARGIN:
-                margins = self._register.ledger(order).margins(self._tape.prices)
+                margins = self._store.ledger(order).margins(self._tape.prices)
                 return 100 * (margins.equity_usd - margins.maintenance_usd) / margins.equity_usd
             case ConditionKind.VOLUME:
                 return Decimal(self._tape.quote(term.con_id).volume)

@@ -1,8 +1,8 @@
 """Where orders are entered, asked for and driven: one exchange for every client and account.
 
-What happens to an order is told in parts: ``entry`` says which become orders, ``course`` how they live, ``waiting``
+What happens to an order is told in parts: ``entry`` says which become orders, ``lifecycle`` how they live, ``closed_market``
 what is told while the market is closed, ``matching`` and ``book`` how they trade, ``triggers`` when stops are set off,
-``groups`` what one fill does to others, ``sessions`` what the day does to all, ``register`` what owners are told.
+``groups`` what one fill does to others, ``trading_days`` what the day does to all, ``order_store`` what owners are told.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from tws_simulator.world.market.crowd import MarketEvent
 from tws_simulator.world.market.mixing import mixed
 from tws_simulator.world.market.tape import Tape
 from tws_simulator.world.orders.commissions import commission_usd
-from tws_simulator.world.orders.course import Course
 from tws_simulator.world.orders.entry import (
     CHANGED_ORDER,
     DUPLICATE_ID,
@@ -29,9 +28,9 @@ from tws_simulator.world.orders.entry import (
     refusal,
     signed,
 )
+from tws_simulator.world.orders.lifecycle import OrderLifecycle
 from tws_simulator.world.orders.matching import listing_of
-from tws_simulator.world.orders.register import BY_TRADER, REJECTED, Register
-from tws_simulator.world.orders.sessions import Sessions
+from tws_simulator.world.orders.order_store import BY_TRADER, REJECTED, OrderStore
 from tws_simulator.world.orders.tickets import (
     Bound,
     ExecutionFilter,
@@ -42,9 +41,10 @@ from tws_simulator.world.orders.tickets import (
     OrderView,
     WhatIf,
 )
+from tws_simulator.world.orders.trading_days import TradingDays
 from tws_simulator.world.orders.working_order import WorkingOrder
-from tws_simulator.world.time.agenda import Agenda
 from tws_simulator.world.time.calendar import Calendar
+from tws_simulator.world.time.schedule import Schedule
 
 ORDERS_PER_DAY_MAX: Final = 200_000  # at it, new orders are refused with 201
 DEAD_ORDERS_TOLD_MAX: Final = 20  # a global cancel answers 161 for at most this many finished orders
@@ -71,11 +71,11 @@ class Exchange:
         self._tape = tape
         self._ledgers = ledgers
         self._orders_max = orders_max
-        self._register = Register(ledgers, seed, start_ns)
-        self._agenda = Agenda()
-        self._course = Course(tape, self._register, self._agenda, calendar, seed)
-        self._matching = self._course.matching
-        self._sessions = Sessions(self._course, self._register, self._agenda, calendar, tape, ledgers, listings)
+        self._store = OrderStore(ledgers, seed, start_ns)
+        self._schedule = Schedule()
+        self._lifecycle = OrderLifecycle(tape, self._store, self._schedule, calendar, seed)
+        self._matching = self._lifecycle.matching
+        self._sessions = TradingDays(self._lifecycle, self._store, self._schedule, calendar, tape, ledgers, listings)
         self._manual_orders = 0
         self._binds = False
 
@@ -86,8 +86,8 @@ class Exchange:
         """
         self._clock(now_ns)
         self._place(ticket)
-        self._course.look()
-        return self._register.take()
+        self._lifecycle.look()
+        return self._store.take_events()
 
     def place_manually(self, ticket: OrderTicket, now_ns: int) -> list[OrderEvent]:
         """An order entered at the gateway's own screen; client 0's, with order id 0 until that client binds it."""
@@ -101,20 +101,20 @@ class Exchange:
         order.bound = self._binds
         if self._binds:
             self._tell_bound(order)
-        self._course.transmit(order)
-        self._course.look()
-        return self._register.take()
+        self._lifecycle.transmit(order)
+        self._lifecycle.look()
+        return self._store.take_events()
 
     def bind(self, now_ns: int, *, from_now_on: bool = False) -> list[OrderEvent]:
         """Give the orders of the gateway's own screen ids; also those still to come, if told so."""
         self._clock(now_ns)
         self._binds = self._binds or from_now_on
-        for order in list(self._register.live.values()):
+        for order in list(self._store.live.values()):
             if not order.bound:
                 order.bound = True
                 self._tell_bound(order)
-                self._register.pair(order)
-        return self._register.take()
+                self._store.tell_order(order)
+        return self._store.take_events()
 
     def stop_binding(self) -> None:
         self._binds = False
@@ -122,19 +122,19 @@ class Exchange:
     def cancel(self, client_id: int, order_id: int, now_ns: int) -> list[OrderEvent]:
         """Another client's order is not found: 10147; a finished one is not cancellable: 10148."""
         self._clock(now_ns)
-        order = self._register.orders.get((client_id, order_id))
+        order = self._store.orders.get((client_id, order_id))
         if order is None or not order.bound:
             text = f"OrderId {order_id} that needs to be cancelled is not found."
-            now_ns = self._register.now_ns
-            self._register.say(Notice(client_id=client_id, ts_ns=now_ns, order_id=order_id, code=10147, text=text))
+            now_ns = self._store.now_ns
+            self._store.tell(Notice(client_id=client_id, ts_ns=now_ns, order_id=order_id, code=10147, text=text))
         elif not order.is_live:
             state = "Filled" if order.status is OrderStatus.FILLED else "Cancelled"  # also for Inactive, as captured
             text = f"OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {state}."
-            self._register.notice(order.ticket, 10148, text)
+            self._store.tell_notice(order.ticket, 10148, text)
         else:
-            self._course.cancel(order, BY_TRADER)
-        self._course.look()
-        return self._register.take()
+            self._lifecycle.cancel(order, BY_TRADER)
+        self._lifecycle.look()
+        return self._store.take_events()
 
     def global_cancel(self, client_id: int, now_ns: int) -> list[OrderEvent]:
         """Cancel every working order of every client; events go to their owners.
@@ -145,23 +145,23 @@ class Exchange:
         self._clock(now_ns)
         dead = [
             order
-            for order in self._register.orders.values()
+            for order in self._store.orders.values()
             if order.ticket.client_id == client_id and not order.is_live and order.status is not OrderStatus.FILLED
         ]
         for order in dead[-DEAD_ORDERS_TOLD_MAX:]:
-            self._register.not_cancellable(order)
-        for order in sorted(self._register.live.values(), key=_disorder):
+            self._store.not_cancellable(order)
+        for order in sorted(self._store.live.values(), key=_disorder):
             if order.is_live:  # its parent's end may have ended it
-                self._course.cancel(order, BY_TRADER)
-        self._course.look()
-        return self._register.take()
+                self._lifecycle.cancel(order, BY_TRADER)
+        self._lifecycle.look()
+        return self._store.take_events()
 
     def advance(self, now_ns: int, crowd: Sequence[MarketEvent]) -> list[OrderEvent]:
         """What the crowd, in order of time and up to ``now_ns``, and the clock did."""
-        busy, watched, agenda = self._matching.busy, self._course.triggers.watched, self._agenda
+        busy, watched, schedule = self._matching.busy, self._lifecycle.triggers.watched, self._schedule
         record = self._tape.record
         for event in crowd:
-            if event.ts_ns >= agenda.next_ns:
+            if event.ts_ns >= schedule.next_ns:
                 self._run_agenda(event.ts_ns)
             if event.con_id in busy or event.con_id in watched:
                 self._meet(event)
@@ -169,7 +169,7 @@ class Exchange:
                 record(event)
         self._clock(now_ns)
         self._tape.turn(now_ns)
-        return self._register.take()
+        return self._store.take_events()
 
     def book(self, con_id: int) -> Book:
         """KeyError for an instrument that is not listed."""
@@ -179,61 +179,61 @@ class Exchange:
         """Transmitted orders that still work, oldest first; of one client or of all, unbound ones too."""
         return [
             order.view()
-            for order in self._register.live.values()
+            for order in self._store.live.values()
             if order.status is not OrderStatus.HELD
             and (client_id is None or (client_id == order.ticket.client_id and order.bound))
         ]
 
     def completed_orders(self) -> list[OrderView]:
         """Today's finished orders of every client."""
-        return [order.view() for order in self._register.orders.values() if not order.is_live]
+        return [order.view() for order in self._store.orders.values() if not order.is_live]
 
     def executions(self, wanted: ExecutionFilter | None = None) -> list[Execution]:
         """Today's fills, oldest first; the gateway knows no other day. Reports are in the ledgers' ``commissions``."""
-        today = self._register.executions()
+        today = self._store.executions()
         return today if wanted is None else [execution for execution in today if _matches(execution, wanted)]
 
     def next_order_id(self, client_id: int) -> int:
         """One above the highest id this client used, in this or an earlier connection."""
-        return self._register.next_order_id(client_id)
+        return self._store.next_order_id(client_id)
 
     def __repr__(self) -> str:
-        statuses = [order.status for order in self._register.orders.values()]
+        statuses = [order.status for order in self._store.orders.values()]
         counts = " ".join(f"{status.value} {statuses.count(status)}" for status in OrderStatus if status in statuses)
         return f"<Exchange {next(iter(self._ledgers))} {counts or 'no orders'}>"
 
     def _place(self, ticket: OrderTicket) -> None:
         key = (ticket.client_id, ticket.order_id)
-        ids = self._register.ids(ticket.client_id)
+        ids = self._store.order_ids(ticket.client_id)
         ids.seen = max(ids.seen, ticket.order_id)
-        known = self._register.orders.get(key)
+        known = self._store.orders.get(key)
         if known is not None and known.status is OrderStatus.FILLED:
-            self._register.record(ticket, PlacementKind.IGNORED)
+            self._store.record(ticket, PlacementKind.IGNORED)
             return
         modifies = known is not None and known.is_live
         refused = self._refusal(ticket, known if modifies else None, ids.accepted)
         if refused is not None:
-            self._register.record(ticket, PlacementKind.REFUSED)
-            self._register.notice(ticket, *refused)
+            self._store.record(ticket, PlacementKind.REFUSED)
+            self._store.tell_notice(ticket, *refused)
             if refused == MIN_QTY and not modifies:
                 ids.accepted = max(ids.accepted, ticket.order_id)
                 self._enter(completed(ticket, self._ledgers), None).refused = True
             return
         new = PlacementKind.MODIFY if modifies else PlacementKind.NEW
-        self._register.record(ticket, PlacementKind.WHAT_IF if ticket.what_if else new)
+        self._store.record(ticket, PlacementKind.WHAT_IF if ticket.what_if else new)
         ids.accepted = max(ids.accepted, ticket.order_id)
         ticket = completed(ticket, self._ledgers)
         if ticket.what_if:
-            self._register.say(self._what_if(ticket))
+            self._store.tell(self._what_if(ticket))
         elif known is not None and modifies:
-            self._course.modify(known, ticket)
+            self._lifecycle.modify(known, ticket)
         else:
             self._accept(ticket)
 
     def _refusal(self, ticket: OrderTicket, changed: WorkingOrder | None, highest_id: int) -> Refusal | None:
         if changed is None and ticket.order_id <= highest_id:
             return DUPLICATE_ID
-        if changed is None and len(self._register.orders) >= self._orders_max:
+        if changed is None and len(self._store.orders) >= self._orders_max:
             return 201, REJECTED + TOO_MANY
         refused = refusal(ticket, self._ledgers, self._tape, self._parent_of(ticket))
         if refused is None and ticket.min_qty:
@@ -249,27 +249,27 @@ class Exchange:
             ticket = replace(ticket, oca_group=str(parent.perm_id))
         order = self._enter(ticket, parent)
         if ticket.transmit:
-            self._course.transmit(order)
+            self._lifecycle.transmit(order)
 
     def _enter(self, ticket: OrderTicket, parent: WorkingOrder | None) -> WorkingOrder:
-        order = WorkingOrder(ticket, self._register.perm_id(), parent)
-        self._register.enter(order)
+        order = WorkingOrder(ticket, self._store.next_perm_id(), parent)
+        self._store.add(order)
         return order
 
     def _parent_of(self, ticket: OrderTicket) -> WorkingOrder | None:
-        return self._register.orders.get((ticket.client_id, ticket.parent_id)) if ticket.parent_id else None
+        return self._store.orders.get((ticket.client_id, ticket.parent_id)) if ticket.parent_id else None
 
     def _what_if(self, ticket: OrderTicket) -> WhatIf:
-        marks, ledger = self._tape.prices, self._register.ledger(ticket)
+        marks, ledger = self._tape.prices, self._store.ledger(ticket)
         multiplier = listing_of(ticket.con_id).multiplier or 1
         before = ledger.margins(marks)
         after = ledger.margins(marks, ticket.con_id, signed(ticket), multiplier)
         price = ticket.limit_price or marks[ticket.con_id]
-        order = WorkingOrder(ticket, self._register.perm_id(), None)
+        order = WorkingOrder(ticket, self._store.next_perm_id(), None)
         order.move(OrderStatus.PRE_SUBMITTED)
         return WhatIf(
             client_id=ticket.client_id,
-            ts_ns=self._register.now_ns,
+            ts_ns=self._store.now_ns,
             order=order.view(),
             initial_margin_before_usd=before.initial_usd,
             initial_margin_after_usd=after.initial_usd,
@@ -282,27 +282,27 @@ class Exchange:
 
     def _tell_bound(self, order: WorkingOrder) -> None:
         client_id, order_id = order.key
-        now_ns = self._register.now_ns
-        self._register.say(Bound(client_id=client_id, ts_ns=now_ns, order_id=order_id, perm_id=order.perm_id))
+        now_ns = self._store.now_ns
+        self._store.tell(Bound(client_id=client_id, ts_ns=now_ns, order_id=order_id, perm_id=order.perm_id))
 
     def _meet(self, event: MarketEvent) -> None:
         """The crowd moves where orders of ours are, or are waiting for it to."""
-        self._register.clock(event.ts_ns)
+        self._store.set_clock(event.ts_ns)
         if event.con_id in self._matching.busy:
             self._matching.crowd(event)
         else:
             self._matching.publish(event)
-        self._course.look()
+        self._lifecycle.look()
 
     def _clock(self, now_ns: int) -> None:
         self._run_agenda(now_ns)
-        self._register.clock(now_ns)
+        self._store.set_clock(now_ns)
 
     def _run_agenda(self, now_ns: int) -> None:
-        while self._agenda.next_ns <= now_ns:
-            self._register.clock(self._agenda.next_ns)
-            self._agenda.take()()
-            self._course.look()
+        while self._schedule.next_ns <= now_ns:
+            self._store.set_clock(self._schedule.next_ns)
+            self._schedule.take()()
+            self._lifecycle.look()
 
 
 def _disorder(order: WorkingOrder) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from tws_simulator.world.market.book import Book
 from tws_simulator.world.market.book_side import Match
 from tws_simulator.world.market.crowd import LOT, MarketEvent, QuoteChanged, Traded
 from tws_simulator.world.market.tape import Tape
-from tws_simulator.world.orders.register import Register
+from tws_simulator.world.orders.order_store import OrderStore
 from tws_simulator.world.orders.working_order import WorkingOrder
 
 _AUCTION_LOTS_PER_MILLION = 40  # the crowd's part of an auction, by the average volume of a day
@@ -24,16 +24,16 @@ class Matching:
     """``after_fill`` is told of each order that got shares, after its owner was."""
 
     def __init__(
-        self, tape: Tape, register: Register, seed: int, after_fill: Callable[[WorkingOrder, Decimal], None]
+        self, tape: Tape, store: OrderStore, seed: int, after_fill: Callable[[WorkingOrder, Decimal], None]
     ) -> None:
         self.busy: dict[int, Book] = {}
         self.fresh: list[MarketEvent] = []
         self._tape = tape
-        self._register = register
+        self._store = store
         self._seed = seed
         self._after_fill = after_fill
         self._books: dict[int, Book] = {}
-        self._hungry: dict[int, list[WorkingOrder]] = {}  # without a limit, and found nothing
+        self._unfilled: dict[int, list[WorkingOrder]] = {}  # without a limit, and found nothing
 
     def book(self, con_id: int) -> Book:
         """KeyError for an instrument that is not listed."""
@@ -53,7 +53,7 @@ class Matching:
             book.requote(event)
             while (match := book.hit()) is not None:
                 self._apply(con_id, match, None, "")
-            for order in self._hungry.pop(con_id, []):
+            for order in self._unfilled.pop(con_id, []):
                 if order.is_live:
                     self.work(order)
         else:
@@ -68,7 +68,7 @@ class Matching:
         """Take what is within the limit, and rest there with what is left."""
         con_id = order.ticket.con_id
         book = self.busy[con_id] = self.book(con_id)
-        limit, at_ns = self._limit_tick(order), self._register.now_ns
+        limit, at_ns = self._limit_tick(order), self._store.now_ns
         while order.is_live and order.remaining:
             match = book.take(buys=order.buys, limit=limit, shares=int(order.remaining), at_ns=at_ns)
             if match is None:
@@ -76,19 +76,19 @@ class Matching:
             self._apply(con_id, match, order, "")
         if rests and order.is_live and order.remaining:
             if limit is None:
-                self._hungry.setdefault(con_id, []).append(order)
+                self._unfilled.setdefault(con_id, []).append(order)
             else:
                 book.rest(order.perm_id, buys=order.buys, tick=limit, shares=int(order.remaining), at_ns=at_ns)
         self._show(con_id)
 
     def can_fill(self, order: WorkingOrder) -> bool:
         """Whether all of it would be filled at once."""
-        book, at_ns, shares = self.book(order.ticket.con_id), self._register.now_ns, int(order.remaining)
+        book, at_ns, shares = self.book(order.ticket.con_id), self._store.now_ns, int(order.remaining)
         return book.offered(buys=order.buys, limit=self._limit_tick(order), shares=shares, at_ns=at_ns) == shares
 
     def rests(self, order: WorkingOrder) -> bool:
         con_id = order.ticket.con_id
-        return (con_id in self.busy and order.perm_id in self.busy[con_id]) or order in self._hungry.get(con_id, ())
+        return (con_id in self.busy and order.perm_id in self.busy[con_id]) or order in self._unfilled.get(con_id, ())
 
     def reduced(self, order: WorkingOrder) -> None:
         """Fewer shares, at the same price, keep their place."""
@@ -99,9 +99,9 @@ class Matching:
 
     def withdraw(self, order: WorkingOrder) -> None:
         con_id = order.ticket.con_id
-        hungry = self._hungry.get(con_id)
-        if hungry and order in hungry:
-            hungry.remove(order)
+        unfilled = self._unfilled.get(con_id)
+        if unfilled and order in unfilled:
+            unfilled.remove(order)
         if con_id in self.busy:
             self.busy[con_id].withdraw(order.perm_id)
             self._show(con_id)
@@ -129,7 +129,7 @@ class Matching:
     def _apply(self, con_id: int, match: Match, taker: WorkingOrder | None, venue: str) -> None:
         """Tell the public and the owners of one match, then let it have its consequences."""
         listing = listing_of(con_id)
-        maker = None if match.maker is None else self._register.by_perm_id[match.maker]
+        maker = None if match.maker is None else self._store.by_perm_id[match.maker]
         shares, price = Decimal(match.shares), Decimal(match.tick) * Decimal(listing.min_tick)
         at = venue or _venue(taker or maker, listing)
         self._print(con_id, match.tick / self._books[con_id].ticks_per_usd, match.shares, at)
@@ -142,7 +142,7 @@ class Matching:
 
     def _fill(self, order: WorkingOrder, shares: Decimal, price: Decimal, venue: str, liquidity: int) -> None:
         listing = listing_of(order.ticket.con_id)
-        self._register.fill(
+        self._store.fill(
             order,
             shares,
             price,
@@ -153,17 +153,17 @@ class Matching:
         )
 
     def _print(self, con_id: int, price: float, shares: int, venue: str) -> None:
-        self.publish(Traded(con_id=con_id, ts_ns=self._register.now_ns, price=price, size=shares, exchange=venue))
+        self.publish(Traded(con_id=con_id, ts_ns=self._store.now_ns, price=price, size=shares, exchange=venue))
 
     def _show(self, con_id: int) -> None:
         """Publish the quote if it is another one; a book with nothing of ours left is the crowd's again."""
         book = self.busy.get(con_id)
         if book is None:
             return
-        now, before = book.touch(con_id, self._register.now_ns), self._tape.standing(con_id)
+        now, before = book.touch(con_id, self._store.now_ns), self._tape.standing(con_id)
         if (now.bid, now.ask, now.bid_size, now.ask_size) != (before.bid, before.ask, before.bid_size, before.ask_size):
             self.publish(now)
-        if book.plain and not self._hungry.get(con_id):
+        if book.plain and not self._unfilled.get(con_id):
             del self.busy[con_id]
 
     def _limit_tick(self, order: WorkingOrder) -> int | None:

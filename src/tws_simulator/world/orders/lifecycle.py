@@ -2,7 +2,7 @@
 
 An order that the market is open for is told as PreSubmitted, then Submitted when it works. A child waits for its
 parent, a stop for its trigger, a good-after order for its time; whoever comes while the market is closed waits for it
-to open (see ``waiting``). Immediate-or-cancel and fill-or-kill orders outside the regular session end as captured.
+to open (see ``closed_market``). Immediate-or-cancel and fill-or-kill orders outside the regular session end as captured.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from decimal import Decimal
 from typing import Final
 
 from tws_simulator.world.market.tape import Tape
+from tws_simulator.world.orders.closed_market import ROUND_NS, ClosedMarket
 from tws_simulator.world.orders.conditions import Conditions
 from tws_simulator.world.orders.entry import BAD_TIF_FOR_VENUE, CURRENCY_LEVERAGE, EXPIRES_TOO_SOON, rejection
 from tws_simulator.world.orders.groups import left_after, others_of
 from tws_simulator.world.orders.matching import Matching
-from tws_simulator.world.orders.register import BY_SYSTEM, BY_TRADER, Register
+from tws_simulator.world.orders.order_store import BY_SYSTEM, BY_TRADER, OrderStore
 from tws_simulator.world.orders.tickets import OrderStatus, OrderTicket
 from tws_simulator.world.orders.triggers import Triggers
-from tws_simulator.world.orders.waiting import ROUND_NS, Waiting
 from tws_simulator.world.orders.working_order import WorkingOrder
-from tws_simulator.world.time.agenda import Agenda
 from tws_simulator.world.time.calendar import Calendar, Phase, new_york_date
+from tws_simulator.world.time.schedule import Schedule
 
 EXPIRED: Final = BY_SYSTEM + "Order is already expired."
 _AT_ONCE: Final = frozenset({"IOC", "FOK"})
 _DAYS_LOOKED_MAX: Final = 14
 
 
-class Course:
+class OrderLifecycle:
     """``phase`` is what the market is doing; whoever knows that it changes says so here."""
 
-    def __init__(self, tape: Tape, register: Register, agenda: Agenda, calendar: Calendar, seed: int) -> None:
-        self.phase = calendar.phase(register.now_ns)
-        self.matching = Matching(tape, register, seed, self._after_fill)
+    def __init__(self, tape: Tape, store: OrderStore, schedule: Schedule, calendar: Calendar, seed: int) -> None:
+        self.phase = calendar.phase(store.now_ns)
+        self.matching = Matching(tape, store, seed, self._after_fill)
         self.triggers = Triggers()
         self._tape = tape
-        self._register = register
-        self._agenda = agenda
+        self._store = store
+        self._schedule = schedule
         self._calendar = calendar
-        self._waiting = Waiting(register, agenda, calendar)
-        self._conditions = Conditions(register, agenda, tape)
+        self._waiting = ClosedMarket(store, schedule, calendar)
+        self._conditions = Conditions(store, schedule, tape)
 
     def accepts(self, order: WorkingOrder) -> bool:
         """Whether the market is open for this order."""
@@ -58,7 +58,7 @@ class Course:
         for member in family:
             if not member.is_live:
                 continue  # gone with its parent
-            reason = rejection(member.ticket, self._register.ledger(member), self._tape)
+            reason = rejection(member.ticket, self._store.ledger(member), self._tape)
             if reason is None:
                 accepted.append(member)
             else:
@@ -69,7 +69,7 @@ class Course:
             self._wait(accepted)
             return
         for member in accepted:
-            self._register.pair(member)
+            self._store.tell_order(member)
         for member in accepted:
             self.start(member)
 
@@ -77,7 +77,7 @@ class Course:
         """Let an order work, or watch for its trigger, if nothing holds it back any more."""
         if order.status is not OrderStatus.PRE_SUBMITTED or order.waits or not self.accepts(order):
             return
-        if (order.ticket.good_after_ns or 0) > self._register.now_ns or order.ticket.tif == "OPG":
+        if (order.ticket.good_after_ns or 0) > self._store.now_ns or order.ticket.tif == "OPG":
             return
         if not order.conditions_met:
             if not order.ticket.conditions_cancel:
@@ -109,7 +109,7 @@ class Course:
             self.matching.withdraw(order)
             self._waiting.changed(order)
             return
-        self._register.pair(order)
+        self._store.tell_order(order)
         if order.status is not OrderStatus.SUBMITTED:
             self.matching.withdraw(order)
             self.start(order)
@@ -123,12 +123,12 @@ class Course:
         if why == BY_TRADER:
             self._waiting.hurry(order)
         self._leave(order)
-        self._register.cancelled(order, why)
+        self._store.cancelled(order, why)
         self._cancel_children(order)
 
     def expire(self, order: WorkingOrder) -> None:
         if order.status is OrderStatus.HELD:
-            self._register.dropped(order)
+            self._store.dropped(order)
         else:
             self.cancel(order, EXPIRED)
 
@@ -157,12 +157,12 @@ class Course:
     def send_to_auction(self, order: WorkingOrder) -> None:
         if order.status is OrderStatus.PRE_SUBMITTED:
             order.move(OrderStatus.SUBMITTED)
-            self._register.pair(order)
+            self._store.tell_order(order)
 
     def _work(self, order: WorkingOrder) -> None:
         if order.status is OrderStatus.PRE_SUBMITTED:
             order.move(OrderStatus.SUBMITTED)
-            self._register.pair(order)
+            self._store.tell_order(order)
         if order.at_auction:
             return
         at_once = order.ticket.tif in _AT_ONCE
@@ -174,18 +174,18 @@ class Course:
     def _wait(self, family: list[WorkingOrder]) -> None:
         """The market is closed for them."""
         first = family[0]
-        opens_ns = self._calendar.next_open_ns(self._register.now_ns)
+        opens_ns = self._calendar.next_open_ns(self._store.now_ns)
         if first.ticket.tif == "IOC":
             first.move(OrderStatus.SUBMITTED)
-            self._register.pair(first)
+            self._store.tell_order(first)
             self._later(lambda: self._try_outside_hours(first))
         elif first.ticket.tif == "FOK":
             reason = BAD_TIF_FOR_VENUE.format("FOK")
-            self._register.inactive(first, reason)
+            self._store.inactive(first, reason)
             self._cancel_children(first)
-            self._later(lambda: self._register.rejected(first, reason))
+            self._later(lambda: self._store.rejected(first, reason))
         elif first.ticket.tif == "GTD" and (first.expires_ns or 0) <= opens_ns:
-            self._register.pair(first)
+            self._store.tell_order(first)
             self._reject(first, EXPIRES_TOO_SOON)
         else:
             self._waiting.announce(family)
@@ -195,36 +195,36 @@ class Course:
         if not order.is_live:
             return
         order.outside_rth = True
-        self._register.pair(order)
+        self._store.tell_order(order)
         if self.accepts(order):
             self.matching.work(order, rests=False)
         if order.is_live:
             order.move(OrderStatus.PENDING_CANCEL)
-            self._register.pair(order)
+            self._store.tell_order(order)
             self.cancel(order, BY_SYSTEM)
 
     def _reject(self, order: WorkingOrder, reason: str) -> None:
-        self._register.inactive(order, reason)
-        self._register.rejected(order, reason, again=reason != CURRENCY_LEVERAGE)
+        self._store.inactive(order, reason)
+        self._store.rejected(order, reason, again=reason != CURRENCY_LEVERAGE)
         self._cancel_children(order)
 
     def _cancel_children(self, parent: WorkingOrder) -> None:
         for order in parent.children:
             if order.status is OrderStatus.HELD:
-                self._register.dropped(order)
+                self._store.dropped(order)
             elif order.is_live:
                 self.cancel(order, BY_SYSTEM)
 
     def _after_fill(self, order: WorkingOrder, shares: Decimal) -> None:
         """A fill ends or reduces the others of its group; a filled order starts its children."""
-        for other in others_of(order, self._register.live):
+        for other in others_of(order, self._store.live):
             if not other.is_live or other.status is OrderStatus.HELD:
                 continue
             left = left_after(order, shares, other)
             if left > 0:
                 other.reduce(other.filled + left)
                 self.matching.reduced(other)
-                self._register.pair(other)
+                self._store.tell_order(other)
             else:
                 self.cancel(other, BY_SYSTEM)
         if order.status is OrderStatus.FILLED:
@@ -238,22 +238,22 @@ class Course:
 
     def _date(self, order: WorkingOrder) -> None:
         """When it ends by itself, and when it begins."""
-        ticket, now_ns = order.ticket, self._register.now_ns
+        ticket, now_ns = order.ticket, self._store.now_ns
         order.expires_ns = None
         if ticket.tif == "DAY":
             order.expires_ns = self._end_of_day(order)
         elif ticket.tif == "GTD" and ticket.good_till_ns is not None:
             order.expires_ns = ticket.good_till_ns
-            self._agenda.note(max(ticket.good_till_ns, now_ns + 1), lambda: self._end_if_due(order))
+            self._schedule.note(max(ticket.good_till_ns, now_ns + 1), lambda: self._end_if_due(order))
         if (ticket.good_after_ns or 0) > now_ns:
-            self._agenda.note(ticket.good_after_ns or 0, lambda: self.start(order))
+            self._schedule.note(ticket.good_after_ns or 0, lambda: self.start(order))
 
     def _end_if_due(self, order: WorkingOrder) -> None:
-        if order.is_live and order.expires_ns is not None and order.expires_ns <= self._register.now_ns:
+        if order.is_live and order.expires_ns is not None and order.expires_ns <= self._store.now_ns:
             self.expire(order)
 
     def _end_of_day(self, order: WorkingOrder) -> int:
-        now_ns = self._register.now_ns
+        now_ns = self._store.now_ns
         first = new_york_date(now_ns)
         for ahead in range(_DAYS_LOOKED_MAX):
             day = self._calendar.day(first + timedelta(days=ahead))
@@ -264,4 +264,4 @@ class Course:
         raise AssertionError("no trading day within two weeks")
 
     def _later(self, action: Callable[[], None]) -> None:
-        self._agenda.note(self._register.now_ns + ROUND_NS, action)
+        self._schedule.note(self._store.now_ns + ROUND_NS, action)

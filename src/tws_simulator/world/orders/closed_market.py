@@ -14,23 +14,23 @@ from typing import Final
 
 from tws_simulator.world.instruments.universe import US_EASTERN
 from tws_simulator.world.orders.matching import listing_of
-from tws_simulator.world.orders.register import Register
+from tws_simulator.world.orders.order_store import OrderStore
 from tws_simulator.world.orders.tickets import LIMITED, OrderStatus
 from tws_simulator.world.orders.working_order import WorkingOrder
-from tws_simulator.world.time.agenda import Agenda
 from tws_simulator.world.time.calendar import Calendar, new_york_time
+from tws_simulator.world.time.schedule import Schedule
 
 ROUND_NS: Final = 250_000_000
 _PAIRS_OF_LIMITED, _PAIRS_OF_OTHERS = 4, 3
 _MORE_OR_FEWER: Final = (0, 0, 1, -1)  # by the permanent id
 
 
-class Waiting:
+class ClosedMarket:
     """Remembers whose echoes have not settled, and who is still to be warned."""
 
-    def __init__(self, register: Register, agenda: Agenda, calendar: Calendar) -> None:
-        self._register = register
-        self._agenda = agenda
+    def __init__(self, store: OrderStore, schedule: Schedule, calendar: Calendar) -> None:
+        self._store = store
+        self._schedule = schedule
         self._calendar = calendar
         self._unsettled: set[int] = set()
         self._unwarned: set[int] = set()
@@ -43,10 +43,10 @@ class Waiting:
                 self._unwarned.add(order.perm_id)
             if order.ticket.order_type not in LIMITED:
                 self._warn(order)
-            self._register.pair(order)
+            self._store.tell_order(order)
             if len(family) > 1 and order.perm_id in self._unwarned:
                 self._warn(order)
-                self._register.pair(order)
+                self._store.tell_order(order)
         if len(family) > 1:
             self._later([family[1:], family])
         else:
@@ -54,7 +54,7 @@ class Waiting:
 
     def changed(self, order: WorkingOrder) -> None:
         """New terms are echoed twice."""
-        self._register.pair(order)
+        self._store.tell_order(order)
         self._later([[order]])
 
     def hurry(self, order: WorkingOrder) -> None:
@@ -62,24 +62,24 @@ class Waiting:
         if order.perm_id not in self._unsettled:
             return
         self._warn(order)
-        self._register.pair(order)
+        self._store.tell_order(order)
         self.forget(order)
         order.move(OrderStatus.PENDING_CANCEL)
-        self._register.pair(order)
-        self._register.pair(order)
+        self._store.tell_order(order)
+        self._store.tell_order(order)
 
     def forget(self, order: WorkingOrder) -> None:
         self._unsettled.discard(order.perm_id)
         self._unwarned.discard(order.perm_id)
 
     def _later(self, rounds: Sequence[Sequence[WorkingOrder]]) -> None:
-        self._agenda.note(self._register.now_ns + ROUND_NS, lambda: self._round(rounds))
+        self._schedule.note(self._store.now_ns + ROUND_NS, lambda: self._round(rounds))
 
     def _round(self, rounds: Sequence[Sequence[WorkingOrder]]) -> None:
         for order in rounds[0]:
             if order.status is OrderStatus.PRE_SUBMITTED:
                 self._warn(order)
-                self._register.pair(order)
+                self._store.tell_order(order)
         if len(rounds) > 1:
             self._later(rounds[1:])
         else:
@@ -91,13 +91,13 @@ class Waiting:
             return
         self._unwarned.discard(order.perm_id)
         ticket, listing = order.ticket, listing_of(order.ticket.con_id)
-        opens = new_york_time(self._calendar.next_open_ns(self._register.now_ns))
+        opens = new_york_time(self._calendar.next_open_ns(self._store.now_ns))
         text = (
             f"Order Message:\n{ticket.action} {ticket.quantity} {listing.local_symbol} {listing.primary_exchange}."
             f"{listing.market_name}\nWarning: Your order will not be placed at the exchange until "
             f"{opens:%Y-%m-%d %H:%M:%S} {US_EASTERN}."
         )
-        self._register.notice(ticket, 399, text)
+        self._store.tell_notice(ticket, 399, text)
 
 
 def _pairs(order: WorkingOrder) -> int:

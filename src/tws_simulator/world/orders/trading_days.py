@@ -15,12 +15,12 @@ from typing import Final
 from tws_simulator.world.accounts.ledger import Ledger
 from tws_simulator.world.instruments.universe import Listing
 from tws_simulator.world.market.tape import Tape
-from tws_simulator.world.orders.course import Course
-from tws_simulator.world.orders.register import BY_SYSTEM, Register
+from tws_simulator.world.orders.lifecycle import OrderLifecycle
+from tws_simulator.world.orders.order_store import BY_SYSTEM, OrderStore
 from tws_simulator.world.orders.tickets import AT_CLOSE, OrderStatus
 from tws_simulator.world.orders.working_order import WorkingOrder
-from tws_simulator.world.time.agenda import Agenda
 from tws_simulator.world.time.calendar import Calendar, new_york_date, new_york_ns
+from tws_simulator.world.time.schedule import Schedule
 
 _OPENING, _CLOSING = time(9, 30), time(16)
 _SUBMITTED_OR_WAITING: Final = frozenset({OrderStatus.PRE_SUBMITTED, OrderStatus.SUBMITTED})
@@ -35,22 +35,22 @@ class _Turn:
     midnight: bool = False
 
 
-class Sessions:
-    """Notes its own next turn in the agenda, for as long as the world lives."""
+class TradingDays:
+    """Notes its own next turn in the schedule, for as long as the world lives."""
 
     def __init__(
         self,
-        course: Course,
-        register: Register,
-        agenda: Agenda,
+        lifecycle: OrderLifecycle,
+        store: OrderStore,
+        schedule: Schedule,
         calendar: Calendar,
         tape: Tape,
         ledgers: Mapping[str, Ledger],
         listings: Sequence[Listing],
     ) -> None:
-        self._course = course
-        self._register = register
-        self._agenda = agenda
+        self._lifecycle = lifecycle
+        self._store = store
+        self._schedule = schedule
         self._calendar = calendar
         self._tape = tape
         self._ledgers = ledgers
@@ -58,13 +58,13 @@ class Sessions:
         self._note_next()
 
     def _note_next(self) -> None:
-        now_ns = self._register.now_ns
+        now_ns = self._store.now_ns
         first, ahead = new_york_date(now_ns), 0
         while True:
             turns = self._turns_of(first + timedelta(days=ahead))
             after = [ts_ns for ts_ns in turns if ts_ns > now_ns]
             if after:
-                self._agenda.note(min(after), partial(self._play, turns[min(after)]))
+                self._schedule.note(min(after), partial(self._play, turns[min(after)]))
                 return
             ahead += 1
 
@@ -87,36 +87,36 @@ class Sessions:
         return turns
 
     def _play(self, turn: _Turn) -> None:
-        now_ns = self._register.now_ns
+        now_ns = self._store.now_ns
         self._tape.turn(now_ns)
         if turn.opening:
             self._auction(lambda order: order.ticket.tif == "OPG")
         if turn.closing:
             self._auction(lambda order: order.ticket.order_type in AT_CLOSE and order.ticket.tif != "OPG")
-        for order in list(self._register.live.values()):
+        for order in list(self._store.live.values()):
             never_sent = turn.midnight and order.status is OrderStatus.HELD
             if order.is_live and (never_sent or (order.expires_ns is not None and order.expires_ns <= now_ns)):
-                self._course.expire(order)
+                self._lifecycle.expire(order)
         if turn.midnight:
-            self._register.start_day()
+            self._store.start_day()
             for ledger in self._ledgers.values():
                 ledger.start_day(self._tape.marks())
-        self._course.phase = self._calendar.phase(now_ns)
-        for order in list(self._register.live.values()):
+        self._lifecycle.phase = self._calendar.phase(now_ns)
+        for order in list(self._store.live.values()):
             if order.is_live:
-                (self._course.open if self._course.accepts(order) else self._course.close)(order)
+                (self._lifecycle.open if self._lifecycle.accepts(order) else self._lifecycle.close)(order)
         self._note_next()
 
     def _auction(self, takes_part: Callable[[WorkingOrder], bool]) -> None:
         """Whoever does not trade in it is cancelled after it."""
-        live = self._register.live.values()
+        live = self._store.live.values()
         orders = [
             order for order in live if takes_part(order) and not order.waits and order.status in _SUBMITTED_OR_WAITING
         ]
         for order in orders:
-            self._course.send_to_auction(order)
+            self._lifecycle.send_to_auction(order)
         for listing in self._listings:
-            self._course.matching.auction(listing, [each for each in orders if each.ticket.con_id == listing.con_id])
+            self._lifecycle.matching.auction(listing, [each for each in orders if each.ticket.con_id == listing.con_id])
         for order in orders:
             if order.is_live:
-                self._course.cancel(order, BY_SYSTEM)
+                self._lifecycle.cancel(order, BY_SYSTEM)

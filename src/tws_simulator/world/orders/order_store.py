@@ -46,7 +46,7 @@ class Ids:
     accepted: int = 0
 
 
-class Register:
+class OrderStore:
     """``orders`` are today's, by (client id, order id), ``live`` those of them that are not finished.
 
     Time never runs backwards here: it is the latest that anybody named.
@@ -63,15 +63,15 @@ class Register:
         self._serials = _Serials(seed, start_ns)
         self._out: list[OrderEvent] = []
 
-    def clock(self, now_ns: int) -> None:
+    def set_clock(self, now_ns: int) -> None:
         self.now_ns = max(self.now_ns, now_ns)
 
-    def take(self) -> list[OrderEvent]:
+    def take_events(self) -> list[OrderEvent]:
         """What was said since the last call."""
         out, self._out = self._out, []
         return out
 
-    def ids(self, client_id: int) -> Ids:
+    def order_ids(self, client_id: int) -> Ids:
         """To be changed; whoever only asks is not remembered: see ``next_order_id``."""
         return self._ids.setdefault(client_id, Ids())
 
@@ -85,10 +85,10 @@ class Register:
         ledger = self.ledgers.get(ticket.account)
         return next(iter(self.ledgers.values())) if ledger is None else ledger
 
-    def perm_id(self) -> int:
+    def next_perm_id(self) -> int:
         return self._serials.perm_id()
 
-    def enter(self, order: WorkingOrder) -> None:
+    def add(self, order: WorkingOrder) -> None:
         order.placed_ns = self.now_ns
         self.orders[order.key] = self.live[order.key] = self.by_perm_id[order.perm_id] = order
 
@@ -123,19 +123,19 @@ class Register:
             )
         )
 
-    def say(self, event: OrderEvent) -> None:
+    def tell(self, event: OrderEvent) -> None:
         self._out.append(event)
 
-    def pair(self, order: WorkingOrder) -> None:
+    def tell_order(self, order: WorkingOrder) -> None:
         view = order.view()
         order.echoes += 1
         self._out.append(Echo(client_id=order.owner, ts_ns=self.now_ns, order=view))
         self._out.append(Status(client_id=order.owner, ts_ns=self.now_ns, order=view))
 
-    def status(self, order: WorkingOrder) -> None:
+    def tell_status(self, order: WorkingOrder) -> None:
         self._out.append(Status(client_id=order.owner, ts_ns=self.now_ns, order=order.view()))
 
-    def notice(self, ticket: OrderTicket, code: int, text: str) -> None:
+    def tell_notice(self, ticket: OrderTicket, code: int, text: str) -> None:
         known = self.orders.get((ticket.client_id, ticket.order_id))
         self._out.append(
             Notice(
@@ -186,9 +186,9 @@ class Register:
             self._finish(order, f"Filled Size: {order.filled}")
         report = self.ledger(order).apply(execution, cost_usd)
         self._out.append(Executed(client_id=order.owner, ts_ns=self.now_ns, execution=execution))
-        self.pair(order)
+        self.tell_order(order)
         order.commission_usd = (order.commission_usd or ZERO) + cost_usd
-        self.pair(order)
+        self.tell_order(order)
         self._out.append(Commissioned(client_id=order.owner, ts_ns=self.now_ns, report=report))
 
     def cancelled(self, order: WorkingOrder, why: str) -> None:
@@ -196,14 +196,14 @@ class Register:
         held = order.status is OrderStatus.HELD
         order.move(OrderStatus.CANCELLED)
         self._finish(order, why)
-        self.status(order)
-        self.notice(order.ticket, 202, DISCARDED if held else CANCELED)
+        self.tell_status(order)
+        self.tell_notice(order.ticket, 202, DISCARDED if held else CANCELED)
         if held:
             self.not_cancellable(order)
 
     def not_cancellable(self, order: WorkingOrder) -> None:
         text = f"Cancel attempted when order is not in a cancellable state.  Order permId ={order.perm_id}"
-        self.notice(order.ticket, 161, text)
+        self.tell_notice(order.ticket, 161, text)
 
     def dropped(self, order: WorkingOrder) -> None:
         """An order that nobody was ever told of ends in silence."""
@@ -214,13 +214,13 @@ class Register:
         """First part of a refusal after acceptance."""
         order.move(OrderStatus.INACTIVE)
         self._finish(order, f"Rejected by System:\n{reason}")
-        self.pair(order)
+        self.tell_order(order)
 
     def rejected(self, order: WorkingOrder, reason: str, *, again: bool = True) -> None:
         """The second part."""
-        self.notice(order.ticket, 201, REJECTED + reason)
+        self.tell_notice(order.ticket, 201, REJECTED + reason)
         if again:
-            self.pair(order)
+            self.tell_order(order)
 
     def _finish(self, order: WorkingOrder, completed_status: str) -> None:
         order.completed_ts_ns = self.now_ns

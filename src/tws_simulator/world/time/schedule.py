@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 _NEVER_NS = 2**63 - 1
 
 
-class Agenda:
+class Schedule:
     """Actions by time, and in the order they were noted at the same time."""
 
     def __init__(self) -> None:
