@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from tests.tws_simulator.world.exchange_floor import SPY, HourlyFloor, buy, fills, price_of, sell, story, texts
-from tws_simulator.world.orders.tickets import Echo, OrderStatus
+from tws_simulator.world.orders.order_events import Echo
+from tws_simulator.world.orders.tickets import OrderStatus
 
 WARNING = (
     "Order Message:\nBUY 10 SPY ARCA.SPY\n"

@@ -1,8 +1,9 @@
 """Where orders are entered, asked for and driven: one exchange for every client and account.
 
-What happens to an order is told in parts: ``entry`` says which become orders, ``lifecycle`` how they live, ``closed_market``
-what is told while the market is closed, ``matching`` and ``book`` how they trade, ``triggers`` when stops are set off,
-``groups`` what one fill does to others, ``trading_days`` what the day does to all, ``order_store`` what owners are told.
+What happens to an order is told in parts: ``entry`` says which become orders, ``lifecycle`` how they live,
+``closed_market`` what is told while they cannot trade, ``matching`` and the book how they do, ``triggers`` when stops
+are set off, ``groups`` what one fill does to others, ``trading_days`` what the day does to all, ``order_store`` what
+owners are told, ``notices`` in which words.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from tws_simulator.world.accounts.ledger import Execution, Ledger, PlacementKind
-from tws_simulator.world.instruments.universe import LISTINGS, SMART, Listing
+from tws_simulator.world.accounts.ledger import Ledger
+from tws_simulator.world.accounts.records import Execution, PlacementKind
+from tws_simulator.world.instruments.universe import LISTINGS, Listing
 from tws_simulator.world.market.book import Book
 from tws_simulator.world.market.crowd import MarketEvent
 from tws_simulator.world.market.mixing import mixed
@@ -28,19 +30,12 @@ from tws_simulator.world.orders.entry import (
     refusal,
     signed,
 )
+from tws_simulator.world.orders.executions import ExecutionFilter
 from tws_simulator.world.orders.lifecycle import OrderLifecycle
 from tws_simulator.world.orders.matching import listing_of
+from tws_simulator.world.orders.order_events import Bound, Notice, OrderEvent, OrderView, WhatIf
 from tws_simulator.world.orders.order_store import BY_TRADER, REJECTED, OrderStore
-from tws_simulator.world.orders.tickets import (
-    Bound,
-    ExecutionFilter,
-    Notice,
-    OrderEvent,
-    OrderStatus,
-    OrderTicket,
-    OrderView,
-    WhatIf,
-)
+from tws_simulator.world.orders.tickets import OrderStatus, OrderTicket
 from tws_simulator.world.orders.trading_days import TradingDays
 from tws_simulator.world.orders.working_order import WorkingOrder
 from tws_simulator.world.time.calendar import Calendar
@@ -191,7 +186,7 @@ class Exchange:
     def executions(self, wanted: ExecutionFilter | None = None) -> list[Execution]:
         """Today's fills, oldest first; the gateway knows no other day. Reports are in the ledgers' ``commissions``."""
         today = self._store.executions()
-        return today if wanted is None else [execution for execution in today if _matches(execution, wanted)]
+        return today if wanted is None else [execution for execution in today if wanted.matches(execution)]
 
     def next_order_id(self, client_id: int) -> int:
         """One above the highest id this client used, in this or an earlier connection."""
@@ -307,16 +302,3 @@ class Exchange:
 
 def _disorder(order: WorkingOrder) -> tuple[int, int]:
     return mixed((order.parent or order).perm_id), order.perm_id
-
-
-def _matches(execution: Execution, wanted: ExecutionFilter) -> bool:
-    side = None if wanted.side is None else {"BUY": "BOT", "SELL": "SLD", "SSHORT": "SLD"}.get(wanted.side, wanted.side)
-    return (
-        wanted.client_id in (None, execution.client_id)
-        and wanted.account in (None, execution.account)
-        and wanted.symbol in (None, execution.symbol)
-        and wanted.sec_type in (None, execution.sec_type)
-        and wanted.exchange in (None, SMART, execution.exchange)
-        and side in (None, execution.side)
-        and (wanted.since_ns is None or execution.ts_ns >= wanted.since_ns)
-    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
-from tws_simulator.world.accounts.ledger import ZERO
+from tws_simulator.world.accounts.records import ZERO
 from tws_simulator.world.orders.working_order import WorkingOrder
 
 CANCEL_ALL: Final = 1  # the other types, 2 and 3, take the shares that were filled off the others

@@ -2,7 +2,8 @@
 
 An order that the market is open for is told as PreSubmitted, then Submitted when it works. A child waits for its
 parent, a stop for its trigger, a good-after order for its time; whoever comes while the market is closed waits for it
-to open (see ``closed_market``). Immediate-or-cancel and fill-or-kill orders outside the regular session end as captured.
+to open (see ``closed_market``). Immediate-or-cancel and fill-or-kill orders outside the regular session end as
+captured.
 """
 
 from __future__ import annotations

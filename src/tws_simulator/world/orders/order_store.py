@@ -14,17 +14,10 @@ from decimal import Decimal
 from hashlib import blake2b
 from typing import Final
 
-from tws_simulator.world.accounts.ledger import ZERO, Execution, Ledger, Placement, PlacementKind
-from tws_simulator.world.orders.tickets import (
-    Commissioned,
-    Echo,
-    Executed,
-    Notice,
-    OrderEvent,
-    OrderStatus,
-    OrderTicket,
-    Status,
-)
+from tws_simulator.world.accounts.ledger import Ledger
+from tws_simulator.world.accounts.records import ZERO, Execution, Placement, PlacementKind
+from tws_simulator.world.orders.order_events import Commissioned, Echo, Executed, Notice, OrderEvent, Status
+from tws_simulator.world.orders.tickets import OrderStatus, OrderTicket
 from tws_simulator.world.orders.working_order import WorkingOrder
 from tws_simulator.world.time.calendar import SECOND_NS
 

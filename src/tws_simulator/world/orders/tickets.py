@@ -1,14 +1,10 @@
-"""What is said about orders: tickets in, events out, and the statuses between.
+"""What a client asks for: the terms of an order, and the statuses that it goes through (``TRANSITIONS``)."""
 
-An order goes through the statuses in ``TRANSITIONS``.
-"""
-
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
-from typing import Final
-
-from tws_simulator.world.accounts.ledger import Commission, Execution
+from typing import Any, Final
 
 ACTIONS: Final = ("BUY", "SELL", "SSHORT")
 LIMITED: Final = frozenset({"LMT", "STP LMT", "TRAIL LIMIT", "LIT", "LOC"})
@@ -80,6 +76,7 @@ class OrderTicket:
 
     ``aux_price`` is the trigger of STP, STP LMT, MIT and LIT and the distance of TRAIL; ``limit_offset`` the distance
     of a TRAIL LIMIT's limit from its stop. ``conditions`` start the order once they are true, or cancel it if told so.
+    ``sent`` are the fields of the message as they came, to be repeated to the client; the exchange reads none of them.
     """
 
     client_id: int
@@ -112,118 +109,4 @@ class OrderTicket:
     what_if: bool = False
     conditions: tuple[Condition, ...] = ()
     conditions_cancel: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OrderView:
-    """An order at one moment: all that openOrder, orderStatus and completedOrder say about it.
-
-    ``stop_price`` is where a trailing order's stop stands now. ``echoes`` counts the openOrder messages before this.
-    """
-
-    ticket: OrderTicket
-    perm_id: int
-    status: OrderStatus
-    filled: Decimal
-    remaining: Decimal
-    average_price: Decimal
-    last_price: Decimal
-    limit_price: Decimal | None = None
-    stop_price: Decimal | None = None
-    parent_perm_id: int = 0
-    why_held: str = ""
-    commission_usd: Decimal | None = None
-    completed_ts_ns: int | None = None
-    completed_status: str = ""
-    echoes: int = 0
-    outside_rth: bool = False
-    placed_ns: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Echo:
-    """An openOrder message for the order's owner."""
-
-    client_id: int
-    ts_ns: int
-    order: OrderView
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Status:
-    """An orderStatus message for the order's owner."""
-
-    client_id: int
-    ts_ns: int
-    order: OrderView
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Executed:
-    """An execDetails message outside a request (reqId -1)."""
-
-    client_id: int
-    ts_ns: int
-    execution: Execution
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Commissioned:
-    """A commission report; comes last."""
-
-    client_id: int
-    ts_ns: int
-    report: Commission
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Notice:
-    """An error message whose id is the order id."""
-
-    client_id: int
-    ts_ns: int
-    order_id: int
-    code: int
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Bound:
-    """An orderBound message: an order entered at the gateway's own screen got an id that a client can name."""
-
-    client_id: int
-    ts_ns: int
-    order_id: int
-    perm_id: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WhatIf:
-    """The one openOrder that answers a what-if order: margins before and after, in USD."""
-
-    client_id: int
-    ts_ns: int
-    order: OrderView
-    initial_margin_before_usd: Decimal
-    initial_margin_after_usd: Decimal
-    maintenance_margin_before_usd: Decimal
-    maintenance_margin_after_usd: Decimal
-    equity_before_usd: Decimal
-    equity_after_usd: Decimal
-    commission_usd: Decimal
-
-
-OrderEvent = Echo | Status | Executed | Commissioned | Notice | Bound | WhatIf
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ExecutionFilter:
-    """Which executions reqExecutions asks for; None matches all. ``side`` is BUY or SELL, as clients write it."""
-
-    client_id: int | None = None
-    account: str | None = None
-    since_ns: int | None = None
-    symbol: str | None = None
-    sec_type: str | None = None
-    exchange: str | None = None
-    side: str | None = None
+    sent: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)

@@ -6,8 +6,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from tws_simulator.world.accounts.ledger import ZERO
+from tws_simulator.world.accounts.records import ZERO
 from tws_simulator.world.orders.commissions import commission_usd
+from tws_simulator.world.orders.order_events import OrderView
 from tws_simulator.world.orders.tickets import (
     AT_CLOSE,
     LIMITED,
@@ -17,7 +18,6 @@ from tws_simulator.world.orders.tickets import (
     TRIGGERED,
     OrderStatus,
     OrderTicket,
-    OrderView,
 )
 
 NOBODY: Final = -1  # a client id that no client has
