@@ -8,12 +8,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from tws_simulator.api.moments import auto_cancel_date, read_moment
+from tws_simulator.world.times import exchange_time
+
 from tws_simulator.api import notices
 from tws_simulator.api.contracts.contracts import described
-from tws_simulator.api.moments import auto_cancel_date, read_moment
 from tws_simulator.wire.row import Message, message, part
 from tws_simulator.wire.text import Values
-from tws_simulator.world.accounts.ledger import Commission, Execution
+from tws_simulator.world.accounts.records import Commission, Execution
 from tws_simulator.world.instruments.universe import find
 from tws_simulator.world.orders.tickets import (
     TRAILING,
@@ -29,7 +31,6 @@ from tws_simulator.world.orders.tickets import (
     Status,
     WhatIf,
 )
-from tws_simulator.world.times import exchange_time
 
 _ORDERS_MAX = 20_000
 _SUBMITTER = "simulated-user"

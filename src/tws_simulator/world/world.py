@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tws_simulator.world.accounts.ledger import Ledger, account_for, opening_positions
+from tws_simulator.world.accounts.ledger import Ledger
+from tws_simulator.world.accounts.opening import account_for, opening_positions
 from tws_simulator.world.history.history import History
 from tws_simulator.world.history.past import Past
 from tws_simulator.world.instruments.universe import LISTINGS, everything, named

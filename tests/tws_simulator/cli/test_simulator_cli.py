@@ -18,7 +18,7 @@ from ibkr_adapter import __version__
 from ibkr_adapter.errors import ExitCode
 from tws_simulator.cli import main
 from tws_simulator.cli.border import EXIT_ADDRESS, EXIT_USAGE
-from tws_simulator.world.accounts.ledger import account_for
+from tws_simulator.world.accounts.opening import account_for
 
 WAIT_S_MAX = 30.0
 

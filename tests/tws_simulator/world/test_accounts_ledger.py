@@ -1,21 +1,15 @@
 """The simulated account's books."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tws_simulator.world.accounts.ledger import (
-    Execution,
-    Ledger,
-    LedgerFull,
-    Placement,
-    PlacementKind,
-    Position,
-    account_for,
-    opening_positions,
-)
+from tws_simulator.world.accounts.ledger import Ledger, LedgerFull
+from tws_simulator.world.accounts.opening import OPENING_CASH_USD, account_for, opening_positions
+from tws_simulator.world.accounts.records import Execution, Placement, PlacementKind, Position
 
 SPY, AAPL = 756733, 265598
 SYMBOLS = {SPY: "SPY", AAPL: "AAPL"}
@@ -171,6 +165,68 @@ def test_an_execution_is_booked_once():
     assert len(ledger.executions) == 1
 
 
+def corrected(wrong: Execution, shares: str, price: str) -> Execution:
+    return replace(wrong, exec_id=f"{wrong.exec_id[:-1]}2", shares=Decimal(shares), price=Decimal(price))
+
+
+@given(fills, st.data(), marks)
+def test_a_correction_leaves_the_books_as_if_it_had_been_so_from_the_start(trades, data, marks):
+    """Cash, cost, positions and the day's profit are those of books that never saw the wrong execution."""
+    number = data.draw(st.integers(0, len(trades) - 1)) if trades else None
+    shares, price = data.draw(st.integers(0, 1000)), data.draw(st.decimals("0.01", "900", places=2))
+    ledger, right = (Ledger("DU1234567", positions=opening_positions()) for _ in range(2))
+    for each, (con_id, side, count, at, commission) in enumerate(trades):
+        ledger.apply(execution(each, con_id, side, str(count), str(at)), commission)
+        if each == number:
+            right.apply(execution(each, con_id, side, str(shares), str(price)), commission if shares else Decimal(0))
+        else:
+            right.apply(execution(each, con_id, side, str(count), str(at)), commission)
+    if number is not None:
+        wrong = ledger.executions[number]
+        report = ledger.correct(wrong, corrected(wrong, str(shares), str(price)))
+        assert report.commission_usd == right.commissions[wrong.exec_id].commission_usd
+    assert ledger.cash_usd == right.cash_usd
+    assert ledger.positions() == right.positions()
+    assert ledger.pnl(marks) == right.pnl(marks)
+
+
+def test_a_correction_is_appended_and_what_it_corrects_counts_no_more():
+    """Whoever asks for what came since misses nothing and is told nothing twice."""
+    ledger = Ledger("DU1234567")
+    for number in (1, 2):
+        ledger.apply(execution(number, SPY, "BOT", "10", "600"), Decimal("0.35"))
+    first, second = ledger.executions
+    now = corrected(first, "4", "601")
+    ledger.correct(first, now)
+    assert ledger.executions == [first, second, now]
+    assert ledger.standing() == [second, now]
+    assert ledger.standing(since=2) == [now]
+    assert ledger.bookings == 3
+    with pytest.raises(AssertionError):
+        ledger.correct(first, replace(now, exec_id="other"))
+
+
+def test_an_execution_of_an_earlier_day_can_be_corrected():
+    """Cash and shares follow; the profit of the day that is over stays what it was told to be."""
+    ledger = Ledger("DU1234567")
+    ledger.apply(execution(1, SPY, "BOT", "10", "600"), Decimal("0.35"))
+    ledger.start_day({SPY: Decimal(600)})
+    ledger.correct(ledger.executions[0], corrected(ledger.executions[0], "0", "600"))
+    position = ledger.position(SPY)
+    assert position is not None
+    assert (position.shares, position.cost_usd, ledger.cash_usd) == (0, 0, OPENING_CASH_USD)
+
+
+def test_a_transfer_changes_the_position_and_no_list():
+    """Shares come at a price, and nobody is told why."""
+    ledger = Ledger("DU1234567")
+    ledger.transfer(execution(1, AAPL, "BOT", "100", "200"))
+    position = ledger.position(AAPL)
+    assert position is not None
+    assert (position.shares, position.average_cost_usd) == (100, 200)
+    assert (ledger.cash_usd, ledger.executions, ledger.bookings) == (OPENING_CASH_USD - 20_000, [], 1)
+
+
 def test_account_summary_of_the_opening_state():
     """100 SPY and a million dollars, in IB's tags and form: strings with cents, a currency for money only."""
     ledger = Ledger("DU1234567", positions=opening_positions())
@@ -217,7 +273,7 @@ def test_a_full_record_fails_loudly():
     with pytest.raises(LedgerFull):
         ledger.record(placement(2, "b", PlacementKind.NEW))
     ledger.apply(execution(1, SPY, "BOT", "1", "600"), Decimal(0))
-    with pytest.raises(LedgerFull):
+    with pytest.raises(LedgerFull, match="the books of DU1234567 keep 1 records and no more"):
         ledger.apply(execution(2, SPY, "BOT", "1", "600"), Decimal(0))
     assert ledger.cash_usd == Decimal(999_400)
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from tws_simulator.world.accounts.ledger import ZERO, Ledger, SummaryRow
+from tws_simulator.world.accounts.ledger import Ledger
+from tws_simulator.world.accounts.margin import SummaryRow
+from tws_simulator.world.accounts.records import ZERO
 
 BASE: Final = "BASE"
 CURRENCY: Final = "USD"

@@ -12,7 +12,8 @@ from tws_simulator.api.accounts.account_books import held_contract
 from tws_simulator.api.accounts.account_values import Value, download, in_currencies
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.accounts.ledger import Ledger, Pnl, Position
+from tws_simulator.world.accounts.ledger import Ledger
+from tws_simulator.world.accounts.records import Pnl, Position
 from tws_simulator.world.time.calendar import new_york_time
 from tws_simulator.world.world import World
 

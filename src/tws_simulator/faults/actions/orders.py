@@ -12,7 +12,7 @@ from tws_simulator.faults.actions.base import Action
 from tws_simulator.faults.event import Cause
 from tws_simulator.faults.stage import Stage
 from tws_simulator.faults.values import lookup
-from tws_simulator.world.accounts.ledger import Commission, Execution
+from tws_simulator.world.accounts.records import Commission, Execution
 from tws_simulator.world.instruments.universe import find
 from tws_simulator.world.orders.tickets import OrderTicket, OrderView
 
