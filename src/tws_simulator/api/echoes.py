@@ -5,34 +5,34 @@ openOrder repeats what the client sent and adds what the server filled in, as ca
 
 from __future__ import annotations
 
+from calendar import monthrange
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from tws_simulator.api.moments import auto_cancel_date, read_moment
-from tws_simulator.world.times import exchange_time
-
 from tws_simulator.api import notices
 from tws_simulator.api.contracts.contracts import described
+from tws_simulator.api.wire_times import exchange_time, gateway_time, read_time
 from tws_simulator.wire.row import Message, message, part
 from tws_simulator.wire.text import Values
 from tws_simulator.world.accounts.records import Commission, Execution
 from tws_simulator.world.instruments.universe import find
-from tws_simulator.world.orders.tickets import (
-    TRAILING,
-    TRIGGERED,
+from tws_simulator.world.orders.order_events import (
     Bound,
     Commissioned,
     Echo,
     Executed,
     Notice,
     OrderEvent,
-    OrderStatus,
     OrderView,
     Status,
     WhatIf,
 )
+from tws_simulator.world.orders.tickets import TRAILING, TRIGGERED, OrderStatus
+from tws_simulator.world.time.calendar import SECOND_NS, new_york_ns, new_york_time
 
 _ORDERS_MAX = 20_000
+_CLOSE_HOUR = 16
 _SUBMITTER = "simulated-user"
 _NOT_ECHOED = frozenset(
     {"transmit", "displaySize", "softDollarTier", "overridePercentageConstraints", "advancedErrorOverride"}
@@ -77,14 +77,14 @@ class OrderEchoes:
         if len(self._sent) > _ORDERS_MAX:
             del self._sent[next(iter(self._sent))]
 
-    def reply(self, event: OrderEvent) -> Message:
+    def reply(self, event: OrderEvent, server_version: int) -> Message:
         match event:
             case Echo(order=order):
                 return self.open_order(order)
             case Status(order=order):
                 return order_status(order)
             case Executed(execution=execution):
-                return exec_details(-1, execution)
+                return exec_details(-1, execution, server_version)
             case Commissioned(report=report):
                 return commission_report(report)
             case Notice(order_id=order_id, code=code, text=text, ts_ns=ts_ns):
@@ -157,8 +157,8 @@ class OrderEchoes:
             "sharesAllocation": f"{view.perm_id}.0/{ticket.account}/{ticket.quantity}",
             "goodTillDate": _moment(ticket.good_till_ns),
             "goodAfterTime": _moment(ticket.good_after_ns),
-            "autoCancelDate": auto_cancel_date(view.placed_ns) if ticket.tif == "GTC" else None,
-            "conditions": _conditions(kept),
+            "autoCancelDate": _auto_cancel_date(view.placed_ns) if ticket.tif == "GTC" else None,
+            "conditions": _conditions(kept, view.placed_ns),
         }
         if _competes(view):
             own |= _COMPETES
@@ -195,11 +195,20 @@ def _moment(ts_ns: int | None) -> str | None:
     return None if ts_ns is None else exchange_time(ts_ns)
 
 
-def _conditions(kept: Values) -> list[Values] | None:
+def _auto_cancel_date(placed_ns: int) -> str:
+    """When a GTC order ends by itself: at the close of the next quarter's last day, in the gateway's own zone."""
+    placed = new_york_time(placed_ns)
+    month = (placed.month - 1) // 3 * 3 + 6
+    year, month = (placed.year + 1, month - 12) if month > 12 else (placed.year, month)
+    close_ns = new_york_ns(datetime(year, month, monthrange(year, month)[1], _CLOSE_HOUR))
+    return f"{datetime.fromtimestamp(close_ns // SECOND_NS, UTC):%Y%m%d %H:%M:%S} GMT"
+
+
+def _conditions(kept: Values, placed_ns: int) -> list[Values] | None:
     """Times in exchange time here too."""
     conditions = []
     for condition in kept.get("conditions", ()):
-        ts_ns = read_moment(condition.get("time", ""))
+        ts_ns = read_time(condition.get("time", ""), placed_ns, day_means="its end")
         conditions.append(condition if ts_ns is None else {**condition, "time": exchange_time(ts_ns)})
     return conditions or None
 
@@ -221,7 +230,7 @@ def order_status(view: OrderView) -> Message:
     )
 
 
-def exec_details(req_id: int, execution: Execution) -> Message:
+def exec_details(req_id: int, execution: Execution, server_version: int) -> Message:
     listing = find(con_id=execution.con_id)
     assert listing is not None, f"an execution in {execution.con_id}, which is not listed"
     return message(
@@ -231,7 +240,7 @@ def exec_details(req_id: int, execution: Execution) -> Message:
         execution={
             "orderId": execution.order_id,
             "execId": execution.exec_id,
-            "time": exchange_time(execution.ts_ns),
+            "time": gateway_time(execution.ts_ns, server_version),
             "acctNumber": execution.account,
             "exchange": execution.exchange,
             "side": execution.side,

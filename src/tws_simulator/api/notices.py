@@ -9,6 +9,9 @@ from tws_simulator.world.instruments.universe import Listing
 _WHOLE_SECOND_CODES = frozenset({201, 202, 399, 10167})
 NO_REQUEST = -1
 
+Notice = tuple[int, str]
+"""A code and its text."""
+
 FARMS = (
     (2104, "Market data farm connection is OK:usfarm"),
     (2106, "HMDS data farm connection is OK:ushmds"),

@@ -8,11 +8,11 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from tws_simulator.api.wire_times import exchange_time
 from tws_simulator.faults.library import all_scenarios
 from tws_simulator.gateway import Gateway
 from tws_simulator.world.accounts.ledger import Ledger
-from tws_simulator.world.orders.tickets import OrderView
-from tws_simulator.world.times import exchange_time
+from tws_simulator.world.orders.order_events import OrderView
 
 RECORDS_MAX = 10_000
 """Of each list in one answer; ``since`` asks for later ones."""

@@ -17,7 +17,7 @@ from tws_simulator.api.interference import Interference
 from tws_simulator.api.link import End, Link
 from tws_simulator.api.notices import error
 from tws_simulator.api.peer import Peer
-from tws_simulator.api.requests import HANDLERS
+from tws_simulator.api.requests import perform
 from tws_simulator.api.session import Session, SessionState
 from tws_simulator.api.state import GatewayState
 from tws_simulator.faults.event import Cause, Event
@@ -151,7 +151,7 @@ class Stage(Interference):
             if session.state is SessionState.RUNNING:
                 self.core.serve(session, request)
             else:
-                HANDLERS[request.name](self.gateway, session, request)
+                perform(self.gateway, session, request)
 
     def check_room(self) -> None:
         if len(self.request_filters) + len(self.reply_filters) + len(self.frame_filters) >= FILTERS_MAX:

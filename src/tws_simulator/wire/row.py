@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from tws_simulator.wire.text import Values
 
@@ -12,6 +12,8 @@ Direction = Literal["request", "reply"]
 
 REQUEST: Direction = "request"
 REPLY: Direction = "reply"
+NO_REQUEST: Final = -1
+"""The request id of what answers no request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,10 @@ class Message:
 
     def get(self, key: str, default: Any = None) -> Any:
         return self.values.get(key, default)
+
+    @property
+    def req_id(self) -> int:
+        return int(self.values.get("reqId", NO_REQUEST))
 
 
 def message(name: str, /, **values: Any) -> Message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tws_simulator.api.refused import Refused
 from tws_simulator.api.requests import (
     account,
     bars,
@@ -26,7 +27,7 @@ from tws_simulator.api.session import Session, SessionState
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.wire.row import Message
 
-__all__ = ["refuse_unknown", "serve"]
+__all__ = ["HANDLERS", "perform", "refuse_unknown", "serve"]
 
 HANDLERS: dict[str, Handler] = {
     **start.HANDLERS,
@@ -53,4 +54,12 @@ def serve(gateway: GatewayState, session: Session, message: Message) -> None:
     if message.name == "startApi":
         start_api(gateway, session, message)
     elif session.state is SessionState.RUNNING:
+        perform(gateway, session, message)
+
+
+def perform(gateway: GatewayState, session: Session, message: Message) -> None:
+    """Serve it or refuse it, also when its client has left meanwhile."""
+    try:
         HANDLERS[message.name](gateway, session, message)
+    except Refused as refused:
+        session.send_error(message.get("orderId", message.req_id), refused.notice)

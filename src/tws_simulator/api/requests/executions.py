@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from tws_simulator.api.echoes import commission_report, exec_details
-from tws_simulator.api.moments import read_moment
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
+from tws_simulator.api.wire_times import read_time
 from tws_simulator.wire.row import Message, message
 from tws_simulator.wire.text import Values
-from tws_simulator.world.orders.tickets import ExecutionFilter
+from tws_simulator.world.orders.executions import ExecutionFilter
 
 
 def _req_executions(gateway: GatewayState, session: Session, request: Message) -> None:
     req_id = request.get("reqId", -1)
-    wanted = _filter(request.get("executionFilter", {}))
+    wanted = _filter(request.get("executionFilter", {}), gateway.now_ns)
     executions = gateway.world.exchange.executions(wanted)
     for execution in executions:
-        session.send(exec_details(req_id, execution))
+        session.send(exec_details(req_id, execution, session.codec.server_version))
     for execution in executions:
         session.send(commission_report(gateway.world.ledgers[execution.account].commissions[execution.exec_id]))
     session.send(message("execDetailsEnd", reqId=req_id))
 
 
-def _filter(asked: Values) -> ExecutionFilter:
+def _filter(asked: Values, now_ns: int) -> ExecutionFilter:
     """Client id 0 means every client, not client 0."""
     return ExecutionFilter(
         client_id=asked.get("clientId") or None,
         account=asked.get("acctCode") or None,
-        since_ns=read_moment(asked.get("time", "")),
+        since_ns=read_time(asked.get("time", ""), now_ns, day_means="its start"),
         symbol=asked.get("symbol") or None,
         sec_type=asked.get("secType") or None,
         exchange=asked.get("exchange") or None,

@@ -7,16 +7,18 @@ from typing import Any
 
 from tws_simulator.api import notices
 from tws_simulator.api.contracts.contracts import resolve, resolve_any
-from tws_simulator.api.moments import read_moment
+from tws_simulator.api.refused import Refused
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
+from tws_simulator.api.wire_times import read_time
 from tws_simulator.wire.row import Message
 from tws_simulator.wire.text import Values
 from tws_simulator.world.instruments.universe import SMART, Listing
 from tws_simulator.world.options.chains import FIRST_CON_ID
-from tws_simulator.world.orders.entry import NOT_TRADED
+from tws_simulator.world.orders.entry import BAD_CONDITION, NOT_TRADED
+from tws_simulator.world.orders.order_events import Notice
 from tws_simulator.world.orders.order_store import REJECTED
-from tws_simulator.world.orders.tickets import Condition, ConditionKind, Notice, OrderTicket
+from tws_simulator.world.orders.tickets import Condition, ConditionKind, OrderTicket
 from tws_simulator.world.time.calendar import new_york_date
 
 _OPTIONS = ("OPT", "FOP")
@@ -43,7 +45,7 @@ def _place_order(gateway: GatewayState, session: Session, request: Message) -> N
     if not isinstance(found, Listing):
         session.send_error(order_id, found)
         return
-    ticket = _ticket(session, order_id, found, contract, order)
+    ticket = _ticket(session, order_id, found, contract, order, gateway.now_ns)
     events = gateway.world.exchange.place(ticket, gateway.now_ns)
     refused = bool(events) and all(isinstance(event, Notice) for event in events)
     if not refused:
@@ -59,7 +61,9 @@ def _instrument(gateway: GatewayState, contract: Values) -> Listing | tuple[int,
     return found if isinstance(found, Listing | tuple) else (201, REJECTED + NOT_TRADED)
 
 
-def _ticket(session: Session, order_id: int, listing: Listing, contract: Values, order: Values) -> OrderTicket:
+def _ticket(
+    session: Session, order_id: int, listing: Listing, contract: Values, order: Values, now_ns: int
+) -> OrderTicket:
     return OrderTicket(
         client_id=session.client_id,
         order_id=order_id,
@@ -74,8 +78,8 @@ def _ticket(session: Session, order_id: int, listing: Listing, contract: Values,
         trailing_percent=_price(order, "trailingPercent") or None,
         limit_offset=_price(order, "lmtPriceOffset"),
         tif=order.get("tif", "") or _preset_tif(session),
-        good_till_ns=read_moment(order.get("goodTillDate", "")),
-        good_after_ns=read_moment(order.get("goodAfterTime", "")),
+        good_till_ns=_time(order, "goodTillDate", now_ns),
+        good_after_ns=_time(order, "goodAfterTime", now_ns),
         order_ref=order.get("orderRef", ""),
         account=order.get("account", ""),
         exchange=contract.get("exchange", SMART),
@@ -89,14 +93,23 @@ def _ticket(session: Session, order_id: int, listing: Listing, contract: Values,
         display_size=order.get("displaySize", 0),
         has_active_times=bool(order.get("activeStartTime") or order.get("activeStopTime")),
         what_if=order.get("whatIf", False),
-        conditions=tuple(_condition(each) for each in order.get("conditions", ()) if each.get("type") in _KINDS),
+        conditions=tuple(
+            _condition(each, now_ns) for each in order.get("conditions", ()) if each.get("type") in _KINDS
+        ),
         conditions_cancel=order.get("conditionsCancelOrder", False),
     )
 
 
-def _condition(sent: Values) -> Condition:
+def _time(sent: Values, name: str, now_ns: int) -> int | None:
+    """A day alone means its last second."""
+    return read_time(sent.get(name, ""), now_ns, day_means="its end")
+
+
+def _condition(sent: Values, now_ns: int) -> Condition:
     kind = ConditionKind(sent["type"])
-    threshold: Any = read_moment(sent.get("time", "")) if kind is ConditionKind.TIME else sent.get(_THRESHOLDS[kind], 0)
+    threshold: Any = _time(sent, "time", now_ns) if kind is ConditionKind.TIME else sent.get(_THRESHOLDS[kind], 0)
+    if kind is ConditionKind.TIME and threshold is None:
+        raise Refused(BAD_CONDITION)
     return Condition(
         kind=kind,
         threshold=Decimal(str(threshold or 0)),

@@ -14,7 +14,8 @@ from tws_simulator.faults.stage import Stage
 from tws_simulator.faults.values import lookup
 from tws_simulator.world.accounts.records import Commission, Execution
 from tws_simulator.world.instruments.universe import find
-from tws_simulator.world.orders.tickets import OrderTicket, OrderView
+from tws_simulator.world.orders.order_events import OrderView
+from tws_simulator.world.orders.tickets import OrderTicket
 
 _COMMISSION_USD = Decimal("1.00")
 _UNKNOWN_PERM_ID = 1_990_000_000
@@ -54,11 +55,11 @@ class Fill(Action):
                 self._report(stage, execution, report)
 
     def _report(self, stage: Stage, execution: Execution, report: Commission) -> None:
-        told = [exec_details(-1, execution)]
-        if self.commission != "never":
-            told.insert(0 if self.commission == "before" else 1, commission_report(report))
         owner = stage.gateway.session_of(execution.client_id)
         for session in [owner] if owner is not None else stage.gateway.running():
+            told = [exec_details(-1, execution, session.codec.server_version)]
+            if self.commission != "never":
+                told.insert(0 if self.commission == "before" else 1, commission_report(report))
             for each in told:
                 stage.tell(session, each)
 
@@ -93,7 +94,7 @@ class Correct(Action):
         ledger.executions[-2:] = ledger.executions[-1:]
         owner = stage.gateway.session_of(wrong.client_id)
         if self.told and owner is not None:
-            stage.tell(owner, exec_details(-1, corrected))
+            stage.tell(owner, exec_details(-1, corrected, owner.codec.server_version))
             stage.tell(owner, commission_report(report))
 
 
@@ -198,7 +199,7 @@ def _fill_twin(stage: Stage, twin: OrderView) -> None:
     report = stage.gateway.world.ledger.apply(execution, _COMMISSION_USD)
     owner = stage.gateway.session_of(twin.ticket.client_id)
     if owner is not None:
-        stage.tell(owner, exec_details(-1, execution))
+        stage.tell(owner, exec_details(-1, execution, owner.codec.server_version))
         stage.tell(owner, commission_report(report))
 
 
