@@ -32,18 +32,18 @@ class PortfolioStream:
         self._world = world
         self._interval_ns = interval_ns
         self._due_ns = 0
-        self._fills = 0
+        self._bookings = 0
         self._values: dict[tuple[str, str], str] = {}
         self._rows: dict[int, Message] = {}
 
     def tell(self, moment: Moment) -> Iterator[Message]:
-        if moment.now_ns >= self._due_ns or len(self._ledger.executions) != self._fills:
+        if moment.now_ns >= self._due_ns or self._ledger.bookings != self._bookings:
             yield from self.changes(moment.now_ns)
 
     def changes(self, now_ns: int) -> Iterator[Message]:
         """Values by key, then positions, each followed by the time."""
         self._due_ns = now_ns + self._interval_ns
-        self._fills = len(self._ledger.executions)
+        self._bookings = self._ledger.bookings
         told = False
         for value in download(self.account, self._ledger, self._world.marks()):
             if self._values.get((value.key, value.currency)) != value.value:
@@ -102,16 +102,16 @@ class AccountUpdatesStream:
         self._ledger_only = ledger_only
         self._interval_ns = interval_ns
         self._due_ns = 0
-        self._fills = 0
+        self._bookings = 0
         self._told: dict[tuple[str, str, str], str] = {}
 
     def tell(self, moment: Moment) -> Iterator[Message]:
-        if moment.now_ns >= self._due_ns or self._count_fills() != self._fills:
+        if moment.now_ns >= self._due_ns or self._count_bookings() != self._bookings:
             yield from self.changes(moment.now_ns)
 
     def changes(self, now_ns: int) -> Iterator[Message]:
         self._due_ns = now_ns + self._interval_ns
-        self._fills = self._count_fills()
+        self._bookings = self._count_bookings()
         for account, ledger in self._ledgers.items():
             for value in self._values(account, ledger):
                 key = (account, value.key, value.currency)
@@ -132,8 +132,8 @@ class AccountUpdatesStream:
             return in_currencies(account, ledger, marks, "ALL")
         return download(account, ledger, marks)
 
-    def _count_fills(self) -> int:
-        return sum(len(ledger.executions) for ledger in self._ledgers.values())
+    def _count_bookings(self) -> int:
+        return sum(ledger.bookings for ledger in self._ledgers.values())
 
 
 def _time(now_ns: int) -> Message:

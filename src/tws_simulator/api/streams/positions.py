@@ -27,16 +27,16 @@ class PositionStream:
         self._ledgers = ledgers
         self._shown = shown
         self._told: dict[tuple[str, int], Position] = {}
-        self._fills: dict[str, int] = {}
+        self._bookings: dict[str, int] = {}
 
     def tell(self, moment: Moment) -> Iterator[Message]:
         yield from self.changes(moment.now_ns)
 
     def changes(self, now_ns: int) -> Iterator[Message]:
         for account, ledger in self._ledgers.items():
-            if self._fills.get(account) == len(ledger.executions):
+            if self._bookings.get(account) == ledger.bookings:
                 continue
-            self._fills[account] = len(ledger.executions)
+            self._bookings[account] = ledger.bookings
             for held in ledger.positions():
                 if self._told.get((account, held.con_id)) != held:
                     self._told[account, held.con_id] = held

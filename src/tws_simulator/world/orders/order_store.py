@@ -92,11 +92,11 @@ class OrderStore:
         self._yesterdays = {account: len(ledger.executions) for account, ledger in self.ledgers.items()}
 
     def executions(self) -> list[Execution]:
-        """Today's of all accounts, oldest first."""
+        """Today's of all accounts that count, oldest first."""
         today = [
             execution
             for account, ledger in self.ledgers.items()
-            for execution in ledger.executions[self._yesterdays[account] :]
+            for execution in ledger.standing(since=self._yesterdays[account])
         ]
         return sorted(today, key=lambda execution: execution.ts_ns)
 
