@@ -2,8 +2,23 @@
 
 from tws_simulator.api.core import GatewayCore
 from tws_simulator.api.interference import Interference
-from tws_simulator.api.state import Options
+from tws_simulator.api.options import BadOption, Options
+from tws_simulator.clocks import VirtualClock
+from tws_simulator.control.port import ControlPort
+from tws_simulator.faults.scenario import Scenario
 from tws_simulator.gateway import Gateway, GatewayThread, running_gateway
 from tws_simulator.server import NotLoopback
 
-__all__ = ["Gateway", "GatewayCore", "GatewayThread", "Interference", "NotLoopback", "Options", "running_gateway"]
+__all__ = [
+    "BadOption",
+    "ControlPort",
+    "Gateway",
+    "GatewayCore",
+    "GatewayThread",
+    "Interference",
+    "NotLoopback",
+    "Options",
+    "Scenario",
+    "VirtualClock",
+    "running_gateway",
+]

@@ -15,11 +15,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar, Unpack
 
 from tws_simulator.api.core import GatewayCore
 from tws_simulator.api.interference import Interference
-from tws_simulator.api.state import Options
+from tws_simulator.api.options import OptionsGiven, options_of
 from tws_simulator.faults.director import Director
 from tws_simulator.faults.library import named
 from tws_simulator.faults.scenario import Scenario
@@ -37,7 +37,7 @@ class Gateway:
     told; the market moves every ``tick_interval_s``. A client with more than ``unread_bytes_max`` not yet read is
     dropped. ``scenario`` is played from the start, one of the library by its name; its options win over the arguments.
     ``director`` plays others later; it stands idle where an ``interference`` of the caller's own steps in. All other
-    arguments are those of `Options`: ``seed``, ``server_version``, ``accounts`` and so on.
+    arguments are those of `Options`: ``seed``, ``server_version``, and so on. BadOption says what is wrong with one.
     """
 
     def __init__(
@@ -50,13 +50,13 @@ class Gateway:
         clock: Clock = time.time_ns,
         interference: Interference | None = None,
         scenario: Scenario | str | None = None,
-        **options: Any,
+        **options: Unpack[OptionsGiven],
     ) -> None:
         self.host = host
         self.clock = clock
         played = named(scenario) if isinstance(scenario, str) else scenario
         self.director = Director()
-        chosen = Options(**{**options, **(played.options if played is not None else {})})
+        chosen = options_of({**options, **(played.options if played is not None else {})})
         self.core = GatewayCore(chosen, clock(), interference or self.director.stage)
         if interference is None:
             self.director.attach(self.core)

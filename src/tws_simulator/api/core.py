@@ -5,8 +5,9 @@ from __future__ import annotations
 from tws_simulator.api import notices, requests
 from tws_simulator.api.interference import Interference
 from tws_simulator.api.limits.message_rate import MessageRate, Verdict
+from tws_simulator.api.options import Options
 from tws_simulator.api.session import Session, SessionState
-from tws_simulator.api.state import GatewayState, Options
+from tws_simulator.api.state import GatewayState
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.codec import PROTOBUF_ID_OFFSET, UnknownMessage
 from tws_simulator.wire.row import Message

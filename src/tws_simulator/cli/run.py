@@ -17,6 +17,7 @@ from datetime import datetime
 
 import click
 
+from tws_simulator.api.limits.message_rate import PACINGS, Pacing
 from tws_simulator.cli.border import EXIT_ADDRESS, EXIT_USAGE, fail
 from tws_simulator.cli.scenarios import scenario_to_play
 from tws_simulator.cli.status import Status
@@ -64,10 +65,11 @@ _ERASE_REST = "\x1b[K"
 @click.option("--not-entitled", is_flag=True, help="No live market data: delayed prices, for those who ask for them.")
 @click.option(
     "--pacing",
-    type=click.Choice(["pace", "reject"]),
+    type=click.Choice(PACINGS),
     default="pace",
     show_default=True,
-    help="More than 50 messages a second wait, or are refused with 100 and end the connection at the third time.",
+    help="More than 50 messages a second wait; or are refused with 100 and end the connection at the third time; or, "
+    "which no real gateway does, are served.",
 )
 @click.option("--read-only", is_flag=True, help="Take no orders, as a gateway whose API is read-only.")
 @click.option("--master-client-id", type=click.IntRange(0), help="The client that is told of everybody's orders.")
@@ -92,7 +94,7 @@ def run(
     start: datetime | None,
     speed: float,
     not_entitled: bool,
-    pacing: str,
+    pacing: Pacing,
     read_only: bool,
     master_client_id: int | None,
     accounts_after_ids: bool,

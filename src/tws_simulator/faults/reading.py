@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from tws_simulator.api.state import Options
+from tws_simulator.api.options import OPTION_NAMES, BadOption, checked
 from tws_simulator.faults.actions import ACTIONS, Action
 from tws_simulator.faults.event import MESSAGE_KINDS, EventKind
 from tws_simulator.faults.scenario import Scenario, Step
@@ -178,9 +178,11 @@ def _typed(kind: type[Any], table: Mapping[str, Any], where: Path) -> dict[str, 
 
 def _options(table: Any) -> dict[str, Any]:
     _expect(isinstance(table, Mapping), "options", "a table is expected")
-    hints = get_type_hints(Options)
-    _only(table, tuple(hints), "options")
-    return {name: _value(value, hints[name], f"options.{name}") for name, value in table.items()}
+    _only(table, OPTION_NAMES, "options")
+    try:
+        return {name: checked(name, value) for name, value in table.items()}
+    except BadOption as fault:
+        raise BadScenario(f"options.{fault.name}", fault.what) from None
 
 
 def _check_names(action: Action, where: Path) -> None:

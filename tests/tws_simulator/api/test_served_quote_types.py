@@ -9,7 +9,7 @@ import pytest
 
 from tests.tws_simulator.scripted_client import AAPL, SECOND, ScriptedClient, codes, gateway_core, names, of
 from tws_simulator.api.core import GatewayCore
-from tws_simulator.api.state import Options
+from tws_simulator.api.options import Options
 from tws_simulator.wire.row import Message
 
 SPY = {**AAPL, "conId": 756733, "symbol": "SPY"}
@@ -133,8 +133,8 @@ def test_symbols_may_be_without_live_data(data_type: int) -> None:
 
 
 def test_all_symbols_may_be_without_live_data() -> None:
-    """By one word."""
-    assert codes(_line(gateway_core(not_entitled=frozenset({"all"})))[1]) == [(1, 10089)]
+    """By an option of its own."""
+    assert codes(_line(gateway_core(entitled=False))[1]) == [(1, 10089)]
 
 
 def test_currency_pairs_have_neither_exchange_letters_nor_permissions() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.tws_simulator.scripted_client import AAPL, SECOND, START_NS, ScriptedClient
 from tws_simulator.api.core import GatewayCore
-from tws_simulator.api.state import Options
+from tws_simulator.api.options import Options
 from tws_simulator.faults.director import Director
 from tws_simulator.faults.library import named
 from tws_simulator.faults.reading import read_scenario

@@ -11,8 +11,6 @@ from tws_simulator.api.state import GatewayState
 from tws_simulator.wire.row import Message
 from tws_simulator.world.instruments.universe import Listing
 
-ALL_SYMBOLS = "all"
-
 
 def instrument(gateway: GatewayState, session: Session, kind: str, request: Message) -> Listing | None:
     """The listing asked for; None when the request was refused."""
@@ -35,8 +33,7 @@ def instrument(gateway: GatewayState, session: Session, kind: str, request: Mess
 
 
 def is_entitled(gateway: GatewayState, listing: Listing) -> bool:
-    without = gateway.options.not_entitled
-    return gateway.options.entitled and listing.symbol not in without and ALL_SYMBOLS not in without
+    return gateway.options.entitled and listing.symbol not in gateway.options.not_entitled
 
 
 def end_of(session: Session, key: tuple[str, int]) -> Callable[[], None]:
