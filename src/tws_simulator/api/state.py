@@ -13,7 +13,7 @@ from tws_simulator.api.link import Door
 from tws_simulator.api.options import Options
 from tws_simulator.api.session import Session, SessionState
 from tws_simulator.wire.row import Message
-from tws_simulator.world.orders.tickets import Commissioned, Echo, Executed, OrderEvent, Status
+from tws_simulator.world.orders.order_events import Commissioned, Echo, Executed, OrderEvent, Status
 from tws_simulator.world.world import World
 
 
@@ -56,7 +56,7 @@ class GatewayState:
             for client_id in told:
                 session = self.session_of(client_id)
                 if session is not None:
-                    session.send(self.echoes.reply(event))
+                    session.send(self.echoes.reply(event, session.codec.server_version))
 
 
 Handler = Callable[[GatewayState, Session, Message], None]
