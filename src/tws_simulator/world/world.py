@@ -22,7 +22,7 @@ from tws_simulator.world.market.crowd import Market, MarketEvent, Quote
 from tws_simulator.world.market.stillness import last_closes, standing_quotes
 from tws_simulator.world.market.tape import Tape
 from tws_simulator.world.orders.exchange import Exchange
-from tws_simulator.world.orders.tickets import OrderEvent
+from tws_simulator.world.orders.order_events import OrderEvent
 from tws_simulator.world.time.calendar import Calendar
 
 

@@ -83,3 +83,23 @@ def test_a_condition_of_an_unknown_instrument_is_refused(floor: HourlyFloor) -> 
     """321, and no order."""
     unknown = Condition(kind=ConditionKind.PRICE, con_id=1, threshold=Decimal(1))
     assert story(floor.place(buy(conditions=(unknown,)))) == ["1 321"]
+
+
+def test_a_waiting_order_is_looked_at_once_a_second_however_many_days_it_waits() -> None:
+    """Each opening and close finds the look already noted and puts its own in the place of it."""
+    floor = HourlyFloor()
+    idle = floor.exchange.scheduled_count
+    floor.place(buy(tif="GTC", outside_rth=True, conditions=(ABOVE,)))
+    for day in (23, 24, 25):
+        floor.until(11, day=day)
+        assert floor.exchange.scheduled_count == idle + 1
+    floor.cancel(1)
+    assert floor.exchange.scheduled_count == idle
+
+
+def test_conditions_that_cancel_are_kept_when_a_working_order_changes(floor: HourlyFloor) -> None:
+    """New terms with the same conditions: it works on, and is still cancelled when they are true."""
+    terms = {"conditions": (ABOVE,), "conditions_cancel": True}
+    assert story(floor.place(buy(limit="630", **terms)))[-1] == "1 Submitted pair"
+    assert story(floor.place(buy(limit="631", **terms))) == ["1 Submitted pair"]
+    assert story(floor.trade("641.00") + floor.wait(1)) == ["1 Cancelled alone", "1 202"]

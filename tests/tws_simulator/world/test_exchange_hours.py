@@ -9,6 +9,7 @@ import pytest
 from tests.tws_simulator.world.exchange_floor import SPY, HourlyFloor, buy, fills, price_of, sell, story, texts
 from tws_simulator.world.orders.order_events import Echo
 from tws_simulator.world.orders.tickets import OrderStatus
+from tws_simulator.world.time.calendar import SECOND_NS
 
 WARNING = (
     "Order Message:\nBUY 10 SPY ARCA.SPY\n"
@@ -236,3 +237,21 @@ def test_opening_auction() -> None:
     told = floor.until(9, 30)
     assert [order_id for order_id, _, _ in fills(told)] == [1]
     assert story(told)[-2:] == ["2 Cancelled alone", "2 202"]
+
+
+def test_an_order_has_one_end_however_often_it_changes() -> None:
+    """A thousand changes of a good-till-date order note one end; cancelled, rejected or filled ones have none."""
+    floor = HourlyFloor()
+    idle = floor.exchange.scheduled_count
+    till_ns = floor.now_ns + 3600 * SECOND_NS
+    for each in range(1_000):
+        floor.place(buy(limit=600 + Decimal(each) / 100, tif="GTD", good_till_ns=till_ns, good_after_ns=till_ns - 9))
+    assert floor.exchange.scheduled_count == idle + 2
+    floor.place(buy(limit="600", tif="GTC"))
+    assert floor.exchange.scheduled_count == idle
+    floor.place(buy(2, limit="600", tif="GTD", good_till_ns=till_ns))
+    floor.place(buy(3, tif="GTD", good_till_ns=till_ns))
+    floor.place(buy(4, 1_000_000, tif="GTD", good_till_ns=till_ns))
+    assert floor.exchange.scheduled_count == idle + 1
+    floor.cancel(2)
+    assert floor.exchange.scheduled_count == idle

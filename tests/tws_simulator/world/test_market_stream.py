@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tws_simulator.world.instruments.universe import LISTINGS, VENUE_LETTERS, find
 from tws_simulator.world.market.crowd import Market, MarketEvent, QuoteChanged, Traded, activity_at, as_decimal
-from tws_simulator.world.time.calendar import SECOND_NS, Calendar, new_york_day, new_york_time
+from tws_simulator.world.time.calendar import SECOND_NS, Calendar, new_york_date, new_york_time
 
 
 def at(text: str) -> int:
@@ -191,8 +191,8 @@ def test_new_york_time(utc: str, new_york: str):
 
 def test_days_change_at_new_york_midnight():
     """Not at midnight UTC."""
-    assert new_york_day(at("2026-06-22 03:59:59")) + 1 == new_york_day(at("2026-06-22 04:00:00"))
-    assert new_york_day(at("2026-06-22 04:00:00")) == new_york_day(at("2026-06-23 03:59:59"))
+    moments = ("2026-06-22 03:59:59", "2026-06-22 04:00:00", "2026-06-23 03:59:59")
+    assert [new_york_date(at(moment)).day for moment in moments] == [21, 22, 22]
 
 
 def test_an_operator_can_read_it():

@@ -65,6 +65,10 @@ class Listing:
     isin: str = ""
 
     @property
+    def ticks_per_usd(self) -> int:
+        return round(1 / float(self.min_tick))
+
+    @property
     def trading_class(self) -> str:
         return self.market_name
 

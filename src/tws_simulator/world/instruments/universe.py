@@ -244,6 +244,13 @@ def find(symbol: str | None = None, con_id: int | None = None) -> Listing | None
     return _BY_SYMBOL.get(symbol) if symbol else None
 
 
+def listing(con_id: int) -> Listing:
+    """The one with this number, which is known to be listed."""
+    found = _BY_CON_ID.get(con_id)
+    assert found is not None, f"{con_id} is not listed"
+    return found
+
+
 def canonical_exchange(name: str) -> str:
     """One name for one venue: ISLAND is what older gateways call NASDAQ."""
     return EXCHANGE_ALIASES.get(name, name)

@@ -10,19 +10,17 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
 from tws_simulator.world.market.crowd import LOT, MarketEvent, Quote, QuoteChanged, Traded, as_decimal
-from tws_simulator.world.time.calendar import SECOND_NS, Calendar, new_york_date
+from tws_simulator.world.time.calendar import SECOND_NS, Calendar
 
 BAR_NS: Final = 5 * SECOND_NS
 TRADES_KEPT: Final = 100_000  # per instrument, as of the following
 QUOTES_KEPT: Final = 100_000
 BARS_KEPT: Final = 100_000  # six days around the clock
 FOREVER_NS: Final = 2**63 - 1
-_DAYS_LOOKED_MAX: Final = 14
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +66,8 @@ class Tape:
         while self._next_turn_ns <= now_ns:
             at_ns = self._next_turn_ns
             for ts_ns, board_turn in self._turns_from(at_ns):
+                if ts_ns > at_ns:
+                    break
                 if ts_ns == at_ns:
                     for reel in self._reels.values():
                         board_turn(reel)
@@ -118,18 +118,12 @@ class Tape:
     def _turn_after(self, ts_ns: int) -> int:
         return next(turn_ns for turn_ns, _ in self._turns_from(ts_ns) if turn_ns > ts_ns)
 
-    def _turns_from(self, ts_ns: int) -> list[tuple[int, _Turn]]:
-        first = new_york_date(ts_ns) - timedelta(days=1)
-        turns: list[tuple[int, _Turn]] = []
-        for ahead in range(_DAYS_LOOKED_MAX):
-            day = self._calendar.day(first + timedelta(days=ahead))
-            if day is not None:
-                turns += [
-                    (day.pre_open_ns, _Reel.start_day),
-                    (day.open_ns, _Reel.start_session),
-                    (day.close_ns, _Reel.end_session),
-                ]
-        return turns
+    def _turns_from(self, ts_ns: int) -> Iterator[tuple[int, _Turn]]:
+        """In order of time, from those of the day before on: a day without closing hours ends on the next."""
+        for day in self._calendar.days_from(ts_ns, days_before=1):
+            yield day.pre_open_ns, _Reel.start_day
+            yield day.open_ns, _Reel.start_session
+            yield day.close_ns, _Reel.end_session
 
 
 class _Prices(Mapping[int, Decimal]):

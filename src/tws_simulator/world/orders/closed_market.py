@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from tws_simulator.world.instruments.universe import US_EASTERN
-from tws_simulator.world.orders.matching import listing_of
+from tws_simulator.world.instruments.universe import listing
+from tws_simulator.world.orders import notices
 from tws_simulator.world.orders.order_store import OrderStore
 from tws_simulator.world.orders.tickets import LIMITED, OrderStatus
 from tws_simulator.world.orders.working_order import WorkingOrder
@@ -90,14 +90,9 @@ class ClosedMarket:
         if order.perm_id not in self._unwarned:
             return
         self._unwarned.discard(order.perm_id)
-        ticket, listing = order.ticket, listing_of(order.ticket.con_id)
+        ticket, found = order.ticket, listing(order.ticket.con_id)
         opens = new_york_time(self._calendar.next_open_ns(self._store.now_ns))
-        text = (
-            f"Order Message:\n{ticket.action} {ticket.quantity} {listing.local_symbol} {listing.primary_exchange}."
-            f"{listing.market_name}\nWarning: Your order will not be placed at the exchange until "
-            f"{opens:%Y-%m-%d %H:%M:%S} {US_EASTERN}."
-        )
-        self._store.tell_notice(ticket, 399, text)
+        self._store.tell_notice(ticket, notices.market_closed(ticket.action, ticket.quantity, found, opens))
 
 
 def _pairs(order: WorkingOrder) -> int:

@@ -29,19 +29,20 @@ class Conditions:
         self._tape = tape
 
     def wait(self, order: WorkingOrder, then: Callable[[WorkingOrder], None]) -> None:
-        """``then`` is done once, at the first look at which all is true, if the order still lives."""
-        terms = order.ticket.conditions
-        if not order.is_live or order.conditions_met:
+        """``then`` is done once, at the first look at which all is true; told again, the latest ``then`` counts."""
+        if order.conditions_met:
             return
-        if self._are_met(order, terms):
+        if self._are_met(order, order.ticket.conditions):
             order.conditions_met = True
+            self.forget(order)
             then(order)
         else:
-            self._schedule.note(self._store.now_ns + _LOOK_AGAIN_NS, lambda: self._again(order, terms, then))
+            at_ns = self._store.now_ns + _LOOK_AGAIN_NS
+            self._schedule.note(at_ns, lambda: self.wait(order, then), key=_look(order))
 
-    def _again(self, order: WorkingOrder, terms: tuple[Condition, ...], then: Callable[[WorkingOrder], None]) -> None:
-        if order.ticket.conditions is terms:  # others have come in their place otherwise
-            self.wait(order, then)
+    def forget(self, order: WorkingOrder) -> None:
+        """It has ended, or got other terms."""
+        self._schedule.forget(_look(order))
 
     def _are_met(self, order: WorkingOrder, terms: tuple[Condition, ...]) -> bool:
         met, joined_by_and = True, True
@@ -70,3 +71,7 @@ class Conditions:
                 return 100 * (self._tape.mark(term.con_id) / Decimal(str(quote.close)) - 1)
             case _:
                 return self._tape.mark(term.con_id)
+
+
+def _look(order: WorkingOrder) -> tuple[str, int]:
+    return "conditions", order.perm_id

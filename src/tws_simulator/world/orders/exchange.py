@@ -19,24 +19,16 @@ from tws_simulator.world.market.book import Book
 from tws_simulator.world.market.crowd import MarketEvent
 from tws_simulator.world.market.mixing import mixed
 from tws_simulator.world.market.tape import Tape
-from tws_simulator.world.orders.commissions import commission_usd
-from tws_simulator.world.orders.entry import (
-    CHANGED_ORDER,
-    DUPLICATE_ID,
-    MIN_QTY,
-    TOO_MANY,
-    Refusal,
-    completed,
-    refusal,
-    signed,
-)
+from tws_simulator.world.orders import notices
+from tws_simulator.world.orders.entry import completed, refusal
 from tws_simulator.world.orders.executions import ExecutionFilter
 from tws_simulator.world.orders.lifecycle import OrderLifecycle
-from tws_simulator.world.orders.matching import listing_of
-from tws_simulator.world.orders.order_events import Bound, Notice, OrderEvent, OrderView, WhatIf
-from tws_simulator.world.orders.order_store import BY_TRADER, REJECTED, OrderStore
+from tws_simulator.world.orders.notices import CodedText
+from tws_simulator.world.orders.order_events import Bound, Notice, OrderEvent, OrderView
+from tws_simulator.world.orders.order_store import OrderStore
 from tws_simulator.world.orders.tickets import OrderStatus, OrderTicket
 from tws_simulator.world.orders.trading_days import TradingDays
+from tws_simulator.world.orders.what_if import what_if
 from tws_simulator.world.orders.working_order import WorkingOrder
 from tws_simulator.world.time.calendar import Calendar
 from tws_simulator.world.time.schedule import Schedule
@@ -69,8 +61,7 @@ class Exchange:
         self._store = OrderStore(ledgers, seed, start_ns)
         self._schedule = Schedule()
         self._lifecycle = OrderLifecycle(tape, self._store, self._schedule, calendar, seed)
-        self._matching = self._lifecycle.matching
-        self._sessions = TradingDays(self._lifecycle, self._store, self._schedule, calendar, tape, ledgers, listings)
+        TradingDays(self._lifecycle, self._store, self._schedule, calendar, tape, ledgers, listings).note_next()
         self._manual_orders = 0
         self._binds = False
 
@@ -79,30 +70,30 @@ class Exchange:
 
         New terms for a filled order are ignored in silence, as the gateway does.
         """
-        self._clock(now_ns)
+        self._set_clock(now_ns)
         self._place(ticket)
-        self._lifecycle.look()
+        self._lifecycle.trigger_stops()
         return self._store.take_events()
 
     def place_manually(self, ticket: OrderTicket, now_ns: int) -> list[OrderEvent]:
         """An order entered at the gateway's own screen; client 0's, with order id 0 until that client binds it."""
-        self._clock(now_ns)
+        self._set_clock(now_ns)
         self._manual_orders += 1
         ticket = replace(ticket, client_id=CLIENT_THAT_BINDS, order_id=-self._manual_orders, transmit=True, parent_id=0)
         refused = refusal(ticket, self._ledgers, self._tape, None)
         if refused is not None:
             raise ValueError(f"{refused[0]} {refused[1]}")
-        order = self._enter(completed(ticket, self._ledgers), None)
+        order = self._add(completed(ticket, self._ledgers), None)
         order.bound = self._binds
         if self._binds:
             self._tell_bound(order)
         self._lifecycle.transmit(order)
-        self._lifecycle.look()
+        self._lifecycle.trigger_stops()
         return self._store.take_events()
 
     def bind(self, now_ns: int, *, from_now_on: bool = False) -> list[OrderEvent]:
         """Give the orders of the gateway's own screen ids; also those still to come, if told so."""
-        self._clock(now_ns)
+        self._set_clock(now_ns)
         self._binds = self._binds or from_now_on
         for order in list(self._store.live.values()):
             if not order.bound:
@@ -116,19 +107,16 @@ class Exchange:
 
     def cancel(self, client_id: int, order_id: int, now_ns: int) -> list[OrderEvent]:
         """Another client's order is not found: 10147; a finished one is not cancellable: 10148."""
-        self._clock(now_ns)
+        self._set_clock(now_ns)
         order = self._store.orders.get((client_id, order_id))
         if order is None or not order.bound:
-            text = f"OrderId {order_id} that needs to be cancelled is not found."
-            now_ns = self._store.now_ns
-            self._store.tell(Notice(client_id=client_id, ts_ns=now_ns, order_id=order_id, code=10147, text=text))
+            self._tell_not_found(client_id, order_id)
         elif not order.is_live:
-            state = "Filled" if order.status is OrderStatus.FILLED else "Cancelled"  # also for Inactive, as captured
-            text = f"OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {state}."
-            self._store.tell_notice(order.ticket, 10148, text)
+            is_filled = order.status is OrderStatus.FILLED
+            self._store.tell_notice(order.ticket, notices.finished(order_id, is_filled=is_filled))
         else:
-            self._lifecycle.cancel(order, BY_TRADER)
-        self._lifecycle.look()
+            self._lifecycle.cancel(order, notices.BY_TRADER)
+        self._lifecycle.trigger_stops()
         return self._store.take_events()
 
     def global_cancel(self, client_id: int, now_ns: int) -> list[OrderEvent]:
@@ -137,7 +125,7 @@ class Exchange:
         First the caller gets a 161 for each of its latest orders that had been cancelled already. Then families come in
         no order that anybody could rely on, but each parent before its children; all as captured.
         """
-        self._clock(now_ns)
+        self._set_clock(now_ns)
         dead = [
             order
             for order in self._store.orders.values()
@@ -147,28 +135,24 @@ class Exchange:
             self._store.not_cancellable(order)
         for order in sorted(self._store.live.values(), key=_disorder):
             if order.is_live:  # its parent's end may have ended it
-                self._lifecycle.cancel(order, BY_TRADER)
-        self._lifecycle.look()
+                self._lifecycle.cancel(order, notices.BY_TRADER)
+        self._lifecycle.trigger_stops()
         return self._store.take_events()
 
     def advance(self, now_ns: int, crowd: Sequence[MarketEvent]) -> list[OrderEvent]:
         """What the crowd, in order of time and up to ``now_ns``, and the clock did."""
-        busy, watched, schedule = self._matching.busy, self._lifecycle.triggers.watched, self._schedule
-        record = self._tape.record
+        meet, schedule = self._lifecycle.meet, self._schedule
         for event in crowd:
             if event.ts_ns >= schedule.next_ns:
-                self._run_agenda(event.ts_ns)
-            if event.con_id in busy or event.con_id in watched:
-                self._meet(event)
-            else:
-                record(event)
-        self._clock(now_ns)
+                self._run_schedule(event.ts_ns)
+            meet(event)
+        self._set_clock(now_ns)
         self._tape.turn(now_ns)
         return self._store.take_events()
 
     def book(self, con_id: int) -> Book:
         """KeyError for an instrument that is not listed."""
-        return self._matching.book(con_id)
+        return self._lifecycle.book(con_id)
 
     def open_orders(self, client_id: int | None = None) -> list[OrderView]:
         """Transmitted orders that still work, oldest first; of one client or of all, unbound ones too."""
@@ -192,6 +176,11 @@ class Exchange:
         """One above the highest id this client used, in this or an earlier connection."""
         return self._store.next_order_id(client_id)
 
+    @property
+    def scheduled_count(self) -> int:
+        """How many things are to happen at a later time."""
+        return len(self._schedule)
+
     def __repr__(self) -> str:
         statuses = [order.status for order in self._store.orders.values()]
         counts = " ".join(f"{status.value} {statuses.count(status)}" for status in OrderStatus if status in statuses)
@@ -209,44 +198,44 @@ class Exchange:
         refused = self._refusal(ticket, known if modifies else None, ids.accepted)
         if refused is not None:
             self._store.record(ticket, PlacementKind.REFUSED)
-            self._store.tell_notice(ticket, *refused)
-            if refused == MIN_QTY and not modifies:
+            self._store.tell_notice(ticket, refused)
+            if refused == notices.MIN_QTY and not modifies:
                 ids.accepted = max(ids.accepted, ticket.order_id)
-                self._enter(completed(ticket, self._ledgers), None).refused = True
+                self._add(completed(ticket, self._ledgers), None).refused = True
             return
         new = PlacementKind.MODIFY if modifies else PlacementKind.NEW
         self._store.record(ticket, PlacementKind.WHAT_IF if ticket.what_if else new)
         ids.accepted = max(ids.accepted, ticket.order_id)
         ticket = completed(ticket, self._ledgers)
         if ticket.what_if:
-            self._store.tell(self._what_if(ticket))
+            self._store.tell(what_if(ticket, self._store, self._tape))
         elif known is not None and modifies:
             self._lifecycle.modify(known, ticket)
         else:
-            self._accept(ticket)
+            self._take_on(ticket)
 
-    def _refusal(self, ticket: OrderTicket, changed: WorkingOrder | None, highest_id: int) -> Refusal | None:
+    def _refusal(self, ticket: OrderTicket, changed: WorkingOrder | None, highest_id: int) -> CodedText | None:
         if changed is None and ticket.order_id <= highest_id:
-            return DUPLICATE_ID
+            return notices.DUPLICATE_ID
         if changed is None and len(self._store.orders) >= self._orders_max:
-            return 201, REJECTED + TOO_MANY
+            return notices.rejected(notices.TOO_MANY)
         refused = refusal(ticket, self._ledgers, self._tape, self._parent_of(ticket))
         if refused is None and ticket.min_qty:
-            return MIN_QTY
+            return notices.MIN_QTY
         if refused is None and changed is not None and changed.differs(ticket):
-            return CHANGED_ORDER
+            return notices.CHANGED_ORDER
         return refused
 
-    def _accept(self, ticket: OrderTicket) -> None:
+    def _take_on(self, ticket: OrderTicket) -> None:
         parent = self._parent_of(ticket)
         if parent is not None and not ticket.oca_group:
             # The gateway links a bracket's children by itself: the group is the parent's permanent id.
             ticket = replace(ticket, oca_group=str(parent.perm_id))
-        order = self._enter(ticket, parent)
+        order = self._add(ticket, parent)
         if ticket.transmit:
             self._lifecycle.transmit(order)
 
-    def _enter(self, ticket: OrderTicket, parent: WorkingOrder | None) -> WorkingOrder:
+    def _add(self, ticket: OrderTicket, parent: WorkingOrder | None) -> WorkingOrder:
         order = WorkingOrder(ticket, self._store.next_perm_id(), parent)
         self._store.add(order)
         return order
@@ -254,50 +243,25 @@ class Exchange:
     def _parent_of(self, ticket: OrderTicket) -> WorkingOrder | None:
         return self._store.orders.get((ticket.client_id, ticket.parent_id)) if ticket.parent_id else None
 
-    def _what_if(self, ticket: OrderTicket) -> WhatIf:
-        marks, ledger = self._tape.prices, self._store.ledger(ticket)
-        multiplier = listing_of(ticket.con_id).multiplier or 1
-        before = ledger.margins(marks)
-        after = ledger.margins(marks, ticket.con_id, signed(ticket), multiplier)
-        price = ticket.limit_price or marks[ticket.con_id]
-        order = WorkingOrder(ticket, self._store.next_perm_id(), None)
-        order.move(OrderStatus.PRE_SUBMITTED)
-        return WhatIf(
-            client_id=ticket.client_id,
-            ts_ns=self._store.now_ns,
-            order=order.view(),
-            initial_margin_before_usd=before.initial_usd,
-            initial_margin_after_usd=after.initial_usd,
-            maintenance_margin_before_usd=before.maintenance_usd,
-            maintenance_margin_after_usd=after.maintenance_usd,
-            equity_before_usd=before.equity_usd,
-            equity_after_usd=after.equity_usd,
-            commission_usd=commission_usd(ticket.quantity, ticket.quantity * price * multiplier),
-        )
+    def _tell_not_found(self, client_id: int, order_id: int) -> None:
+        code, text = notices.not_found(order_id)
+        now_ns = self._store.now_ns
+        self._store.tell(Notice(client_id=client_id, ts_ns=now_ns, order_id=order_id, code=code, text=text))
 
     def _tell_bound(self, order: WorkingOrder) -> None:
         client_id, order_id = order.key
         now_ns = self._store.now_ns
         self._store.tell(Bound(client_id=client_id, ts_ns=now_ns, order_id=order_id, perm_id=order.perm_id))
 
-    def _meet(self, event: MarketEvent) -> None:
-        """The crowd moves where orders of ours are, or are waiting for it to."""
-        self._store.set_clock(event.ts_ns)
-        if event.con_id in self._matching.busy:
-            self._matching.crowd(event)
-        else:
-            self._matching.publish(event)
-        self._lifecycle.look()
-
-    def _clock(self, now_ns: int) -> None:
-        self._run_agenda(now_ns)
+    def _set_clock(self, now_ns: int) -> None:
+        self._run_schedule(now_ns)
         self._store.set_clock(now_ns)
 
-    def _run_agenda(self, now_ns: int) -> None:
+    def _run_schedule(self, now_ns: int) -> None:
         while self._schedule.next_ns <= now_ns:
             self._store.set_clock(self._schedule.next_ns)
             self._schedule.take()()
-            self._lifecycle.look()
+            self._lifecycle.trigger_stops()
 
 
 def _disorder(order: WorkingOrder) -> tuple[int, int]:

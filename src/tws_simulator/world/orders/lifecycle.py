@@ -8,46 +8,84 @@ captured.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
 
+from tws_simulator.world.instruments.listing import Listing
+from tws_simulator.world.market.book import Book
+from tws_simulator.world.market.crowd import MarketEvent
 from tws_simulator.world.market.tape import Tape
+from tws_simulator.world.orders import notices
 from tws_simulator.world.orders.closed_market import ROUND_NS, ClosedMarket
 from tws_simulator.world.orders.conditions import Conditions
-from tws_simulator.world.orders.entry import BAD_TIF_FOR_VENUE, CURRENCY_LEVERAGE, EXPIRES_TOO_SOON, rejection
+from tws_simulator.world.orders.entry import rejection
 from tws_simulator.world.orders.groups import left_after, others_of
 from tws_simulator.world.orders.matching import Matching
-from tws_simulator.world.orders.order_store import BY_SYSTEM, BY_TRADER, OrderStore
+from tws_simulator.world.orders.order_store import OrderStore
 from tws_simulator.world.orders.tickets import OrderStatus, OrderTicket
 from tws_simulator.world.orders.triggers import Triggers
 from tws_simulator.world.orders.working_order import WorkingOrder
-from tws_simulator.world.time.calendar import Calendar, Phase, new_york_date
+from tws_simulator.world.time.calendar import Calendar, Phase
 from tws_simulator.world.time.schedule import Schedule
 
-EXPIRED: Final = BY_SYSTEM + "Order is already expired."
 _AT_ONCE: Final = frozenset({"IOC", "FOK"})
-_DAYS_LOOKED_MAX: Final = 14
+_WORKS_OR_WAITS: Final = frozenset({OrderStatus.PRE_SUBMITTED, OrderStatus.SUBMITTED})
 
 
 class OrderLifecycle:
-    """``phase`` is what the market is doing; whoever knows that it changes says so here."""
+    """Knows what the market is doing as of the latest ``enter``."""
 
     def __init__(self, tape: Tape, store: OrderStore, schedule: Schedule, calendar: Calendar, seed: int) -> None:
-        self.phase = calendar.phase(store.now_ns)
-        self.matching = Matching(tape, store, seed, self._after_fill)
-        self.triggers = Triggers()
+        self._phase = calendar.phase(store.now_ns)
+        self._matching = Matching(tape, store, seed, self._after_fill)
+        self._triggers = Triggers()
         self._tape = tape
         self._store = store
         self._schedule = schedule
         self._calendar = calendar
-        self._waiting = ClosedMarket(store, schedule, calendar)
+        self._closed_market = ClosedMarket(store, schedule, calendar)
         self._conditions = Conditions(store, schedule, tape)
 
-    def accepts(self, order: WorkingOrder) -> bool:
+    def meet(self, event: MarketEvent) -> None:
+        """The crowd moves; what concerns none of our orders only becomes public."""
+        con_id = event.con_id
+        if con_id in self._matching.busy or con_id in self._triggers.watched:
+            self._store.set_clock(event.ts_ns)
+            self._matching.meet(event)
+            self.trigger_stops()
+        else:
+            self._tape.record(event)
+
+    def enter(self, phase: Phase) -> None:
+        """The market begins another part of its day."""
+        self._phase = phase
+        for order in list(self._store.live.values()):
+            if order.is_live:
+                (self._open if self._accepts(order) else self._close)(order)
+
+    def auction(self, listings: Sequence[Listing], takes_part: Callable[[WorkingOrder], bool]) -> None:
+        """One of every instrument. Whoever takes part and does not trade is cancelled after it."""
+        orders = [
+            order
+            for order in self._store.live.values()
+            if takes_part(order) and not order.waits and order.status in _WORKS_OR_WAITS
+        ]
+        for order in orders:
+            self._submit(order)
+        for listing in listings:
+            self._matching.auction(listing, [each for each in orders if each.ticket.con_id == listing.con_id])
+        for order in orders:
+            if order.is_live:
+                self.cancel(order, notices.BY_SYSTEM)
+
+    def book(self, con_id: int) -> Book:
+        """KeyError for an instrument that is not listed."""
+        return self._matching.book(con_id)
+
+    def _accepts(self, order: WorkingOrder) -> bool:
         """Whether the market is open for this order."""
-        return self.phase is Phase.REGULAR or (order.outside_rth and self.phase is not Phase.CLOSED)
+        return self._phase is Phase.REGULAR or (order.outside_rth and self._phase is not Phase.CLOSED)
 
     def transmit(self, order: WorkingOrder) -> None:
         """Send an order and, with it, the held ones of its bracket: parent first, then children by age."""
@@ -66,7 +104,7 @@ class OrderLifecycle:
                 self._reject(member, reason)
         if not accepted:
             return
-        if not self.accepts(accepted[0]):
+        if not self._accepts(accepted[0]):
             self._wait(accepted)
             return
         for member in accepted:
@@ -76,7 +114,7 @@ class OrderLifecycle:
 
     def start(self, order: WorkingOrder) -> None:
         """Let an order work, or watch for its trigger, if nothing holds it back any more."""
-        if order.status is not OrderStatus.PRE_SUBMITTED or order.waits or not self.accepts(order):
+        if order.status is not OrderStatus.PRE_SUBMITTED or order.waits or not self._accepts(order):
             return
         if (order.ticket.good_after_ns or 0) > self._store.now_ns or order.ticket.tif == "OPG":
             return
@@ -84,13 +122,16 @@ class OrderLifecycle:
             if not order.ticket.conditions_cancel:
                 self._conditions.wait(order, self.start)
                 return
-            self._conditions.wait(order, lambda met: self.cancel(met, BY_SYSTEM))
+            self._cancel_when_met(order)
         if not order.is_live:
             return
         if order.elected:
             self._work(order)
         else:
-            self.triggers.watch(order, self._tape.mark(order.ticket.con_id))
+            self._triggers.watch(order, self._tape.mark(order.ticket.con_id))
+
+    def _cancel_when_met(self, order: WorkingOrder) -> None:
+        self._conditions.wait(order, lambda met: self.cancel(met, notices.BY_SYSTEM))
 
     def modify(self, order: WorkingOrder, ticket: OrderTicket) -> None:
         limit, quantity = order.limit, order.ticket.quantity
@@ -102,27 +143,32 @@ class OrderLifecycle:
             return
         if order.remaining <= 0:
             # Fewer than are filled already: nothing is left to do. No capture shows it; this is the mildest reading.
-            self.cancel(order, BY_TRADER)
+            self.cancel(order, notices.BY_TRADER)
             return
         self._date(order)
-        self.triggers.forget(order)
-        if not self.accepts(order):
-            self.matching.withdraw(order)
-            self._waiting.changed(order)
+        self._triggers.forget(order)
+        if not self._accepts(order):
+            self._matching.withdraw(order)
+            self._closed_market.changed(order)
             return
         self._store.tell_order(order)
         if order.status is not OrderStatus.SUBMITTED:
-            self.matching.withdraw(order)
+            self._matching.withdraw(order)
             self.start(order)
-        elif self.matching.rests(order) and limit == order.limit and quantity >= order.ticket.quantity:
-            self.matching.reduced(order)
+            return
+        if ticket.conditions_cancel:
+            self._cancel_when_met(order)
+        if not order.is_live:
+            return
+        if self._matching.rests(order) and limit == order.limit and quantity >= order.ticket.quantity:
+            self._matching.reduced(order)
         else:
-            self.matching.withdraw(order)
+            self._matching.withdraw(order)
             self._work(order)
 
     def cancel(self, order: WorkingOrder, why: str) -> None:
-        if why == BY_TRADER:
-            self._waiting.hurry(order)
+        if why == notices.BY_TRADER:
+            self._closed_market.hurry(order)
         self._leave(order)
         self._store.cancelled(order, why)
         self._cancel_children(order)
@@ -131,46 +177,42 @@ class OrderLifecycle:
         if order.status is OrderStatus.HELD:
             self._store.dropped(order)
         else:
-            self.cancel(order, EXPIRED)
+            self.cancel(order, notices.EXPIRED)
 
-    def open(self, order: WorkingOrder) -> None:
+    def _open(self, order: WorkingOrder) -> None:
         """The market opened for this order."""
         if order.status is OrderStatus.PRE_SUBMITTED:
-            self._waiting.forget(order)
+            self._closed_market.forget(order)
             self.start(order)
-        elif order.status is OrderStatus.SUBMITTED and not order.at_auction and not self.matching.rests(order):
-            self.matching.work(order)
+        elif order.status is OrderStatus.SUBMITTED and not order.at_auction and not self._matching.rests(order):
+            self._matching.work(order)
 
-    def close(self, order: WorkingOrder) -> None:
+    def _close(self, order: WorkingOrder) -> None:
         """The market closed for this order, which lives on."""
-        self.matching.withdraw(order)
-        self.triggers.forget(order)
+        self._matching.withdraw(order)
+        self._triggers.forget(order)
 
-    def look(self) -> None:
-        """Set off the stops that were reached by what the public saw since the last call."""
-        while self.matching.fresh:
-            fresh = list(self.matching.fresh)
-            self.matching.fresh.clear()
-            for order in self.triggers.see(fresh):
+    def trigger_stops(self) -> None:
+        """Set off the stops that were reached by what became public since the last call."""
+        while fresh := self._matching.take_fresh():
+            for order in self._triggers.see(fresh):
                 if order.is_live:
                     self._work(order)
 
-    def send_to_auction(self, order: WorkingOrder) -> None:
+    def _submit(self, order: WorkingOrder) -> None:
         if order.status is OrderStatus.PRE_SUBMITTED:
             order.move(OrderStatus.SUBMITTED)
             self._store.tell_order(order)
 
     def _work(self, order: WorkingOrder) -> None:
-        if order.status is OrderStatus.PRE_SUBMITTED:
-            order.move(OrderStatus.SUBMITTED)
-            self._store.tell_order(order)
+        self._submit(order)
         if order.at_auction:
             return
         at_once = order.ticket.tif in _AT_ONCE
-        if order.ticket.tif != "FOK" or self.matching.can_fill(order):
-            self.matching.work(order, rests=not at_once)
+        if order.ticket.tif != "FOK" or self._matching.can_fill(order):
+            self._matching.work(order, rests=not at_once)
         if at_once and order.is_live:
-            self.cancel(order, BY_SYSTEM)
+            self.cancel(order, notices.BY_SYSTEM)
 
     def _wait(self, family: list[WorkingOrder]) -> None:
         """The market is closed for them."""
@@ -181,15 +223,16 @@ class OrderLifecycle:
             self._store.tell_order(first)
             self._later(lambda: self._try_outside_hours(first))
         elif first.ticket.tif == "FOK":
-            reason = BAD_TIF_FOR_VENUE.format("FOK")
+            reason = notices.bad_tif_for_venue("FOK")
+            self._unschedule(first)
             self._store.inactive(first, reason)
             self._cancel_children(first)
             self._later(lambda: self._store.rejected(first, reason))
         elif first.ticket.tif == "GTD" and (first.expires_ns or 0) <= opens_ns:
             self._store.tell_order(first)
-            self._reject(first, EXPIRES_TOO_SOON)
+            self._reject(first, notices.EXPIRES_TOO_SOON)
         else:
-            self._waiting.announce(family)
+            self._closed_market.announce(family)
 
     def _try_outside_hours(self, order: WorkingOrder) -> None:
         """What an immediate-or-cancel order comes to: the gateway itself lets it trade outside the regular session."""
@@ -197,16 +240,17 @@ class OrderLifecycle:
             return
         order.outside_rth = True
         self._store.tell_order(order)
-        if self.accepts(order):
-            self.matching.work(order, rests=False)
+        if self._accepts(order):
+            self._matching.work(order, rests=False)
         if order.is_live:
             order.move(OrderStatus.PENDING_CANCEL)
             self._store.tell_order(order)
-            self.cancel(order, BY_SYSTEM)
+            self.cancel(order, notices.BY_SYSTEM)
 
     def _reject(self, order: WorkingOrder, reason: str) -> None:
+        self._unschedule(order)
         self._store.inactive(order, reason)
-        self._store.rejected(order, reason, again=reason != CURRENCY_LEVERAGE)
+        self._store.rejected(order, reason, again=reason != notices.CURRENCY_LEVERAGE)
         self._cancel_children(order)
 
     def _cancel_children(self, parent: WorkingOrder) -> None:
@@ -214,7 +258,7 @@ class OrderLifecycle:
             if order.status is OrderStatus.HELD:
                 self._store.dropped(order)
             elif order.is_live:
-                self.cancel(order, BY_SYSTEM)
+                self.cancel(order, notices.BY_SYSTEM)
 
     def _after_fill(self, order: WorkingOrder, shares: Decimal) -> None:
         """A fill ends or reduces the others of its group; a filled order starts its children."""
@@ -224,30 +268,40 @@ class OrderLifecycle:
             left = left_after(order, shares, other)
             if left > 0:
                 other.reduce(other.filled + left)
-                self.matching.reduced(other)
+                self._matching.reduced(other)
                 self._store.tell_order(other)
             else:
-                self.cancel(other, BY_SYSTEM)
+                self.cancel(other, notices.BY_SYSTEM)
         if order.status is OrderStatus.FILLED:
+            self._unschedule(order)
             for child in order.children:
                 self.start(child)
 
     def _leave(self, order: WorkingOrder) -> None:
-        self._waiting.forget(order)
-        self.triggers.forget(order)
-        self.matching.withdraw(order)
+        self._unschedule(order)
+        self._closed_market.forget(order)
+        self._triggers.forget(order)
+        self._matching.withdraw(order)
 
     def _date(self, order: WorkingOrder) -> None:
         """When it ends by itself, and when it begins."""
+        self._unschedule(order)
         ticket, now_ns = order.ticket, self._store.now_ns
         order.expires_ns = None
         if ticket.tif == "DAY":
             order.expires_ns = self._end_of_day(order)
         elif ticket.tif == "GTD" and ticket.good_till_ns is not None:
             order.expires_ns = ticket.good_till_ns
-            self._schedule.note(max(ticket.good_till_ns, now_ns + 1), lambda: self._end_if_due(order))
-        if (ticket.good_after_ns or 0) > now_ns:
-            self._schedule.note(ticket.good_after_ns or 0, lambda: self.start(order))
+            at_ns = max(ticket.good_till_ns, now_ns + 1)
+            self._schedule.note(at_ns, lambda: self._end_if_due(order), key=_end(order))
+        if ticket.good_after_ns is not None and ticket.good_after_ns > now_ns:
+            self._schedule.note(ticket.good_after_ns, lambda: self.start(order), key=_beginning(order))
+
+    def _unschedule(self, order: WorkingOrder) -> None:
+        """Nothing waits for it any more."""
+        self._conditions.forget(order)
+        self._schedule.forget(_end(order))
+        self._schedule.forget(_beginning(order))
 
     def _end_if_due(self, order: WorkingOrder) -> None:
         if order.is_live and order.expires_ns is not None and order.expires_ns <= self._store.now_ns:
@@ -255,14 +309,16 @@ class OrderLifecycle:
 
     def _end_of_day(self, order: WorkingOrder) -> int:
         now_ns = self._store.now_ns
-        first = new_york_date(now_ns)
-        for ahead in range(_DAYS_LOOKED_MAX):
-            day = self._calendar.day(first + timedelta(days=ahead))
-            if day is not None:
-                ends_ns = day.post_close_ns if order.outside_rth else day.close_ns
-                if ends_ns > now_ns:
-                    return ends_ns
-        raise AssertionError("no trading day within two weeks")
+        ends = (day.post_close_ns if order.outside_rth else day.close_ns for day in self._calendar.days_from(now_ns))
+        return next(ends_ns for ends_ns in ends if ends_ns > now_ns)
 
     def _later(self, action: Callable[[], None]) -> None:
         self._schedule.note(self._store.now_ns + ROUND_NS, action)
+
+
+def _end(order: WorkingOrder) -> tuple[str, int]:
+    return "end", order.perm_id
+
+
+def _beginning(order: WorkingOrder) -> tuple[str, int]:
+    return "beginning", order.perm_id

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from tws_simulator.world.instruments.universe import SMART, Listing, find
+from tws_simulator.world.instruments import universe
+from tws_simulator.world.instruments.listing import SMART, Listing
 from tws_simulator.world.market.book import Book
 from tws_simulator.world.market.book_side import Match
 from tws_simulator.world.market.crowd import LOT, MarketEvent, QuoteChanged, Traded
@@ -21,39 +22,45 @@ _AUCTION_LOTS_PER_MILLION = 40  # the crowd's part of an auction, by the average
 
 
 class Matching:
-    """``after_fill`` is told of each order that got shares, after its owner was."""
+    """``after_fill`` is told of each order that got shares, after its owner was.
+
+    ``busy`` are the books that the crowd's moves have to be played in; others are looked at when an order comes.
+    """
 
     def __init__(
         self, tape: Tape, store: OrderStore, seed: int, after_fill: Callable[[WorkingOrder, Decimal], None]
     ) -> None:
         self.busy: dict[int, Book] = {}
-        self.fresh: list[MarketEvent] = []
         self._tape = tape
         self._store = store
         self._seed = seed
         self._after_fill = after_fill
+        self._fresh: list[MarketEvent] = []
         self._books: dict[int, Book] = {}
-        self._unfilled: dict[int, list[WorkingOrder]] = {}  # without a limit, and found nothing
+        self._unfilled_at_market: dict[int, list[WorkingOrder]] = {}  # and found nothing
 
     def book(self, con_id: int) -> Book:
         """KeyError for an instrument that is not listed."""
         book = self._books.get(con_id)
         if book is None:
             standing = self._tape.standing(con_id)
-            book = self._books[con_id] = Book(listing_of(con_id), self._seed, standing)
+            book = self._books[con_id] = Book(universe.listing(con_id), self._seed, standing)
         elif con_id not in self.busy:
             book.follow(self._tape.standing(con_id))
         return book
 
-    def crowd(self, event: MarketEvent) -> None:
-        """One move of the crowd in a busy book."""
+    def meet(self, event: MarketEvent) -> None:
+        """One move of the crowd."""
         con_id = event.con_id
-        book = self.busy[con_id]
+        book = self.busy.get(con_id)
+        if book is None:
+            self._publish(event)
+            return
         if isinstance(event, QuoteChanged):
             book.requote(event)
             while (match := book.hit()) is not None:
                 self._apply(con_id, match, None, "")
-            for order in self._unfilled.pop(con_id, []):
+            for order in self._unfilled_at_market.pop(con_id, []):
                 if order.is_live:
                     self.work(order)
         else:
@@ -76,7 +83,7 @@ class Matching:
             self._apply(con_id, match, order, "")
         if rests and order.is_live and order.remaining:
             if limit is None:
-                self._unfilled.setdefault(con_id, []).append(order)
+                self._unfilled_at_market.setdefault(con_id, []).append(order)
             else:
                 book.rest(order.perm_id, buys=order.buys, tick=limit, shares=int(order.remaining), at_ns=at_ns)
         self._show(con_id)
@@ -88,7 +95,9 @@ class Matching:
 
     def rests(self, order: WorkingOrder) -> bool:
         con_id = order.ticket.con_id
-        return (con_id in self.busy and order.perm_id in self.busy[con_id]) or order in self._unfilled.get(con_id, ())
+        if order in self._unfilled_at_market.get(con_id, ()):
+            return True
+        return con_id in self.busy and order.perm_id in self.busy[con_id]
 
     def reduced(self, order: WorkingOrder) -> None:
         """Fewer shares, at the same price, keep their place."""
@@ -99,7 +108,7 @@ class Matching:
 
     def withdraw(self, order: WorkingOrder) -> None:
         con_id = order.ticket.con_id
-        unfilled = self._unfilled.get(con_id)
+        unfilled = self._unfilled_at_market.get(con_id)
         if unfilled and order in unfilled:
             unfilled.remove(order)
         if con_id in self.busy:
@@ -109,7 +118,7 @@ class Matching:
     def auction(self, listing: Listing, orders: Sequence[WorkingOrder]) -> None:
         """One price for all: the middle of the quote. The crowd takes the other side of whatever is left over."""
         standing = self._tape.standing(listing.con_id)
-        ticks_per_usd = round(1 / float(listing.min_tick))
+        ticks_per_usd = listing.ticks_per_usd
         tick = (round(standing.bid * ticks_per_usd) + round(standing.ask * ticks_per_usd)) // 2
         price = Decimal(tick) * Decimal(listing.min_tick)
         filled = [order for order in orders if _accepts(order, price)]
@@ -122,13 +131,18 @@ class Matching:
                 self._fill(order, order.remaining, price, listing.primary_exchange, 2)
                 self._after_fill(order, order.filled)
 
-    def publish(self, event: MarketEvent) -> None:
+    def take_fresh(self) -> list[MarketEvent]:
+        """What was made public since the last call."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    def _publish(self, event: MarketEvent) -> None:
         self._tape.record(event)
-        self.fresh.append(event)
+        self._fresh.append(event)
 
     def _apply(self, con_id: int, match: Match, taker: WorkingOrder | None, venue: str) -> None:
         """Tell the public and the owners of one match, then let it have its consequences."""
-        listing = listing_of(con_id)
+        listing = universe.listing(con_id)
         maker = None if match.maker is None else self._store.by_perm_id[match.maker]
         shares, price = Decimal(match.shares), Decimal(match.tick) * Decimal(listing.min_tick)
         at = venue or _venue(taker or maker, listing)
@@ -141,7 +155,7 @@ class Matching:
                 self._after_fill(order, shares)
 
     def _fill(self, order: WorkingOrder, shares: Decimal, price: Decimal, venue: str, liquidity: int) -> None:
-        listing = listing_of(order.ticket.con_id)
+        listing = universe.listing(order.ticket.con_id)
         self._store.fill(
             order,
             shares,
@@ -153,7 +167,7 @@ class Matching:
         )
 
     def _print(self, con_id: int, price: float, shares: int, venue: str) -> None:
-        self.publish(Traded(con_id=con_id, ts_ns=self._store.now_ns, price=price, size=shares, exchange=venue))
+        self._publish(Traded(con_id=con_id, ts_ns=self._store.now_ns, price=price, size=shares, exchange=venue))
 
     def _show(self, con_id: int) -> None:
         """Publish the quote if it is another one; a book with nothing of ours left is the crowd's again."""
@@ -162,19 +176,13 @@ class Matching:
             return
         now, before = book.touch(con_id, self._store.now_ns), self._tape.standing(con_id)
         if (now.bid, now.ask, now.bid_size, now.ask_size) != (before.bid, before.ask, before.bid_size, before.ask_size):
-            self.publish(now)
-        if book.plain and not self._unfilled.get(con_id):
+            self._publish(now)
+        if book.plain and not self._unfilled_at_market.get(con_id):
             del self.busy[con_id]
 
     def _limit_tick(self, order: WorkingOrder) -> int | None:
         limit = order.limit
-        return None if limit is None else int(limit / Decimal(listing_of(order.ticket.con_id).min_tick))
-
-
-def listing_of(con_id: int) -> Listing:
-    listing = find(con_id=con_id)
-    assert listing is not None, f"{con_id} is not listed"
-    return listing
+        return None if limit is None else int(limit / Decimal(universe.listing(order.ticket.con_id).min_tick))
 
 
 def _venue(order: WorkingOrder | None, listing: Listing) -> str:

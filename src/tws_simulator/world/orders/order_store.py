@@ -12,20 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Final
 
 from tws_simulator.world.accounts.ledger import Ledger
 from tws_simulator.world.accounts.records import ZERO, Execution, Placement, PlacementKind
+from tws_simulator.world.orders import notices
+from tws_simulator.world.orders.notices import CodedText
 from tws_simulator.world.orders.order_events import Commissioned, Echo, Executed, Notice, OrderEvent, Status
 from tws_simulator.world.orders.tickets import OrderStatus, OrderTicket
 from tws_simulator.world.orders.working_order import WorkingOrder
 from tws_simulator.world.time.calendar import SECOND_NS
-
-CANCELED: Final = "Order Canceled - reason:"
-DISCARDED: Final = "Order Canceled - reason:Order was discarded."
-REJECTED: Final = "Order rejected - reason:"
-BY_TRADER: Final = "Cancelled by Trader"
-BY_SYSTEM: Final = "Cancelled by System:\n"
 
 
 @dataclass(slots=True)
@@ -128,15 +123,15 @@ class OrderStore:
     def tell_status(self, order: WorkingOrder) -> None:
         self._out.append(Status(client_id=order.owner, ts_ns=self.now_ns, order=order.view()))
 
-    def tell_notice(self, ticket: OrderTicket, code: int, text: str) -> None:
+    def tell_notice(self, ticket: OrderTicket, notice: CodedText) -> None:
         known = self.orders.get((ticket.client_id, ticket.order_id))
         self._out.append(
             Notice(
                 client_id=ticket.client_id if known is None else known.owner,
                 ts_ns=self.now_ns,
                 order_id=ticket.order_id,
-                code=code,
-                text=text,
+                code=notice[0],
+                text=notice[1],
             )
         )
 
@@ -176,7 +171,7 @@ class OrderStore:
         )
         if not order.remaining:
             order.move(OrderStatus.FILLED)
-            self._finish(order, f"Filled Size: {order.filled}")
+            self._finish(order, notices.filled(order.filled))
         report = self.ledger(order).apply(execution, cost_usd)
         self._out.append(Executed(client_id=order.owner, ts_ns=self.now_ns, execution=execution))
         self.tell_order(order)
@@ -190,28 +185,27 @@ class OrderStore:
         order.move(OrderStatus.CANCELLED)
         self._finish(order, why)
         self.tell_status(order)
-        self.tell_notice(order.ticket, 202, DISCARDED if held else CANCELED)
+        self.tell_notice(order.ticket, notices.DISCARDED if held else notices.CANCELLED)
         if held:
             self.not_cancellable(order)
 
     def not_cancellable(self, order: WorkingOrder) -> None:
-        text = f"Cancel attempted when order is not in a cancellable state.  Order permId ={order.perm_id}"
-        self.tell_notice(order.ticket, 161, text)
+        self.tell_notice(order.ticket, notices.not_cancellable(order.perm_id))
 
     def dropped(self, order: WorkingOrder) -> None:
         """An order that nobody was ever told of ends in silence."""
         order.move(OrderStatus.CANCELLED)
-        self._finish(order, BY_SYSTEM)
+        self._finish(order, notices.BY_SYSTEM)
 
     def inactive(self, order: WorkingOrder, reason: str) -> None:
         """First part of a refusal after acceptance."""
         order.move(OrderStatus.INACTIVE)
-        self._finish(order, f"Rejected by System:\n{reason}")
+        self._finish(order, notices.rejected_by_system(reason))
         self.tell_order(order)
 
     def rejected(self, order: WorkingOrder, reason: str, *, again: bool = True) -> None:
         """The second part."""
-        self.tell_notice(order.ticket, 201, REJECTED + reason)
+        self.tell_notice(order.ticket, notices.rejected(reason))
         if again:
             self.tell_order(order)
 

@@ -110,3 +110,8 @@ class OrderTicket:
     conditions: tuple[Condition, ...] = ()
     conditions_cancel: bool = False
     sent: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def signed_quantity(self) -> Decimal:
+        """Of a sale, negative."""
+        return self.quantity if self.action == "BUY" else -self.quantity

@@ -6,24 +6,22 @@ auctions take place at the opening and the close, and at the same hours of every
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import partial
-from typing import Final
 
 from tws_simulator.world.accounts.ledger import Ledger
-from tws_simulator.world.instruments.universe import Listing
+from tws_simulator.world.instruments.listing import Listing
 from tws_simulator.world.market.tape import Tape
 from tws_simulator.world.orders.lifecycle import OrderLifecycle
-from tws_simulator.world.orders.order_store import BY_SYSTEM, OrderStore
+from tws_simulator.world.orders.order_store import OrderStore
 from tws_simulator.world.orders.tickets import AT_CLOSE, OrderStatus
 from tws_simulator.world.orders.working_order import WorkingOrder
 from tws_simulator.world.time.calendar import Calendar, new_york_date, new_york_ns
 from tws_simulator.world.time.schedule import Schedule
 
 _OPENING, _CLOSING = time(9, 30), time(16)
-_SUBMITTED_OR_WAITING: Final = frozenset({OrderStatus.PRE_SUBMITTED, OrderStatus.SUBMITTED})
 
 
 @dataclass(slots=True)
@@ -55,9 +53,8 @@ class TradingDays:
         self._tape = tape
         self._ledgers = ledgers
         self._listings = listings
-        self._note_next()
 
-    def _note_next(self) -> None:
+    def note_next(self) -> None:
         now_ns = self._store.now_ns
         first, ahead = new_york_date(now_ns), 0
         while True:
@@ -90,9 +87,9 @@ class TradingDays:
         now_ns = self._store.now_ns
         self._tape.turn(now_ns)
         if turn.opening:
-            self._auction(lambda order: order.ticket.tif == "OPG")
+            self._lifecycle.auction(self._listings, _trades_at_open)
         if turn.closing:
-            self._auction(lambda order: order.ticket.order_type in AT_CLOSE and order.ticket.tif != "OPG")
+            self._lifecycle.auction(self._listings, _trades_at_close)
         for order in list(self._store.live.values()):
             never_sent = turn.midnight and order.status is OrderStatus.HELD
             if order.is_live and (never_sent or (order.expires_ns is not None and order.expires_ns <= now_ns)):
@@ -101,22 +98,13 @@ class TradingDays:
             self._store.start_day()
             for ledger in self._ledgers.values():
                 ledger.start_day(self._tape.marks())
-        self._lifecycle.phase = self._calendar.phase(now_ns)
-        for order in list(self._store.live.values()):
-            if order.is_live:
-                (self._lifecycle.open if self._lifecycle.accepts(order) else self._lifecycle.close)(order)
-        self._note_next()
+        self._lifecycle.enter(self._calendar.phase(now_ns))
+        self.note_next()
 
-    def _auction(self, takes_part: Callable[[WorkingOrder], bool]) -> None:
-        """Whoever does not trade in it is cancelled after it."""
-        live = self._store.live.values()
-        orders = [
-            order for order in live if takes_part(order) and not order.waits and order.status in _SUBMITTED_OR_WAITING
-        ]
-        for order in orders:
-            self._lifecycle.send_to_auction(order)
-        for listing in self._listings:
-            self._lifecycle.matching.auction(listing, [each for each in orders if each.ticket.con_id == listing.con_id])
-        for order in orders:
-            if order.is_live:
-                self._lifecycle.cancel(order, BY_SYSTEM)
+
+def _trades_at_open(order: WorkingOrder) -> bool:
+    return order.ticket.tif == "OPG"
+
+
+def _trades_at_close(order: WorkingOrder) -> bool:
+    return order.ticket.order_type in AT_CLOSE and order.ticket.tif != "OPG"

@@ -7,6 +7,7 @@ Day and Christmas. Extraordinary closings are not known.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
@@ -14,7 +15,6 @@ from functools import cache
 from typing import Final
 
 SECOND_NS: Final = 1_000_000_000
-_DAYS_LOOKED_MAX: Final = 14  # the longest run of closed days is four
 _EPOCH: Final = datetime(1970, 1, 1)
 _MONDAY, _THURSDAY, _FRIDAY, _SATURDAY, _SUNDAY = 0, 3, 4, 5, 6
 _JUNETEENTH_SINCE: Final = 2022
@@ -64,13 +64,18 @@ class Calendar:
         """None for a day without trading."""
         return _whole_day(day) if self.always_open else _exchange_day(day)
 
+    def days_from(self, ts_ns: int, days_before: int = 0) -> Iterator[TradingDay]:
+        """The trading days from so many calendar days before that of ``ts_ns`` on, without end."""
+        day = new_york_date(ts_ns) - timedelta(days=days_before)
+        while True:
+            trading_day = self.day(day)
+            if trading_day is not None:
+                yield trading_day
+            day += timedelta(days=1)
+
     def next_open_ns(self, ts_ns: int) -> int:
         """The first opening of a regular session after ``ts_ns``."""
-        return next(day.open_ns for day in self._days_from(ts_ns) if day.open_ns > ts_ns)
-
-    def next_close_ns(self, ts_ns: int) -> int:
-        """The first close of a regular session after ``ts_ns``."""
-        return next(day.close_ns for day in self._days_from(ts_ns) if day.close_ns > ts_ns)
+        return next(day.open_ns for day in self.days_from(ts_ns) if day.open_ns > ts_ns)
 
     def days_before(self, day: date, count: int) -> list[TradingDay]:
         """The latest ``count`` trading days before ``day``, oldest first."""
@@ -82,11 +87,6 @@ class Calendar:
                 found.append(trading_day)
         return found[::-1]
 
-    def _days_from(self, ts_ns: int) -> list[TradingDay]:
-        first = new_york_date(ts_ns)
-        days = (self.day(first + timedelta(days=ahead)) for ahead in range(_DAYS_LOOKED_MAX))
-        return [day for day in days if day is not None]
-
 
 def new_york_time(ts_ns: int) -> datetime:
     """Wall-clock time in New York, without zone, in whole seconds."""
@@ -97,11 +97,6 @@ def new_york_time(ts_ns: int) -> datetime:
 
 def new_york_date(ts_ns: int) -> date:
     return new_york_time(ts_ns).date()
-
-
-def new_york_day(ts_ns: int) -> int:
-    """The date in New York, as the proleptic day number of ``date.toordinal``."""
-    return new_york_time(ts_ns).toordinal()
 
 
 def new_york_ns(wall: datetime) -> int:
