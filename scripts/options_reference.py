@@ -11,7 +11,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from tws_simulator.api.data_notices import LIVE_REFUSAL_CODES
+from tws_simulator.api.notices.market_data import LIVE_REFUSAL_CODES
 from tws_simulator.api.options import BOUNDS, Options
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "simulator-options.md"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from tws_simulator.api import notices, requests
+from tws_simulator.api import requests
 from tws_simulator.api.interference import Interference
 from tws_simulator.api.limits.message_rate import MessageRate, Verdict
+from tws_simulator.api.notices import NO_REQUEST
 from tws_simulator.api.options import Options
-from tws_simulator.api.session import Session, SessionState
+from tws_simulator.api.session import STREAMS_MAX, Session, SessionState
 from tws_simulator.api.state import GatewayState
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.codec import PROTOBUF_ID_OFFSET, UnknownMessage
@@ -33,7 +34,14 @@ class GatewayCore:
         self._connections += 1
         options = state.options
         rate = MessageRate(options.messages_per_second, options.pacing)
-        session = Session(self._connections, options.server_version, self._interference, lambda: state.now_ns, rate)
+        session = Session(
+            self._connections,
+            options.server_version,
+            self._interference,
+            lambda: state.now_ns,
+            rate,
+            STREAMS_MAX + options.lines_max,
+        )
         state.sessions.append(session)
         self._interference.opened(session.peer)
         return session
@@ -85,7 +93,7 @@ class GatewayCore:
             case Verdict.HOLD:
                 session.backlog.append(request)
             case _:
-                session.send_error(notices.NO_REQUEST, session.rate.refusal())
+                session.send_error(NO_REQUEST, session.rate.refusal())
                 if verdict is Verdict.DISCONNECT:
                     session.enter(SessionState.CLOSED)
 

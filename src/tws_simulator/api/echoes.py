@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from tws_simulator.api import notices
 from tws_simulator.api.contracts.contracts import described
+from tws_simulator.api.notices import error
 from tws_simulator.api.wire_times import exchange_time, gateway_time, read_time
 from tws_simulator.wire.row import Message, message, part
 from tws_simulator.wire.text import Values
@@ -31,7 +31,6 @@ from tws_simulator.world.orders.order_events import (
 from tws_simulator.world.orders.tickets import TRAILING, TRIGGERED, OrderStatus
 from tws_simulator.world.time.calendar import SECOND_NS, new_york_ns, new_york_time
 
-_ORDERS_MAX = 20_000
 _CLOSE_HOUR = 16
 _SUBMITTER = "simulated-user"
 _NOT_ECHOED = frozenset(
@@ -63,106 +62,97 @@ _SERVER_DEFAULTS: Values = {
 _COMPETES: Values = {"minCompeteSize": 100, "competeAgainstBestOffset": 0.02}
 
 
-class OrderEchoes:
-    """Remembers the order fields that clients sent: the exchange keeps only what it matches by.
+def reply(event: OrderEvent, server_version: int) -> Message:
+    match event:
+        case Echo(order=order):
+            return open_order(order)
+        case Status(order=order):
+            return order_status(order)
+        case Executed(execution=execution):
+            return exec_details(-1, execution, server_version)
+        case Commissioned(report=report):
+            return commission_report(report)
+        case Notice(order_id=order_id, code=code, text=text, ts_ns=ts_ns):
+            return error(order_id, (code, text), ts_ns)
+        case Bound(client_id=client_id, order_id=order_id, perm_id=perm_id):
+            return message("orderBound", permId=perm_id, clientId=client_id, orderId=order_id)
+        case WhatIf():
+            return _what_if(event)
 
-    Of the latest ``_ORDERS_MAX`` orders; an older one is echoed with what the exchange knows.
-    """
 
-    def __init__(self) -> None:
-        self._sent: dict[tuple[int, int], Values] = {}
+def open_order(view: OrderView) -> Message:
+    """Of one that was refused it says nothing but that: seen in captures of server version 225."""
+    refused = view.status is OrderStatus.INACTIVE
+    return message(
+        "openOrder",
+        orderId=view.ticket.order_id,
+        contract=_contract(view),
+        order=_order(view),
+        orderState={"status": view.status.value} if refused else _state(view),
+    )
 
-    def remember(self, client_id: int, order_id: int, order: Values) -> None:
-        self._sent[client_id, order_id] = order
-        if len(self._sent) > _ORDERS_MAX:
-            del self._sent[next(iter(self._sent))]
 
-    def reply(self, event: OrderEvent, server_version: int) -> Message:
-        match event:
-            case Echo(order=order):
-                return self.open_order(order)
-            case Status(order=order):
-                return order_status(order)
-            case Executed(execution=execution):
-                return exec_details(-1, execution, server_version)
-            case Commissioned(report=report):
-                return commission_report(report)
-            case Notice(order_id=order_id, code=code, text=text, ts_ns=ts_ns):
-                return notices.error(order_id, (code, text), ts_ns)
-            case Bound(client_id=client_id, order_id=order_id, perm_id=perm_id):
-                return message("orderBound", permId=perm_id, clientId=client_id, orderId=order_id)
-            case WhatIf():
-                return self._what_if(event)
+def completed_order(view: OrderView) -> Message:
+    """One that was rejected is called Cancelled here; the truth is in how it was completed."""
+    state = _state(view)
+    if view.status is OrderStatus.INACTIVE:
+        state["status"] = OrderStatus.CANCELLED.value
+    return message("completedOrder", contract=_contract(view), order=_order(view), orderState=state)
 
-    def open_order(self, view: OrderView) -> Message:
-        """Of one that was refused it says nothing but that: seen in captures of server version 225."""
-        refused = view.status is OrderStatus.INACTIVE
-        return message(
-            "openOrder",
-            orderId=view.ticket.order_id,
-            contract=self._contract(view),
-            order=self._order(view),
-            orderState={"status": view.status.value} if refused else _state(view),
-        )
 
-    def completed_order(self, view: OrderView) -> Message:
-        """One that was rejected is called Cancelled here; the truth is in how it was completed."""
-        state = _state(view)
-        if view.status is OrderStatus.INACTIVE:
-            state["status"] = OrderStatus.CANCELLED.value
-        return message("completedOrder", contract=self._contract(view), order=self._order(view), orderState=state)
+def _what_if(answer: WhatIf) -> Message:
+    reply = open_order(answer.order)
+    reply.values["order"] |= {"whatIf": True, "whatIfType": 1, **_COMPETES}
+    state = reply.values["orderState"]
+    state["commissionAndFees"] = float(answer.commission_usd)
+    state["commissionAndFeesCurrency"] = state["marginCurrency"] = "USD"
+    for measure, before, after in (
+        ("initMargin", answer.initial_margin_before_usd, answer.initial_margin_after_usd),
+        ("maintMargin", answer.maintenance_margin_before_usd, answer.maintenance_margin_after_usd),
+        ("equityWithLoan", answer.equity_before_usd, answer.equity_after_usd),
+    ):
+        state[f"{measure}Before"] = float(before)
+        state[f"{measure}Change"] = float(after - before)
+        state[f"{measure}After"] = float(after)
+    return reply
 
-    def _what_if(self, answer: WhatIf) -> Message:
-        reply = self.open_order(answer.order)
-        reply.values["order"] |= {"whatIf": True, "whatIfType": 1, **_COMPETES}
-        state = reply.values["orderState"]
-        state["commissionAndFees"] = float(answer.commission_usd)
-        state["commissionAndFeesCurrency"] = state["marginCurrency"] = "USD"
-        for measure, before, after in (
-            ("initMargin", answer.initial_margin_before_usd, answer.initial_margin_after_usd),
-            ("maintMargin", answer.maintenance_margin_before_usd, answer.maintenance_margin_after_usd),
-            ("equityWithLoan", answer.equity_before_usd, answer.equity_after_usd),
-        ):
-            state[f"{measure}Before"] = float(before)
-            state[f"{measure}Change"] = float(after - before)
-            state[f"{measure}After"] = float(after)
-        return reply
 
-    def _contract(self, view: OrderView) -> Values:
-        listing = find(con_id=view.ticket.con_id)
-        assert listing is not None, f"an order for {view.ticket.con_id}, which is not listed"
-        return described(listing, view.ticket.exchange or "SMART")
+def _contract(view: OrderView) -> Values:
+    listing = find(con_id=view.ticket.con_id)
+    assert listing is not None, f"an order for {view.ticket.con_id}, which is not listed"
+    return described(listing, view.ticket.exchange or "SMART")
 
-    def _order(self, view: OrderView) -> Values:
-        ticket = view.ticket
-        sent = self._sent.get((ticket.client_id, ticket.order_id), {})
-        kept = {key: value for key, value in sent.items() if key not in _NOT_ECHOED and value not in (0, "", None)}
-        own: dict[str, Any] = {
-            "clientId": ticket.client_id,
-            "orderId": ticket.order_id,
-            "permId": view.perm_id,
-            "parentId": ticket.parent_id,
-            "action": ticket.action,
-            "totalQuantity": ticket.quantity,
-            "orderType": ticket.order_type,
-            **_prices(view),
-            "tif": ticket.tif,
-            "outsideRth": view.outside_rth or None,
-            "ocaGroup": ticket.oca_group or None,
-            "ocaType": ticket.oca_type,
-            "account": ticket.account,
-            "orderRef": ticket.order_ref or None,
-            "filledQuantity": view.filled,
-            "parentPermId": view.parent_perm_id or None,
-            "sharesAllocation": f"{view.perm_id}.0/{ticket.account}/{ticket.quantity}",
-            "goodTillDate": _moment(ticket.good_till_ns),
-            "goodAfterTime": _moment(ticket.good_after_ns),
-            "autoCancelDate": _auto_cancel_date(view.placed_ns) if ticket.tif == "GTC" else None,
-            "conditions": _conditions(kept, view.placed_ns),
-        }
-        if _competes(view):
-            own |= _COMPETES
-        return {**_SERVER_DEFAULTS, **kept, **part(own)}
+
+def _order(view: OrderView) -> Values:
+    ticket = view.ticket
+    sent = ticket.sent
+    kept = {key: value for key, value in sent.items() if key not in _NOT_ECHOED and value not in (0, "", None)}
+    own: dict[str, Any] = {
+        "clientId": ticket.client_id,
+        "orderId": ticket.order_id,
+        "permId": view.perm_id,
+        "parentId": ticket.parent_id,
+        "action": ticket.action,
+        "totalQuantity": ticket.quantity,
+        "orderType": ticket.order_type,
+        **_prices(view),
+        "tif": ticket.tif,
+        "outsideRth": view.outside_rth or None,
+        "ocaGroup": ticket.oca_group or None,
+        "ocaType": ticket.oca_type,
+        "account": ticket.account,
+        "orderRef": ticket.order_ref or None,
+        "filledQuantity": view.filled,
+        "parentPermId": view.parent_perm_id or None,
+        "sharesAllocation": f"{view.perm_id}.0/{ticket.account}/{ticket.quantity}",
+        "goodTillDate": _moment(ticket.good_till_ns),
+        "goodAfterTime": _moment(ticket.good_after_ns),
+        "autoCancelDate": _auto_cancel_date(view.placed_ns) if ticket.tif == "GTC" else None,
+        "conditions": _conditions(kept, view.placed_ns),
+    }
+    if _competes(view):
+        own |= _COMPETES
+    return {**_SERVER_DEFAULTS, **kept, **part(own)}
 
 
 def _prices(view: OrderView) -> Values:

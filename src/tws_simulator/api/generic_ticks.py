@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from tws_simulator.api.notices.market_data import bad_generic_ticks
+from tws_simulator.api.refused import Refused
+
 # Code, other code of the same, IB's name: for stocks, as a gateway of 2026 lists them.
 _LEGAL_FOR_STOCKS: tuple[tuple[int, int | None, str], ...] = (
     (100, None, "Option Volume"), (101, None, "Option Open Interest"), (105, None, "Average Opt Volume"),
@@ -23,8 +26,8 @@ _MEANING = {
 _SWITCHES_OFF_THE_REST = "mdoff"
 
 
-def parse(ticks: str) -> frozenset[int] | None:
-    """ "233,236" as codes, each by its first name; None when one is not legal. "292:BRFG" asks for one provider."""
+def parse(ticks: str, sec_type: str) -> frozenset[int]:
+    """ "233,236" as codes, each by its first name; refused when one is not legal. "292:BRFG" asks for one provider."""
     found: set[int] = set()
     for part in (part.strip() for part in ticks.split(",")):
         if not part or part.lower() == _SWITCHES_OFF_THE_REST:
@@ -32,16 +35,9 @@ def parse(ticks: str) -> frozenset[int] | None:
         number, colon, parameter = part.partition(":")
         code = _MEANING.get(int(number)) if number.isascii() and number.isdigit() and len(number) < 9 else None
         if code is None or (colon and not parameter):
-            return None
+            raise Refused(bad_generic_ticks(ticks, sec_type, _legal_ones()))
         found.add(code)
     return frozenset(found)
-
-
-def refusal(ticks: str, sec_type: str) -> tuple[int, str]:
-    return 321, (
-        f"Error validating request.-'bQ' : cause - Incorrect generic tick list of {ticks}.  "
-        f"Legal ones for ({sec_type}) are: {_legal_ones()}"
-    )
 
 
 def _legal_ones() -> str:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any, Final, Literal, TypedDict, get_args, get_origin, get_type_hints
 
-from tws_simulator.api.data_notices import LIVE_REFUSAL_CODES
 from tws_simulator.api.limits.message_rate import Pacing
+from tws_simulator.api.notices.market_data import LIVE_REFUSAL_CODES
 from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
 from tws_simulator.world.instruments.universe import everything
 

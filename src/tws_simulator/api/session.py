@@ -12,11 +12,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from enum import Enum
 
-from tws_simulator.api import notices
 from tws_simulator.api.interference import Interference
 from tws_simulator.api.limits.message_rate import BACKLOG_MAX, MessageRate
 from tws_simulator.api.link import Link
+from tws_simulator.api.notices import NO_REQUEST, Notice, error
+from tws_simulator.api.notices.session import TOO_MANY_STREAMS, unreadable
 from tws_simulator.api.peer import Peer
+from tws_simulator.api.refused import Refused
 from tws_simulator.api.streams.stream import Stream
 from tws_simulator.wire import handshake
 from tws_simulator.wire.codec import PAYLOAD_BYTES_MAX, Codec, UnknownMessage, frame
@@ -24,6 +26,8 @@ from tws_simulator.wire.row import Message
 from tws_simulator.wire.text import MalformedMessage
 
 _LENGTH = struct.Struct("!I")
+STREAMS_MAX = 500
+"""Subscriptions of one client besides market data lines, whose number is an option: each costs time at every step."""
 OUTPUT_BYTES_MAX = 16 * 1024 * 1024
 _LONG_AGO_NS = -(2**62)
 
@@ -46,8 +50,8 @@ _FOLLOWING = {
 class Session:
     """What the gateway knows of one client: its dialect, its id, its subscriptions.
 
-    ``streams`` are the subscriptions by kind and request id (0 where a kind has no request ids); ``requests`` and
-    ``replies`` count messages. ``now`` tells the gateway's time in nanoseconds.
+    ``streams`` are the subscriptions by kind and request id (0 where a kind has no request ids), at most
+    ``streams_max``; ``requests`` and ``replies`` count messages. ``now`` tells the gateway's time in nanoseconds.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class Session:
         interference: Interference,
         now: Callable[[], int],
         rate: MessageRate,
+        streams_max: int,
     ) -> None:
         self.peer = Peer(connection)
         self.link = Link()
@@ -73,6 +78,7 @@ class Session:
         self.output = bytearray()
         self._interference = interference
         self._now = now
+        self._streams_max = streams_max
         self._unread = bytearray()
 
     def __repr__(self) -> str:
@@ -130,8 +136,18 @@ class Session:
         else:
             self.output += data
 
-    def send_error(self, msg_id: int, code_and_text: tuple[int, str]) -> None:
-        self.send(notices.error(msg_id, code_and_text, self._now()))
+    def send_error(self, msg_id: int, notice: Notice) -> None:
+        self.send(error(msg_id, notice, self._now()))
+
+    def subscribe(self, kind: str, req_id: int, stream: Stream) -> None:
+        """In place of one of the same kind and id."""
+        if (kind, req_id) not in self.streams and len(self.streams) >= self._streams_max:
+            raise Refused(TOO_MANY_STREAMS)
+        self.streams[kind, req_id] = stream
+
+    def unsubscribe(self, kind: str, req_id: int) -> Stream | None:
+        """What ran, if anything did."""
+        return self.streams.pop((kind, req_id), None)
 
     def take_output(self) -> bytes:
         data = bytes(self.output)
@@ -186,5 +202,5 @@ class Session:
     def _give_up(self, cause: str) -> None:
         """A gateway by default does not maintain a connection on which a request had incorrect fields."""
         if self.state is SessionState.RUNNING:
-            self.send_error(notices.NO_REQUEST, notices.unreadable(cause))
+            self.send_error(NO_REQUEST, unreadable(cause))
         self.enter(SessionState.CLOSED)

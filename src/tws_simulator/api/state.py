@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from tws_simulator.api import echoes
 from tws_simulator.api.configuration import Configuration
-from tws_simulator.api.echoes import OrderEchoes
-from tws_simulator.api.limits.data_limits import BARS_MAX, BARS_WINDOW_NS, Pace, Pauses
-from tws_simulator.api.limits.historical_pacing import HistoricalPacing
+from tws_simulator.api.limits.quotas import Quotas
 from tws_simulator.api.link import Door
 from tws_simulator.api.options import Options
 from tws_simulator.api.session import Session, SessionState
@@ -30,12 +29,9 @@ class GatewayState:
             symbols=options.symbols,
             accounts=options.accounts,
         )
-        self.echoes = OrderEchoes()
         self.sessions: list[Session] = []
-        self.historical_pacing = HistoricalPacing()
+        self.quotas = Quotas(options, self.sessions)
         self.configuration = Configuration(read_only=options.read_only)
-        self.pauses = Pauses()
-        self.bars_pace = Pace(BARS_MAX, BARS_WINDOW_NS)
         self.door = Door()
         self.requests: Counter[str] = Counter()
         self.unsupported: Counter[int] = Counter()
@@ -56,7 +52,7 @@ class GatewayState:
             for client_id in told:
                 session = self.session_of(client_id)
                 if session is not None:
-                    session.send(self.echoes.reply(event, session.codec.server_version))
+                    session.send(echoes.reply(event, session.codec.server_version))
 
 
 Handler = Callable[[GatewayState, Session, Message], None]

@@ -24,7 +24,7 @@ from tws_simulator.wire.row import message
 FRAMES_OF_A_CLIENT = 20
 CLIENTS_BETWEEN_GLANCES = 10
 STEPS_A_FRAME = 0.02
-LINES_MAX = 100_000  # so many that no message is one too many in its second
+LINES_MAX = 10_000
 ROUNDS = 10
 GROWTH_MAX = 1.05
 HELLOS_A_CLIENT = 0.3

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tws_simulator.api import notices
 from tws_simulator.api.contracts.contracts import described
+from tws_simulator.api.notices.accounts import no_account
+from tws_simulator.api.refused import Refused
 from tws_simulator.wire.text import Values
 from tws_simulator.world.accounts.ledger import Ledger
 from tws_simulator.world.instruments.universe import find
@@ -12,7 +13,6 @@ from tws_simulator.world.time.calendar import new_york_date
 from tws_simulator.world.world import World
 
 ALL = "All"
-Refusal = tuple[int, str]
 
 
 def account_list(world: World) -> str:
@@ -21,16 +21,16 @@ def account_list(world: World) -> str:
     return names[0] if len(names) == 1 else "".join(f"{name}," for name in names)
 
 
-def ledgers_of(world: World, account: str) -> dict[str, Ledger] | Refusal:
+def ledger_of(world: World, account: str) -> Ledger:
+    """The books of one account, which must be named."""
+    if account not in world.ledgers:
+        raise Refused(no_account(account))
+    return world.ledgers[account]
+
+
+def ledgers_of(world: World, account: str) -> dict[str, Ledger]:
     """The books of one account, or of all of them for "All" or ""."""
-    if account in ("", ALL):
-        return dict(world.ledgers)
-    ledger = world.ledgers.get(account)
-    return no_account(account) if ledger is None else {account: ledger}
-
-
-def no_account(account: str) -> Refusal:
-    return notices.invalid(f"Invalid account code '{account}'.")
+    return dict(world.ledgers) if account in ("", ALL) else {account: ledger_of(world, account)}
 
 
 def held_contract(con_id: int, now_ns: int) -> Values:

@@ -7,55 +7,48 @@ from datetime import date
 from itertools import islice
 from typing import Any, TypeVar
 
-from tws_simulator.api import notices
+from tws_simulator.api.notices.reference import NO_SECURITY_TYPE, UNKNOWN_CONTRACT, ambiguous
+from tws_simulator.api.refused import Refused
 from tws_simulator.wire.text import Values
 from tws_simulator.world.instruments.universe import SMART, Listing, everything, find, trades_at
 from tws_simulator.world.options import chains as option_chains
 from tws_simulator.world.options.chains import Option, OptionClass
 
 Instrument = Listing | Option
-Refusal = tuple[int, str]
 _Found = TypeVar("_Found", bound=Instrument)
 
 _OPTION = "OPT"
 _RIGHTS = {"C": "C", "CALL": "C", "P": "P", "PUT": "P"}
 
 
-def resolve(contract: Mapping[str, Any]) -> Listing | Refusal:
-    """The one instrument other than an option, or the error that the gateway gives instead."""
-    found = _listings(contract)
-    if not isinstance(found, list):
-        return found
-    return _only(found, contract)
+def resolve(contract: Mapping[str, Any]) -> Listing:
+    """The one instrument other than an option; refused when there is none, or several."""
+    return _only(_listings(contract), contract)
 
 
-def resolve_any(contract: Mapping[str, Any], today: date) -> Instrument | Refusal:
+def resolve_any(contract: Mapping[str, Any], today: date) -> Instrument:
     """The one instrument, options included."""
-    found = search(contract, today)
-    if isinstance(found, tuple):
-        return found
-    return _only(list(islice(found, 2)), contract)
+    return _only(list(islice(search(contract, today), 2)), contract)
 
 
-def search(contract: Mapping[str, Any], today: date) -> Iterator[Instrument] | Refusal:
+def search(contract: Mapping[str, Any], today: date) -> Iterator[Instrument]:
     """All instruments that have every property asked for; maybe none."""
     if contract.get("secType") == _OPTION or contract.get("conId", 0) >= option_chains.FIRST_CON_ID:
         return _options(contract, today)
-    found = _listings(contract)
-    return found if isinstance(found, tuple) else iter(found)
+    return iter(_listings(contract))
 
 
-def _only(found: list[_Found], contract: Mapping[str, Any]) -> _Found | Refusal:
+def _only(found: list[_Found], contract: Mapping[str, Any]) -> _Found:
     if not found:
-        return notices.UNKNOWN_CONTRACT
+        raise Refused(UNKNOWN_CONTRACT)
     if len(found) > 1:
-        return notices.ambiguous(contract.get("symbol") or contract.get("localSymbol", ""))
+        raise Refused(ambiguous(contract.get("symbol") or contract.get("localSymbol", "")))
     return found[0]
 
 
-def _listings(contract: Mapping[str, Any]) -> list[Listing] | Refusal:
+def _listings(contract: Mapping[str, Any]) -> list[Listing]:
     if not contract.get("conId") and not contract.get("secType"):
-        return notices.invalid("Please enter a valid security type")
+        raise Refused(NO_SECURITY_TYPE)
     if con_id := contract.get("conId"):
         listing = find(con_id=con_id)
         return [listing] if listing is not None and _fits(listing, contract) else []

@@ -9,8 +9,8 @@ from datetime import timedelta
 from itertools import islice, takewhile
 from typing import Final
 
-from tws_simulator.api import historical_notices, notices
-from tws_simulator.api.historical_notices import Notice
+from tws_simulator.api.notices import history as notices
+from tws_simulator.api.refused import Refused
 from tws_simulator.api.wire_times import earlier, months_before, read_time
 from tws_simulator.wire.row import Message
 from tws_simulator.world.history.bars import Kind
@@ -106,22 +106,20 @@ class Asked:
     kept: bool
 
 
-def read(request: Message, now_ns: int) -> Asked | Notice:
+def read(request: Message, now_ns: int) -> Asked:
     what = request.get("whatToShow", "").upper()
-    size = _BAR_SIZES.get(request.get("barSizeSetting", "").strip())
-    duration = read_duration(request.get("duration", ""))
     end_text = request.get("endDateTime", "")
-    end_ns = now_ns if not end_text else read_time(end_text, now_ns)
     if what == "AGGTRADES":
-        return historical_notices.AGGREGATED_TRADES
+        raise Refused(notices.AGGREGATED_TRADES)
     if what not in KINDS and what not in VOLATILITIES and what not in _WITHOUT_DATA and what != SCHEDULE:
-        return notices.invalid(historical_notices.BAD_WHAT_TO_SHOW.format(what))
+        raise Refused(notices.bad_what_to_show(what))
+    size = _BAR_SIZES.get(request.get("barSizeSetting", "").strip())
     if size is None:
-        return notices.invalid(historical_notices.BAD_BAR_SIZE)
-    if isinstance(duration, str):
-        return notices.invalid(duration)
+        raise Refused(notices.BAD_BAR_SIZE)
+    duration = read_duration(request.get("duration", ""))
+    end_ns = read_time(end_text, now_ns) if end_text else now_ns
     if end_ns is None:
-        return historical_notices.bad_time("End")
+        raise Refused(notices.bad_time("End"))
     asked = Asked(
         what=what,
         kind=KINDS.get(what),
@@ -133,36 +131,35 @@ def read(request: Message, now_ns: int) -> Asked | Notice:
         as_seconds=request.get("formatDate", 1) == 2,
         kept=request.get("keepUpToDate", False),
     )
-    return _combination_refusal(asked) or asked
+    _check_combination(asked)
+    return asked
 
 
-def read_duration(text: str) -> Duration | str:
-    """Or why not."""
+def read_duration(text: str) -> Duration:
     match = _DURATION.match(text.strip())
     if match is None:
-        return historical_notices.BAD_DURATION
+        raise Refused(notices.BAD_DURATION)
     count, unit = int(match[1]), match[2]
     if unit == "S" and count > _SECONDS_MAX:
-        return historical_notices.MUST_BE_DAYS
+        raise Refused(notices.MUST_BE_DAYS)
     if unit in "DWM" and count * {"D": 1, "W": 7, "M": 30}[unit] > _DAYS_MAX:
-        return historical_notices.MUST_BE_YEARS
+        raise Refused(notices.MUST_BE_YEARS)
     return Duration(min(count, 100), unit) if unit == "Y" else Duration(count, unit)
 
 
-def _combination_refusal(asked: Asked) -> Notice | None:
+def _check_combination(asked: Asked) -> None:
     if asked.what == ADJUSTED and not asked.ends_now:
-        return notices.invalid(historical_notices.END_WITH_ADJUSTED)
+        raise Refused(notices.END_WITH_ADJUSTED)
     if asked.what == SCHEDULE and asked.size is not Step.DAY:
-        return notices.invalid(historical_notices.SCHEDULE_BAR_SIZE)
+        raise Refused(notices.SCHEDULE_BAR_SIZE)
     if asked.kept:
         if not asked.ends_now:
-            return notices.invalid(historical_notices.END_WITH_UPDATES)
+            raise Refused(notices.END_WITH_UPDATES)
         if asked.what not in _KEPT_KINDS:
-            return notices.invalid(historical_notices.KIND_WITH_UPDATES.format(asked.what))
+            raise Refused(notices.kind_with_updates(asked.what))
         if asked.size == 1:
-            return notices.invalid(historical_notices.SMALL_WITH_UPDATES)
+            raise Refused(notices.SMALL_WITH_UPDATES)
     if isinstance(asked.size, int) and asked.size in _LONGEST_S:
         length_s = asked.duration.count * _APPROXIMATE_S[asked.duration.unit]
         if length_s > _LONGEST_S[asked.size]:
-            return historical_notices.invalid_step(asked.size)
-    return None
+            raise Refused(notices.invalid_step(asked.size))

@@ -8,13 +8,12 @@ them. A request that is refused counts for none of them, which IB does not say.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Hashable
 from typing import Final
 
+from tws_simulator.api.limits.window import Window
+
 SMALL_BAR_S_MAX: Final = 30
-OPEN_MAX: Final = 50
-"""Requests that are kept up to date, at once."""
 
 _SECOND_NS: Final = 1_000_000_000
 _IDENTICAL_NS: Final = 15 * _SECOND_NS
@@ -26,25 +25,23 @@ class HistoricalPacing:
     """Remembers ten minutes of requests, at most sixty."""
 
     def __init__(self) -> None:
-        self._admitted: deque[tuple[int, Hashable, Hashable]] = deque()
+        self._all: Window[None] = Window(_ALL_NS)
+        self._identical: Window[Hashable] = Window(_IDENTICAL_NS)
+        self._same: Window[Hashable] = Window(_SAME_NS)
 
     def __repr__(self) -> str:
-        return f"<HistoricalPacing {len(self._admitted)} of {_ALL_MAX} in ten minutes>"
+        return f"<HistoricalPacing {len(self._all)} of {_ALL_MAX} in ten minutes>"
 
     def admits(self, now_ns: int, request: Hashable, subject: Hashable, weight: int = 1) -> bool:
         """``request`` is all that was asked, ``subject`` its contract, exchange and kind; counts it when admitted."""
-        while self._admitted and self._admitted[0][0] <= now_ns - _ALL_NS:
-            self._admitted.popleft()
-        if len(self._admitted) + weight > _ALL_MAX:
+        if (
+            self._all.count(now_ns) + weight > _ALL_MAX
+            or self._identical.times(now_ns, request)
+            or self._same.times(now_ns, subject) + weight > _SAME_MAX
+        ):
             return False
-        same = 0
-        for then_ns, earlier, about in reversed(self._admitted):
-            if then_ns <= now_ns - _IDENTICAL_NS:
-                break
-            if earlier == request:
-                return False
-            same += about == subject and then_ns > now_ns - _SAME_NS
-        if same + weight > _SAME_MAX:
-            return False
-        self._admitted.extend([(now_ns, request, subject)] * weight)
+        self._identical.add(now_ns, request)
+        for _ in range(weight):
+            self._all.add(now_ns, None)
+            self._same.add(now_ns, subject)
         return True

@@ -8,9 +8,12 @@ order. ``off`` is no setting of IB: it lets benchmarks and scripts through.
 
 from __future__ import annotations
 
-from collections import deque
 from enum import Enum
 from typing import Literal, get_args
+
+from tws_simulator.api.limits.window import Window
+from tws_simulator.api.notices import Notice
+from tws_simulator.api.notices.session import too_many_messages
 
 Pacing = Literal["pace", "reject", "off"]
 PACINGS: tuple[str, ...] = get_args(Pacing)
@@ -35,7 +38,7 @@ class MessageRate:
         self.per_second = per_second
         self.strikes = 0
         self._pacing = pacing
-        self._recent_ns: deque[int] = deque()
+        self._recent: Window[None] = Window(_SECOND)
         self._struck_ns: int | None = None
 
     def judge(self, now_ns: int) -> Verdict:
@@ -43,24 +46,19 @@ class MessageRate:
         if self._pacing == "off":
             return Verdict.SERVE
         if self.has_room(now_ns):
-            self._recent_ns.append(now_ns)
+            self._recent.add(now_ns, None)
             return Verdict.SERVE
         if self._pacing == "pace":
             return Verdict.HOLD
-        self._recent_ns.append(now_ns)
+        self._recent.add(now_ns, None)
         if self._struck_ns is None or now_ns - self._struck_ns >= _SECOND:
             self._struck_ns = now_ns
             self.strikes += 1
         return Verdict.DISCONNECT if self.strikes >= STRIKES_MAX else Verdict.REFUSE
 
     def has_room(self, now_ns: int) -> bool:
-        while self._recent_ns and now_ns - self._recent_ns[0] >= _SECOND:
-            self._recent_ns.popleft()
-        return len(self._recent_ns) < self.per_second
+        return self._recent.count(now_ns) < self.per_second
 
-    def refusal(self) -> tuple[int, str]:
-        """Error 100 for the message judged last: the limit, what was received, the strike."""
-        received = len(self._recent_ns)
-        return 100, (
-            f"Max rate of messages per second has been exceeded: max={self.per_second} rec={received} ({self.strikes})"
-        )
+    def refusal(self) -> Notice:
+        """Error 100 for the message judged last."""
+        return too_many_messages(self.per_second, len(self._recent), self.strikes)

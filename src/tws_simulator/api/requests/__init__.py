@@ -48,6 +48,8 @@ HANDLERS: dict[str, Handler] = {
     **history_ticks.HANDLERS,
 }
 
+_ABOUT_AN_ORDER = ("placeOrder", "cancelOrder")
+
 
 def serve(gateway: GatewayState, session: Session, message: Message) -> None:
     """Before START_API a gateway listens to nothing else."""
@@ -62,4 +64,5 @@ def perform(gateway: GatewayState, session: Session, message: Message) -> None:
     try:
         HANDLERS[message.name](gateway, session, message)
     except Refused as refused:
-        session.send_error(message.get("orderId", message.req_id), refused.notice)
+        about_order = message.name in _ABOUT_AN_ORDER
+        session.send_error(message.get("orderId", 0) if about_order else message.req_id, refused.notice)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tws_simulator.api import notices
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.wire.row import Message, message
@@ -12,18 +11,16 @@ _DONE, _FAILED = "success", "error"
 
 
 def _req_config(gateway: GatewayState, session: Session, request: Message) -> None:
-    req_id = request.get("reqId", notices.NO_REQUEST)
-    session.send(message("configResponse", reqId=req_id, **gateway.configuration.values))
+    session.send(message("configResponse", reqId=request.req_id, **gateway.configuration.values))
 
 
 def _update_config(gateway: GatewayState, session: Session, request: Message) -> None:
     """All of it or nothing. Messages shown to a user, and warnings, do not exist without a user."""
-    req_id = request.get("reqId", notices.NO_REQUEST)
     changed, errors = gateway.configuration.change(request.values)
     session.send(
         message(
             "updateConfigResponse",
-            reqId=req_id,
+            reqId=request.req_id,
             status=_FAILED if errors else _DONE,
             message="Configuration was not updated" if errors else "Configuration was updated",
             changedFields=changed,

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from tws_simulator.api import notices
 from tws_simulator.api.contracts.contract_details import details
 from tws_simulator.api.contracts.contracts import Instrument, search
+from tws_simulator.api.notices.reference import TOO_MANY_DETAILS, UNKNOWN_CONTRACT
+from tws_simulator.api.refused import Refused
+from tws_simulator.api.requests.subscribing import check_new, end_of
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.api.streams.details import KIND, DetailsStream
@@ -23,26 +25,17 @@ def _req_contract_details(gateway: GatewayState, session: Session, request: Mess
 
     Whole option chains come in pieces, as time passes.
     """
-    req_id, contract = request.get("reqId", -1), request.get("contract", {})
+    req_id, contract = request.req_id, request.get("contract", {})
     found = search(contract, new_york_date(gateway.now_ns))
-    if isinstance(found, tuple):
-        session.send_error(req_id, found)
-        return
     first = next(found, None)
     if first is None:
-        session.send_error(req_id, notices.UNKNOWN_CONTRACT)
-        return
-    if (KIND, req_id) in session.streams:
-        session.send_error(req_id, notices.DUPLICATE_TICKER_ID)
-        return
+        raise Refused(UNKNOWN_CONTRACT)
+    check_new(session, KIND, request)
     if sum(kind == KIND for kind, _ in session.streams) >= _OPEN_MAX:
-        session.send_error(req_id, notices.invalid("Too many requests for contract details"))
-        return
-    stream = DetailsStream(
-        _rows(gateway, req_id, contract, chain((first,), found)),
-        lambda: _forget(session, req_id),
-    )
-    session.streams[KIND, req_id] = stream
+        raise Refused(TOO_MANY_DETAILS)
+    rows = _rows(gateway, req_id, contract, chain((first,), found))
+    stream = DetailsStream(rows, end_of(session, KIND, req_id))
+    session.subscribe(KIND, req_id, stream)
     for row in stream.piece():
         session.send(row)
 
@@ -55,13 +48,9 @@ def _rows(
     yield message("contractDetailsEnd", reqId=req_id)
 
 
-def _forget(session: Session, req_id: int) -> None:
-    session.streams.pop((KIND, req_id), None)
-
-
 def _cancel_contract_data(gateway: GatewayState, session: Session, request: Message) -> None:
     """Silent, whether or not anything was still to come."""
-    _forget(session, request.get("reqId", -1))
+    session.unsubscribe(KIND, request.req_id)
 
 
 HANDLERS: dict[str, Handler] = {

@@ -12,14 +12,13 @@ from tws_simulator.world.orders.executions import ExecutionFilter
 
 
 def _req_executions(gateway: GatewayState, session: Session, request: Message) -> None:
-    req_id = request.get("reqId", -1)
     wanted = _filter(request.get("executionFilter", {}), gateway.now_ns)
     executions = gateway.world.exchange.executions(wanted)
     for execution in executions:
-        session.send(exec_details(req_id, execution, session.codec.server_version))
+        session.send(exec_details(request.req_id, execution, session.codec.server_version))
     for execution in executions:
         session.send(commission_report(gateway.world.ledgers[execution.account].commissions[execution.exec_id]))
-    session.send(message("execDetailsEnd", reqId=req_id))
+    session.send(message("execDetailsEnd", reqId=request.req_id))
 
 
 def _filter(asked: Values, now_ns: int) -> ExecutionFilter:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from tws_simulator.api import historical_notices, notices
 from tws_simulator.api.contracts.contracts import resolve_any
 from tws_simulator.api.history.messages import BarFormat
 from tws_simulator.api.history.terms import SCHEDULE, VOLATILITIES, Asked, read
-from tws_simulator.api.limits.historical_pacing import OPEN_MAX, SMALL_BAR_S_MAX
-from tws_simulator.api.requests.subscribing import is_entitled
+from tws_simulator.api.limits.historical_pacing import SMALL_BAR_S_MAX
+from tws_simulator.api.notices.history import (
+    DUPLICATE_ID,
+    NOT_UP_TO_THE_SECOND,
+    TOO_LONG,
+    bars_not_permitted,
+    cancelled,
+    no_data,
+    unknown_query,
+)
+from tws_simulator.api.refused import Refused
+from tws_simulator.api.requests.subscribing import check_new, is_entitled
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.api.streams.history import KIND, KeptBars
@@ -31,82 +38,72 @@ DELAY_NS = 15 * 60 * SECOND_NS
 
 
 def _req_historical_data(gateway: GatewayState, session: Session, request: Message) -> None:
-    req_id = request.get("reqId", notices.NO_REQUEST)
     asked = read(request, gateway.now_ns)
-    if not isinstance(asked, Asked):
-        session.send_error(req_id, asked)
-        return
-    listing = past_of(gateway, session, request)
-    if listing is None:
-        return
-    refusal = _refusal(gateway, session, request, asked, listing)
-    if refusal is not None:
-        session.send_error(req_id, refusal)
-    elif asked.what == SCHEDULE:
-        _send_schedule(gateway, session, req_id, asked, listing)
+    listing = past_of(gateway, request)
+    _check(gateway, session, request, asked, listing)
+    if asked.what == SCHEDULE:
+        _send_schedule(gateway, session, request, asked, listing)
     else:
         _send_bars(gateway, session, request, asked, listing)
 
 
-def past_of(gateway: GatewayState, session: Session, request: Message) -> Listing | None:
-    """The listing asked for; None when the request was refused. Options have no history here."""
-    req_id, contract = request.get("reqId", notices.NO_REQUEST), request.get("contract", {})
-    found = resolve_any(contract, new_york_date(gateway.now_ns))
-    if isinstance(found, tuple):
-        session.send_error(req_id, found)
-        return None
-    if isinstance(found, Listing) and found.con_id in gateway.world.history:
-        return found
-    what = request.get("whatToShow", "TRADES")
-    session.send_error(req_id, historical_notices.no_data(found.symbol, contract.get("exchange", ""), what))
-    return None
+def past_of(gateway: GatewayState, request: Message) -> Listing:
+    """The listing asked for. Options have no history here."""
+    found = resolve_any(request.get("contract", {}), new_york_date(gateway.now_ns))
+    if not isinstance(found, Listing) or found.con_id not in gateway.world.history:
+        raise Refused(no_data(found.symbol, _exchange(request), request.get("whatToShow", "TRADES")))
+    return found
 
 
-def _refusal(
-    gateway: GatewayState, session: Session, request: Message, asked: Asked, listing: Listing
-) -> tuple[int, str] | None:
-    exchange = request.get("contract", {}).get("exchange", "")
-    if (KIND, request.get("reqId", notices.NO_REQUEST)) in session.streams:
-        return historical_notices.DUPLICATE_ID
-    if asked.kept and _open_requests(gateway.sessions) >= OPEN_MAX:
-        return historical_notices.TOO_MANY_OPEN
-    if not _is_in_pace(gateway, session, request, asked, listing):
-        return historical_notices.PACING_VIOLATION
+def _exchange(request: Message) -> str:
+    exchange: str = request.get("contract", {}).get("exchange", "")
+    return exchange
+
+
+def _check(gateway: GatewayState, session: Session, request: Message, asked: Asked, listing: Listing) -> None:
+    check_new(session, KIND, request, DUPLICATE_ID)
+    if asked.kept:
+        gateway.quotas.check_kept()
+    _check_pace(gateway, session, request, asked, listing)
     if asked.kind is Kind.TRADES and listing.sec_type == "CASH":
-        return historical_notices.no_data(listing.symbol, exchange, asked.what)  # currencies have quotes only
+        raise Refused(no_data(listing.symbol, _exchange(request), asked.what))  # currencies have quotes only
     if asked.what != SCHEDULE and not is_entitled(gateway, listing) and asked.end_ns > gateway.now_ns - DELAY_NS:
-        return historical_notices.no_permissions(listing) if asked.kept else historical_notices.NOT_UP_TO_THE_SECOND
-    return None
+        raise Refused(bars_not_permitted(listing) if asked.kept else NOT_UP_TO_THE_SECOND)
 
 
-def _open_requests(sessions: Iterable[Session]) -> int:
-    return sum(kind == KIND for session in sessions for kind, _ in session.streams)
-
-
-def _is_in_pace(gateway: GatewayState, session: Session, request: Message, asked: Asked, listing: Listing) -> bool:
+def _check_pace(gateway: GatewayState, session: Session, request: Message, asked: Asked, listing: Listing) -> None:
     """Identical are requests of one client; the other limits hold for all clients together."""
-    if not gateway.options.historical_pacing or isinstance(asked.size, Step) or asked.size > SMALL_BAR_S_MAX:
-        return True
-    subject = (listing.con_id, request.get("contract", {}).get("exchange", ""), asked.what)
+    if isinstance(asked.size, Step) or asked.size > SMALL_BAR_S_MAX:
+        return
+    subject = (listing.con_id, _exchange(request), asked.what)
     terms = (asked.size, asked.duration, request.get("endDateTime", ""), asked.regular_only)
     weight = 2 if asked.kind is Kind.BID_ASK else 1
-    return gateway.historical_pacing.admits(gateway.now_ns, (session.client_id, subject, terms), subject, weight)
+    gateway.quotas.take_history(gateway.now_ns, (session.client_id, subject, terms), subject, weight)
 
 
 def _send_bars(gateway: GatewayState, session: Session, request: Message, asked: Asked, listing: Listing) -> None:
-    req_id, version = request.get("reqId", notices.NO_REQUEST), session.codec.server_version
+    req_id, version = request.req_id, session.codec.server_version
     bars = _bars(gateway, asked, listing)
-    if bars is None or not (bars or asked.kept):
-        exchange = request.get("contract", {}).get("exchange", "")
-        no_data = historical_notices.no_data(listing.symbol, exchange, asked.what)
-        session.send_error(req_id, historical_notices.TOO_LONG if bars is None else no_data)
-        return
+    if not bars and not asked.kept:
+        raise Refused(no_data(listing.symbol, _exchange(request), asked.what))
     bar_format = BarFormat(
         size=asked.size,
         as_seconds=asked.as_seconds,
         server_version=version,
         has_volume=listing.sec_type != "IND",
     )
+    if asked.kept and asked.kind is not None:
+        kept = KeptBars(
+            req_id,
+            listing,
+            gateway.world.history,
+            kind=asked.kind,
+            bar_format=bar_format,
+            regular_only=asked.regular_only,
+            now_ns=gateway.now_ns,
+            told=bars[-1] if bars else None,
+        )
+        session.subscribe(KIND, req_id, kept)
     ends = {
         "startDateStr": gateway_time(asked.duration.before(asked.end_ns), version),
         "endDateStr": gateway_time(asked.end_ns, version),
@@ -117,21 +114,9 @@ def _send_bars(gateway: GatewayState, session: Session, request: Message, asked:
     else:
         session.send(message("historicalData", reqId=req_id, historicalDataBars=rows))
         session.send(message("historicalDataEnd", reqId=req_id, **ends))
-    if asked.kept and asked.kind is not None:
-        session.streams[KIND, req_id] = KeptBars(
-            req_id,
-            listing,
-            gateway.world.history,
-            kind=asked.kind,
-            bar_format=bar_format,
-            regular_only=asked.regular_only,
-            now_ns=gateway.now_ns,
-            told=bars[-1] if bars else None,
-        )
 
 
-def _bars(gateway: GatewayState, asked: Asked, listing: Listing) -> list[Bar] | None:
-    """None for too many."""
+def _bars(gateway: GatewayState, asked: Asked, listing: Listing) -> list[Bar]:
     history = gateway.world.history
     until_ns = min(asked.end_ns, gateway.now_ns)
     since_ns = asked.duration.first_ns(history, listing.con_id, until_ns, regular_only=asked.regular_only)
@@ -139,7 +124,7 @@ def _bars(gateway: GatewayState, asked: Asked, listing: Listing) -> list[Bar] | 
         since_ns = mark_before(since_ns, asked.size)
     until_ns += asked.end_ns >= gateway.now_ns  # what happened just now belongs to the running bar
     if history.count(listing, asked.size, since_ns, until_ns, regular_only=asked.regular_only) > BARS_MAX:
-        return None
+        raise Refused(TOO_LONG)
     if asked.kind is not None:
         return history.bars(listing, asked.kind, asked.size, since_ns, until_ns, regular_only=asked.regular_only)
     if asked.what in VOLATILITIES and isinstance(asked.size, Step):
@@ -147,7 +132,7 @@ def _bars(gateway: GatewayState, asked: Asked, listing: Listing) -> list[Bar] | 
     return []
 
 
-def _send_schedule(gateway: GatewayState, session: Session, req_id: int, asked: Asked, listing: Listing) -> None:
+def _send_schedule(gateway: GatewayState, session: Session, request: Message, asked: Asked, listing: Listing) -> None:
     """Oldest first, in the exchange's time; whole sessions are listed, also one that is not over."""
     history, con_id, end_ns = gateway.world.history, listing.con_id, min(asked.end_ns, gateway.now_ns)
     since_ns = asked.duration.first_ns(history, con_id, end_ns, regular_only=asked.regular_only)
@@ -155,12 +140,11 @@ def _send_schedule(gateway: GatewayState, session: Session, req_id: int, asked: 
     sessions = [(f"{day.day:%Y%m%d}", *window(day, asked.regular_only)) for day in days]
     sessions = [each for each in sessions if each[1] < end_ns]
     if not sessions:
-        session.send_error(req_id, historical_notices.no_data(listing.symbol, "", asked.what))
-        return
+        raise Refused(no_data(listing.symbol, "", asked.what))
     session.send(
         message(
             "historicalSchedule",
-            reqId=req_id,
+            reqId=request.req_id,
             startDateTime=schedule_time(sessions[0][1]),
             endDateTime=schedule_time(sessions[-1][2]),
             timeZone=US_EASTERN,
@@ -173,11 +157,9 @@ def _send_schedule(gateway: GatewayState, session: Session, req_id: int, asked: 
 
 
 def _cancel_historical_data(gateway: GatewayState, session: Session, request: Message) -> None:
-    req_id = request.get("reqId", notices.NO_REQUEST)
-    known = session.streams.pop((KIND, req_id), None) is not None
-    session.send_error(
-        req_id, historical_notices.cancelled(req_id) if known else historical_notices.unknown_query(req_id)
-    )
+    """An error, whether or not anything is cancelled."""
+    ran = session.unsubscribe(KIND, request.req_id) is not None
+    raise Refused(cancelled(request.req_id) if ran else unknown_query(request.req_id))
 
 
 HANDLERS: dict[str, Handler] = {

@@ -9,8 +9,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from tws_simulator.api import historical_notices, notices
 from tws_simulator.api.history.terms import KINDS, VOLATILITIES, read_duration
+from tws_simulator.api.notices import history as notices
+from tws_simulator.api.refused import Refused
 from tws_simulator.api.requests.history import DELAY_NS, past_of
 from tws_simulator.api.requests.subscribing import is_entitled
 from tws_simulator.api.session import Session
@@ -33,13 +34,10 @@ _HALF_HOURS_DAYS_MAX: Final = 366
 
 def _req_head_time_stamp(gateway: GatewayState, session: Session, request: Message) -> None:
     """In UTC; quotes were kept later than trades."""
-    req_id, listing = request.get("reqId", notices.NO_REQUEST), past_of(gateway, session, request)
-    if listing is None:
-        return
+    listing = past_of(gateway, request)
     what = request.get("whatToShow", "").upper()
     if what not in KINDS and what not in VOLATILITIES:
-        session.send_error(req_id, notices.invalid(historical_notices.BAD_WHAT_TO_SHOW.format(what)))
-        return
+        raise Refused(notices.bad_what_to_show(what))
     history = gateway.world.history
     first = history.first_day(listing.con_id)
     if KINDS.get(what) is not Kind.TRADES and first.day < FIRST_DAY:
@@ -47,38 +45,31 @@ def _req_head_time_stamp(gateway: GatewayState, session: Session, request: Messa
     begins_ns = first.open_ns if request.get("useRTH", False) else first.pre_open_ns
     in_seconds = request.get("formatDate", 1) == 2
     text = str(begins_ns // SECOND_NS) if in_seconds else utc_time(begins_ns)
-    session.send(message("headTimestamp", reqId=req_id, headTimestamp=text))
+    session.send(message("headTimestamp", reqId=request.req_id, headTimestamp=text))
 
 
 def _req_historical_ticks(gateway: GatewayState, session: Session, request: Message) -> None:
     """From a start on, or up to an end: whole seconds, so there may be some more than asked for."""
-    req_id = request.get("reqId", notices.NO_REQUEST)
-    listing = past_of(gateway, session, request)
-    if listing is None:
-        return
+    listing = past_of(gateway, request)
     start, end = request.get("startDateTime", ""), request.get("endDateTime", "")
-    what, count = request.get("whatToShow", "").upper(), request.get("numberOfTicks", 0)
-    time_ns = read_time(start or end, gateway.now_ns)
-    refusal: tuple[int, str] | None = None
+    what = request.get("whatToShow", "").upper()
     if what == "AGGTRADES":
-        refusal = historical_notices.AGGREGATED_TRADES
-    elif what not in _TELLERS:
-        refusal = notices.invalid(historical_notices.BAD_WHAT_TO_SHOW.format(what))
-    elif not 1 <= count <= TICKS_MAX:
-        refusal = notices.invalid(historical_notices.TICKS_COUNT)
-    elif bool(start) is bool(end):
-        refusal = notices.invalid(historical_notices.ONE_TIME_ONLY)
-    elif time_ns is None:
-        refusal = historical_notices.bad_time("Start" if start else "End")
-    elif not is_entitled(gateway, listing) and (bool(start) or time_ns > gateway.now_ns - DELAY_NS):
-        refusal = historical_notices.no_ticks_permissions(listing)
-    if refusal is not None or time_ns is None:
-        session.send_error(req_id, refusal or historical_notices.bad_time("Start"))
-        return
+        raise Refused(notices.AGGREGATED_TRADES)
+    if what not in _TELLERS:
+        raise Refused(notices.bad_what_to_show(what))
+    if not 1 <= request.get("numberOfTicks", 0) <= TICKS_MAX:
+        raise Refused(notices.TICKS_COUNT)
+    if bool(start) is bool(end):
+        raise Refused(notices.ONE_TIME_ONLY)
+    time_ns = read_time(start or end, gateway.now_ns)
+    if time_ns is None:
+        raise Refused(notices.bad_time("Start" if start else "End"))
+    if not is_entitled(gateway, listing) and (bool(start) or time_ns > gateway.now_ns - DELAY_NS):
+        raise Refused(notices.ticks_not_permitted(listing))
     now_ns = gateway.now_ns + 1
     window = (time_ns, now_ns) if start else (gateway.world.history.first_day(listing.con_id).pre_open_ns, time_ns)
     name, rows = _TELLERS[what](gateway, request, listing, window, bool(end))
-    session.send(message(name, reqId=req_id, isDone=True, **{name: rows}))
+    session.send(message(name, reqId=request.req_id, isDone=True, **{name: rows}))
 
 
 def _trade_rows(
@@ -173,19 +164,14 @@ def _taken(seconds: Iterable[list[Values]], request: Message, newest_first: bool
 
 def _req_histogram_data(gateway: GatewayState, session: Session, request: Message) -> None:
     """Shares by price, each bar's at its average price."""
-    req_id = request.get("reqId", notices.NO_REQUEST)
-    listing = past_of(gateway, session, request)
-    if listing is None:
-        return
+    listing = past_of(gateway, request)
     period = request.get("timePeriod", "")
     match = _PERIOD.match(period.strip())
-    duration = read_duration(f"{match[1]} {match[2].upper()}") if match is not None else ""
-    if isinstance(duration, str):
-        session.send_error(req_id, notices.invalid(duration or historical_notices.BAD_PERIOD.format(period)))
-        return
+    if match is None:
+        raise Refused(notices.bad_period(period))
+    duration = read_duration(f"{match[1]} {match[2].upper()}")
     if not is_entitled(gateway, listing):
-        session.send_error(req_id, historical_notices.NOT_UP_TO_THE_SECOND)
-        return
+        raise Refused(notices.NOT_UP_TO_THE_SECOND)
     history, regular_only = gateway.world.history, request.get("useRTH", False)
     since_ns = duration.first_ns(history, listing.con_id, gateway.now_ns, regular_only=regular_only)
     bars = history.bars(
@@ -202,7 +188,7 @@ def _req_histogram_data(gateway: GatewayState, session: Session, request: Messag
         if bar.volume:
             shares[round(bar.wap * per_usd)] += bar.volume
     rows = [{"price": ticks / per_usd, "size": Decimal(size)} for ticks, size in sorted(shares.items())]
-    session.send(message("histogramData", reqId=req_id, histogramDataEntries=rows))
+    session.send(message("histogramData", reqId=request.req_id, histogramDataEntries=rows))
 
 
 def _histogram_bar(length_ns: int) -> BarSize:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from tws_simulator.api import data_notices, generic_ticks, notices
-from tws_simulator.api.limits import data_limits
+from tws_simulator.api.generic_ticks import parse
+from tws_simulator.api.notices import unknown_ticker_id
+from tws_simulator.api.notices.market_data import (
+    REGULATORY_SNAPSHOT_FAILED,
+    SHOWING_DELAYED,
+    SNAPSHOT_WITH_GENERIC_TICKS,
+    bad_data_type,
+    not_subscribed,
+)
+from tws_simulator.api.refused import Refused
 from tws_simulator.api.requests.options import is_option, req_option_data
 from tws_simulator.api.requests.reroutes import is_rerouted
 from tws_simulator.api.requests.subscribing import end_of, instrument, is_entitled
@@ -24,16 +32,14 @@ from tws_simulator.wire.row import Message, message
 from tws_simulator.world.instruments.universe import Listing
 
 _TYPES = (LIVE, FROZEN, DELAYED, DELAYED_FROZEN)
-_SNAPSHOT_WITH_GENERIC_TICKS = "Snapshot market data subscription is not applicable to generic ticks"
 
 
 def _req_market_data_type(gateway: GatewayState, session: Session, request: Message) -> None:
     """Silent, and without effect on lines already open: seen in captures."""
     wanted = request.get("marketDataType", LIVE)
-    if wanted in _TYPES:
-        session.market_data_type = wanted
-    else:
-        session.send_error(notices.NO_REQUEST, notices.invalid(f"Invalid market data type: {wanted}"))
+    if wanted not in _TYPES:
+        raise Refused(bad_data_type(wanted))
+    session.market_data_type = wanted
 
 
 def _req_mkt_data(gateway: GatewayState, session: Session, request: Message) -> None:
@@ -42,18 +48,14 @@ def _req_mkt_data(gateway: GatewayState, session: Session, request: Message) -> 
         return
     if is_rerouted(session, request, "rerouteMktDataReq"):
         return
-    req_id = request.get("reqId", notices.NO_REQUEST)
     listing = instrument(gateway, session, KIND, request)
-    if listing is None:
-        return
-    if data_limits.lines_taken(gateway.sessions) >= gateway.options.lines_max:
-        session.send_error(req_id, data_notices.TOO_MANY_LINES)
-        return
-    ticks = _generic_ticks(session, request, listing)
-    if ticks is None or not _shows(gateway, session, request, listing):
-        return
+    gateway.quotas.check_line()
+    ticks = parse(request.get("genericTickList", ""), listing.sec_type)
+    if ticks and _is_snapshot(request):
+        raise Refused(SNAPSHOT_WITH_GENERIC_TICKS)
+    _check_shown(gateway, session, request, listing)
     stream = QuoteStream(
-        req_id,
+        request.req_id,
         listing,
         gateway.world,
         now_ns=gateway.now_ns,
@@ -68,13 +70,13 @@ def _req_mkt_data(gateway: GatewayState, session: Session, request: Message) -> 
 
 
 def _open_line(gateway: GatewayState, session: Session, stream: QuoteStream) -> None:
+    session.subscribe(KIND, stream.req_id, stream)
     session.send(parameters(stream.req_id, stream.listing))
     session.send(stream.data_type())
     if stream.delayed:
-        session.send_error(stream.req_id, data_notices.SHOWING_DELAYED)
+        session.send_error(stream.req_id, SHOWING_DELAYED)
     for tick in stream.whole_picture(gateway.now_ns):
         session.send(tick)
-    session.streams[KIND, stream.req_id] = stream
 
 
 def _take_snapshot(gateway: GatewayState, session: Session, stream: QuoteStream) -> None:
@@ -83,43 +85,27 @@ def _take_snapshot(gateway: GatewayState, session: Session, stream: QuoteStream)
         session.send(parameters(stream.req_id, stream.listing))
         session.send(message("tickSnapshotEnd", reqId=stream.req_id))
         return
+    complete = stream.is_complete()
+    if not complete:
+        ended = end_of(session, KIND, stream.req_id)
+        session.subscribe(KIND, stream.req_id, SnapshotStream(stream, gateway.now_ns, ended))
     session.send(stream.data_type())
     session.send(parameters(stream.req_id, stream.listing))
     for tick in stream.whole_picture(gateway.now_ns):
         session.send(tick)
-    if stream.is_complete():
+    if complete:
         session.send(message("tickSnapshotEnd", reqId=stream.req_id))
-        return
-    key = (KIND, stream.req_id)
-    session.streams[key] = SnapshotStream(stream, gateway.now_ns, end_of(session, key))
 
 
-def _shows(gateway: GatewayState, session: Session, request: Message, listing: Listing) -> bool:
+def _check_shown(gateway: GatewayState, session: Session, request: Message, listing: Listing) -> None:
     """Whether the client may see anything; refused lines are told their parameters all the same."""
-    req_id = request.get("reqId", notices.NO_REQUEST)
     entitled = is_entitled(gateway, listing)
     if request.get("regulatorySnapshot") and not entitled:
-        session.send_error(req_id, data_notices.REGULATORY_SNAPSHOT_FAILED)
-        return False
+        raise Refused(REGULATORY_SNAPSHOT_FAILED)
     phase = gateway.world.calendar.phase(gateway.now_ns)
-    if shown_type(session.market_data_type, phase, entitled=entitled) is not None:
-        return True
-    session.send(parameters(req_id, listing))
-    session.send_error(req_id, data_notices.not_subscribed(listing, gateway.options.live_refusal_code))
-    return False
-
-
-def _generic_ticks(session: Session, request: Message, listing: Listing) -> frozenset[int] | None:
-    """None when they were refused."""
-    req_id = request.get("reqId", notices.NO_REQUEST)
-    asked = request.get("genericTickList", "")
-    ticks = generic_ticks.parse(asked)
-    if ticks is None:
-        session.send_error(req_id, generic_ticks.refusal(asked, listing.sec_type))
-    elif ticks and _is_snapshot(request):
-        session.send_error(req_id, notices.invalid(_SNAPSHOT_WITH_GENERIC_TICKS))
-        return None
-    return ticks
+    if shown_type(session.market_data_type, phase, entitled=entitled) is None:
+        session.send(parameters(request.req_id, listing))
+        raise Refused(not_subscribed(listing, gateway.options.live_refusal_code))
 
 
 def _is_snapshot(request: Message) -> bool:
@@ -128,11 +114,10 @@ def _is_snapshot(request: Message) -> bool:
 
 def _cancel_mkt_data(gateway: GatewayState, session: Session, request: Message) -> None:
     """A few ticks were on their way already, and come before the answer to any later request."""
-    req_id = request.get("reqId", notices.NO_REQUEST)
-    stream = session.streams.pop((KIND, req_id), None)
+    stream = session.unsubscribe(KIND, request.req_id)
     if stream is None:
-        session.send_error(req_id, notices.unknown_ticker_id(req_id))
-    elif isinstance(stream, QuoteStream):
+        raise Refused(unknown_ticker_id(request.req_id))
+    if isinstance(stream, QuoteStream):
         for tick in stream.late(gateway.options.late_ticks):
             session.send(tick)
 

@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from tws_simulator.api import data_notices, generic_ticks, notices
 from tws_simulator.api.contracts.contracts import resolve_any
-from tws_simulator.api.limits import data_limits
-from tws_simulator.api.requests.subscribing import is_entitled
+from tws_simulator.api.generic_ticks import parse
+from tws_simulator.api.notices.market_data import NOT_MEASURABLE, SHOWING_DELAYED, bad_volatility, not_subscribed
+from tws_simulator.api.notices.reference import NO_EXCHANGE, UNKNOWN_CONTRACT
+from tws_simulator.api.refused import Refused
+from tws_simulator.api.requests.subscribing import check_new, is_entitled
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.api.streams.option_quotes import (
@@ -35,20 +37,15 @@ def is_option(contract: Mapping[str, Any]) -> bool:
 
 def req_option_data(gateway: GatewayState, session: Session, request: Message) -> None:
     """As for stocks: parameters, kind of data, the notice about delayed data, all ticks, then changes or the end."""
-    req_id = request.get("reqId", notices.NO_REQUEST)
-    option = _option(gateway, session, req_id, request)
-    if option is None or not _may_open(gateway, session, req_id):
-        return
-    ticks = generic_ticks.parse(request.get("genericTickList", ""))
-    if ticks is None:
-        session.send_error(req_id, generic_ticks.refusal(request.get("genericTickList", ""), "OPT"))
-        return
+    req_id, option = request.req_id, _option(gateway, request)
+    check_new(session, KIND, request)
+    gateway.quotas.check_line()
+    ticks = parse(request.get("genericTickList", ""), "OPT")
     entitled = is_entitled(gateway, option.underlying)
-    session.send(option_parameters(req_id))
     phase = gateway.world.calendar.phase(gateway.now_ns)
     if shown_type(session.market_data_type, phase, entitled=entitled) is None:
-        session.send_error(req_id, data_notices.not_subscribed(option.underlying, gateway.options.live_refusal_code))
-        return
+        session.send(option_parameters(req_id))
+        raise Refused(not_subscribed(option.underlying, gateway.options.live_refusal_code))
     stream = OptionQuoteStream(
         req_id,
         option,
@@ -58,72 +55,53 @@ def req_option_data(gateway: GatewayState, session: Session, request: Message) -
         entitled=entitled,
         now_ns=gateway.now_ns,
     )
-    session.send(stream.data_type())
     snapshot = request.get("snapshot") or request.get("regulatorySnapshot")
+    if not snapshot:
+        session.subscribe(KIND, req_id, stream)
+    session.send(option_parameters(req_id))
+    session.send(stream.data_type())
     if stream.delayed and not snapshot:
-        session.send_error(req_id, data_notices.SHOWING_DELAYED)
+        session.send_error(req_id, SHOWING_DELAYED)
     for tick in stream.whole_picture(gateway.now_ns):
         session.send(tick)
     if snapshot:
         session.send(message("tickSnapshotEnd", reqId=req_id))
-    else:
-        session.streams[KIND, req_id] = stream
 
 
-def _may_open(gateway: GatewayState, session: Session, req_id: int) -> bool:
-    if (KIND, req_id) in session.streams:
-        session.send_error(req_id, data_notices.DUPLICATE_TICKER_ID)
-        return False
-    if data_limits.lines_taken(gateway.sessions) >= gateway.options.lines_max:
-        session.send_error(req_id, data_notices.TOO_MANY_LINES)
-        return False
-    return True
-
-
-def _option(gateway: GatewayState, session: Session, req_id: int, request: Message) -> Option | None:
-    """The one that is meant; None when the request was refused."""
+def _option(gateway: GatewayState, request: Message) -> Option:
+    """The one that is meant."""
     contract = request.get("contract", {})
     if not contract.get("exchange"):
-        session.send_error(req_id, notices.invalid("Please enter exchange"))
-        return None
+        raise Refused(NO_EXCHANGE)
     found = resolve_any(contract, new_york_date(gateway.now_ns))
-    if isinstance(found, Option):
-        return found
-    session.send_error(req_id, found if isinstance(found, tuple) else notices.UNKNOWN_CONTRACT)
-    return None
+    if not isinstance(found, Option):
+        raise Refused(UNKNOWN_CONTRACT)
+    return found
 
 
 def _calculate_implied_volatility(gateway: GatewayState, session: Session, request: Message) -> None:
-    req_id = request.get("reqId", notices.NO_REQUEST)
-    option = _option(gateway, session, req_id, request)
+    option = _option(gateway, request)
     price, under_price = request.get("optionPrice", 0.0), request.get("underPrice", 0.0)
-    if option is None or not _measurable(session, req_id, price, under_price):
-        return
-    computed = option_model.implied(option, under_price, price, gateway.now_ns)
-    _answer(session, req_id, computed)
+    _check_measurable(price, under_price)
+    _answer(session, request, option_model.implied(option, under_price, price, gateway.now_ns))
 
 
 def _calculate_option_price(gateway: GatewayState, session: Session, request: Message) -> None:
-    req_id = request.get("reqId", notices.NO_REQUEST)
-    option = _option(gateway, session, req_id, request)
+    option = _option(gateway, request)
     volatility, under_price = request.get("volatility", 0.0), request.get("underPrice", 0.0)
-    if option is None or not _measurable(session, req_id, volatility, under_price):
-        return
+    _check_measurable(volatility, under_price)
     if volatility > _HIGHEST_VOLATILITY:
-        session.send_error(req_id, notices.invalid(f"Invalid volatility: {volatility}"))
-        return
-    _answer(session, req_id, option_model.evaluate(option, under_price, volatility, gateway.now_ns))
+        raise Refused(bad_volatility(volatility))
+    _answer(session, request, option_model.evaluate(option, under_price, volatility, gateway.now_ns))
 
 
-def _measurable(session: Session, req_id: int, *values: float) -> bool:
-    if all(math.isfinite(value) and 1e-6 < value < 1e9 for value in values):
-        return True
-    session.send_error(req_id, notices.invalid("Option price, volatility and underlying price must be positive"))
-    return False
+def _check_measurable(*values: float) -> None:
+    if not all(math.isfinite(value) and 1e-6 < value < 1e9 for value in values):
+        raise Refused(NOT_MEASURABLE)
 
 
-def _answer(session: Session, req_id: int, computed: Computation) -> None:
-    session.send(computation(req_id, CUSTOM, computed, RETURN_BASED))
+def _answer(session: Session, request: Message, computed: Computation) -> None:
+    session.send(computation(request.req_id, CUSTOM, computed, RETURN_BASED))
 
 
 def _cancel_calculation(gateway: GatewayState, session: Session, request: Message) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tws_simulator.api import notices
-from tws_simulator.api.echoes import order_status
+from tws_simulator.api.echoes import completed_order, open_order, order_status
+from tws_simulator.api.notices.session import ONLY_CLIENT_0_BINDS
+from tws_simulator.api.refused import Refused
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.wire.row import Message, message
@@ -14,7 +15,7 @@ from tws_simulator.world.orders.tickets import OrderStatus
 def send_open_orders(gateway: GatewayState, session: Session, client_id: int | None) -> None:
     """Of one client, or of all."""
     for view in gateway.world.exchange.open_orders(client_id):
-        session.send(gateway.echoes.open_order(view))
+        session.send(open_order(view))
         session.send(order_status(view))
     session.send(message("openOrderEnd"))
 
@@ -33,9 +34,8 @@ def _req_all_open_orders(gateway: GatewayState, session: Session, request: Messa
 def _req_auto_open_orders(gateway: GatewayState, session: Session, request: Message) -> None:
     """From now on orders of the gateway's own screen are client 0's. No end marker, as in a real one."""
     if session.client_id != CLIENT_THAT_BINDS:
-        refusal = notices.invalid("Only the default client (i.e 0) can auto bind orders.")
-        session.send_error(notices.NO_REQUEST, refusal)
-    elif request.get("autoBind", False):
+        raise Refused(ONLY_CLIENT_0_BINDS)
+    if request.get("autoBind", False):
         gateway.deliver(gateway.world.exchange.bind(gateway.now_ns, from_now_on=True))
     else:
         gateway.world.exchange.stop_binding()
@@ -49,7 +49,7 @@ def _req_completed_orders(gateway: GatewayState, session: Session, request: Mess
             session.send(order_status(view))
     for view in completed:
         if view.ticket.order_id > 0 or not request.get("apiOnly", False):
-            session.send(gateway.echoes.completed_order(view))
+            session.send(completed_order(view))
     session.send(message("completedOrdersEnd"))
 
 

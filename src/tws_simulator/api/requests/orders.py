@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from tws_simulator.api import notices
 from tws_simulator.api.contracts.contracts import resolve, resolve_any
+from tws_simulator.api.notices.session import READ_ONLY
 from tws_simulator.api.refused import Refused
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
@@ -15,9 +15,7 @@ from tws_simulator.wire.row import Message
 from tws_simulator.wire.text import Values
 from tws_simulator.world.instruments.universe import SMART, Listing
 from tws_simulator.world.options.chains import FIRST_CON_ID
-from tws_simulator.world.orders.entry import BAD_CONDITION, NOT_TRADED
-from tws_simulator.world.orders.order_events import Notice
-from tws_simulator.world.orders.order_store import REJECTED
+from tws_simulator.world.orders.notices import BAD_CONDITION, NOT_TRADED, rejected
 from tws_simulator.world.orders.tickets import Condition, ConditionKind, OrderTicket
 from tws_simulator.world.time.calendar import new_york_date
 
@@ -39,26 +37,20 @@ _FIRST_SERVER_VERSION_WITHOUT_PRESET_TIF = 203  # orders are protobuf from here 
 def _place_order(gateway: GatewayState, session: Session, request: Message) -> None:
     order_id, contract, order = request.get("orderId", 0), request.get("contract", {}), request.get("order", {})
     if gateway.options.read_only:
-        session.send_error(order_id, notices.READ_ONLY)
-        return
+        raise Refused(READ_ONLY)
     found = _instrument(gateway, contract)
-    if not isinstance(found, Listing):
-        session.send_error(order_id, found)
-        return
     ticket = _ticket(session, order_id, found, contract, order, gateway.now_ns)
-    events = gateway.world.exchange.place(ticket, gateway.now_ns)
-    refused = bool(events) and all(isinstance(event, Notice) for event in events)
-    if not refused:
-        gateway.echoes.remember(session.client_id, order_id, order)
-    gateway.deliver(events)
+    gateway.deliver(gateway.world.exchange.place(ticket, gateway.now_ns))
 
 
-def _instrument(gateway: GatewayState, contract: Values) -> Listing | tuple[int, str]:
+def _instrument(gateway: GatewayState, contract: Values) -> Listing:
     """Options are quoted by a model: there is no book to trade them in."""
     if contract.get("secType") not in _OPTIONS and contract.get("conId", 0) < FIRST_CON_ID:
         return resolve(contract)
     found = resolve_any(contract, new_york_date(gateway.now_ns))
-    return found if isinstance(found, Listing | tuple) else (201, REJECTED + NOT_TRADED)
+    if not isinstance(found, Listing):
+        raise Refused(rejected(NOT_TRADED))
+    return found
 
 
 def _ticket(
@@ -97,6 +89,7 @@ def _ticket(
             _condition(each, now_ns) for each in order.get("conditions", ()) if each.get("type") in _KINDS
         ),
         conditions_cancel=order.get("conditionsCancelOrder", False),
+        sent=order,
     )
 
 
@@ -140,15 +133,13 @@ def _preset_tif(session: Session) -> str:
 def _cancel_order(gateway: GatewayState, session: Session, request: Message) -> None:
     order_id = request.get("orderId", 0)
     if gateway.options.read_only:
-        session.send_error(order_id, notices.READ_ONLY)
-        return
+        raise Refused(READ_ONLY)
     gateway.deliver(gateway.world.exchange.cancel(session.client_id, order_id, gateway.now_ns))
 
 
 def _global_cancel(gateway: GatewayState, session: Session, request: Message) -> None:
     if gateway.options.read_only:
-        session.send_error(notices.NO_REQUEST, notices.READ_ONLY)
-        return
+        raise Refused(READ_ONLY)
     gateway.deliver(gateway.world.exchange.global_cancel(session.client_id, gateway.now_ns))
 
 

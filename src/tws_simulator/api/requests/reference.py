@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tws_simulator.api import notices
+from tws_simulator.api.notices.reference import UNKNOWN_CONTRACT, bad_bbo_exchange, bad_market_rule
+from tws_simulator.api.refused import Refused
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.api.streams.option_quotes import BBO_EXCHANGE as OPTIONS_BBO_EXCHANGE
@@ -19,7 +20,6 @@ from tws_simulator.world.options.chains import OPTION_VENUE_LETTERS, OptionClass
 from tws_simulator.world.time.calendar import new_york_date
 
 _SAMPLES_MAX = 16
-_MATCHING, _MATCHING_PAUSE_NS = "matching symbols", 1_000_000_000
 # As captured for AAPL; funds were captured with the last two of these.
 _DERIVATIVES_OF_SHARES = ["CFD", "OPT", "IOPT", "WAR", "BAG"]
 _DERIVATIVES_OF_FUNDS = ["OPT", "BAG"]
@@ -46,19 +46,17 @@ def _req_sec_def_opt_params(gateway: GatewayState, session: Session, request: Me
 
     Of a stock the exchange must be empty: it is there for options on futures.
     """
-    req_id = request.get("reqId", notices.NO_REQUEST)
     underlying = find(request.get("underlyingSymbol", ""), request.get("underlyingConId"))
     if underlying is None or underlying.sec_type != request.get("underlyingSecType", ""):
-        session.send_error(req_id, notices.UNKNOWN_CONTRACT)
-        return
+        raise Refused(UNKNOWN_CONTRACT)
     only = request.get("futFopExchange", "")
     for kind in option_chains.classes_of(underlying.symbol):
         parameters = _parameters(gateway, kind, underlying)
         for exchange in kind.exchanges:
             if only in ("", exchange):
-                told = {"reqId": req_id, "exchange": exchange, **parameters}
+                told = {"reqId": request.req_id, "exchange": exchange, **parameters}
                 session.send(message("securityDefinitionOptionParameter", **told))
-    session.send(message("securityDefinitionOptionParameterEnd", reqId=req_id))
+    session.send(message("securityDefinitionOptionParameterEnd", reqId=request.req_id))
 
 
 def _parameters(gateway: GatewayState, kind: OptionClass, underlying: Listing) -> Values:
@@ -78,12 +76,9 @@ def _req_matching_symbols(gateway: GatewayState, session: Session, request: Mess
 
     What a gateway does with it is not documented; programs report that the answer did not come.
     """
-    asked = (session.client_id, 0, _MATCHING)
-    if gateway.pauses.rests(asked, gateway.now_ns):
-        return
-    gateway.pauses.start(asked, gateway.now_ns, _MATCHING_PAUSE_NS)
-    samples = list(_samples(request.get("pattern", "").strip().upper()))[:_SAMPLES_MAX]
-    session.send(message("symbolSamples", reqId=request.get("reqId", notices.NO_REQUEST), contractDescriptions=samples))
+    if gateway.quotas.takes_symbols(session, gateway.now_ns):
+        samples = list(_samples(request.get("pattern", "").strip().upper()))[:_SAMPLES_MAX]
+        session.send(message("symbolSamples", reqId=request.req_id, contractDescriptions=samples))
 
 
 def _samples(pattern: str) -> Iterator[Values]:
@@ -131,25 +126,23 @@ def _req_market_rule(gateway: GatewayState, session: Session, request: Message) 
     rule = request.get("marketRuleId", 0)
     steps = MARKET_RULES.get(rule)
     if steps is None:
-        session.send_error(notices.NO_REQUEST, notices.invalid(f"Invalid market rule id: {rule}"))
-        return
+        raise Refused(bad_market_rule(rule))
     increments = [{"lowEdge": low_edge, "increment": increment} for low_edge, increment in steps]
     session.send(message("marketRule", marketRuleId=rule, priceIncrements=increments))
 
 
 def _req_smart_components(gateway: GatewayState, session: Session, request: Message) -> None:
     """Only for a code that a tickReqParams told."""
-    req_id, code = request.get("reqId", notices.NO_REQUEST), request.get("bboExchange", "")
+    code = request.get("bboExchange", "")
     letters = _COMPONENTS.get(code)
     if letters is None:
-        session.send_error(req_id, notices.invalid(f"Invalid BBO exchange: {code}"))
-        return
+        raise Refused(bad_bbo_exchange(code))
     components = [
         # Bit 0 goes out as an absent number: seen in captures.
         {"exchange": venue, "exchangeLetter": letter} | ({"bitNumber": bit} if bit else {})
         for bit, (venue, letter) in enumerate(letters.items())
     ]
-    session.send(message("smartComponents", reqId=req_id, smartComponents=components))
+    session.send(message("smartComponents", reqId=request.req_id, smartComponents=components))
 
 
 def _req_mkt_depth_exchanges(gateway: GatewayState, session: Session, request: Message) -> None:
@@ -162,11 +155,11 @@ def _req_mkt_depth_exchanges(gateway: GatewayState, session: Session, request: M
 
 def _req_user_info(gateway: GatewayState, session: Session, request: Message) -> None:
     """No white branding: the customer is IB's own."""
-    session.send(message("userInfo", reqId=request.get("reqId", notices.NO_REQUEST), whiteBrandingId=""))
+    session.send(message("userInfo", reqId=request.req_id, whiteBrandingId=""))
 
 
 def _req_soft_dollar_tiers(gateway: GatewayState, session: Session, request: Message) -> None:
-    session.send(message("softDollarTiers", reqId=request.get("reqId", notices.NO_REQUEST), softDollarTiers=[]))
+    session.send(message("softDollarTiers", reqId=request.req_id, softDollarTiers=[]))
 
 
 def _req_family_codes(gateway: GatewayState, session: Session, request: Message) -> None:

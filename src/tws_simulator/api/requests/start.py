@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from tws_simulator.api import notices
 from tws_simulator.api.accounts.account_books import account_list
+from tws_simulator.api.notices import NO_REQUEST
+from tws_simulator.api.notices.session import CLIENT_ID_IN_USE, FARMS, READ_ONLY
+from tws_simulator.api.refused import Refused
 from tws_simulator.api.requests.order_lists import send_open_orders
 from tws_simulator.api.session import Session, SessionState
 from tws_simulator.api.state import GatewayState, Handler
@@ -20,7 +22,7 @@ def start_api(gateway: GatewayState, session: Session, request: Message) -> None
         return
     client_id = request.get("clientId", 0)
     if gateway.session_of(client_id) is not None:
-        session.send_error(notices.NO_REQUEST, notices.CLIENT_ID_IN_USE)
+        session.send_error(NO_REQUEST, CLIENT_ID_IN_USE)
         session.enter(SessionState.CLOSED)
         return
     session.peer.client_id = client_id
@@ -30,8 +32,8 @@ def start_api(gateway: GatewayState, session: Session, request: Message) -> None
     greeting = [_managed_accounts(gateway), _next_valid_id(gateway, session)]
     for reply in reversed(greeting) if gateway.options.accounts_after_ids else greeting:
         session.send(reply)
-    for farm in notices.FARMS:
-        session.send_error(notices.NO_REQUEST, farm)
+    for farm in FARMS:
+        session.send_error(NO_REQUEST, farm)
 
 
 def _managed_accounts(gateway: GatewayState) -> Message:
@@ -44,8 +46,7 @@ def _next_valid_id(gateway: GatewayState, session: Session) -> Message:
 
 def _req_ids(gateway: GatewayState, session: Session, request: Message) -> None:
     if gateway.options.read_only:
-        session.send_error(notices.NO_REQUEST, notices.READ_ONLY)
-        return
+        raise Refused(READ_ONLY)
     session.send(_next_valid_id(gateway, session))
 
 

@@ -7,7 +7,8 @@ from decimal import Decimal
 from itertools import chain
 from typing import Final
 
-from tws_simulator.api import data_notices, notices
+from tws_simulator.api.notices import error
+from tws_simulator.api.notices.market_data import DEPTH_HALTED, DEPTH_RESET
 from tws_simulator.api.streams import book
 from tws_simulator.api.streams.book import Side
 from tws_simulator.api.streams.depth_rows import ASK, BID, UPDATE, Operation, steps
@@ -66,12 +67,12 @@ class DepthStream:
     def tell(self, moment: Moment) -> Iterator[Message]:
         if self._halts:
             self._ended()
-            yield notices.error(self.req_id, data_notices.DEPTH_HALTED, moment.now_ns)
+            yield error(self.req_id, DEPTH_HALTED, moment.now_ns)
             return
         if self._resets:
             self._resets = False
             self._bids, self._asks = [], []
-            yield notices.error(self.req_id, data_notices.DEPTH_RESET, moment.now_ns)
+            yield error(self.req_id, DEPTH_RESET, moment.now_ns)
         yield from self.changes()  # orders that rest behind the best price change the book, and no quote
 
     def changes(self) -> Iterator[Message]:

@@ -1,13 +1,10 @@
-"""What the gateway says about historical data: refusals, limits, cancellations.
-
-Wordings were seen in logs of users of real gateways, unless a comment says otherwise.
-"""
+"""What is said about historical data: refusals, limits, cancellations."""
 
 from __future__ import annotations
 
+from tws_simulator.api.notices import Notice, invalid
+from tws_simulator.api.notices.market_data import no_permissions
 from tws_simulator.world.instruments.universe import Listing
-
-Notice = tuple[int, str]
 
 _SERVICE = "Historical Market Data Service error message:"
 _BAD_TIME = (
@@ -30,24 +27,38 @@ NOT_UP_TO_THE_SECOND = (
 )
 AGGREGATED_TRADES = (10299, "Expected what to show is TRADES, please use that instead of AGGTRADES.")
 
-BAD_BAR_SIZE = (
+BAD_BAR_SIZE = invalid(
     "Historical data bar size setting is invalid. Legal ones are: 1 secs, 5 secs, 10 secs, 15 secs, 30 secs, 1 min, "
     "2 mins, 3 mins, 5 mins, 10 mins, 15 mins, 20 mins, 30 mins, 1 hour, 2 hours, 3 hours, 4 hours, 8 hours, 1 day, "
     "1W, 1M"
 )
-MUST_BE_YEARS = "Historical data requests for durations longer than 365 days must be made in years."
-MUST_BE_DAYS = "Historical data requests for durations longer than 86400 seconds must be made in days."
+MUST_BE_YEARS = invalid("Historical data requests for durations longer than 365 days must be made in years.")
+MUST_BE_DAYS = invalid("Historical data requests for durations longer than 86400 seconds must be made in days.")
 # The wordings that follow are ours.
-BAD_DURATION = "Historical data query duration is invalid. The format is an integer, a space and one of S, D, W, M, Y"
-BAD_WHAT_TO_SHOW = "Historical data what to show setting is invalid: {}"
-END_WITH_ADJUSTED = "End Date/Time is not supported with ADJUSTED_LAST"
-END_WITH_UPDATES = "End Date/Time is not supported for requests that are kept up to date"
-SMALL_WITH_UPDATES = "Bar size must be 5 secs or larger for requests that are kept up to date"
-KIND_WITH_UPDATES = "What to show {} is not supported for requests that are kept up to date"
-SCHEDULE_BAR_SIZE = "Bar size must be 1 day for what to show SCHEDULE"
-ONE_TIME_ONLY = "Either start or end date/time of historical ticks must be given, and not both"
-TICKS_COUNT = "Number of historical ticks must be between 1 and 1000"
-BAD_PERIOD = "Invalid time period for a histogram: {}"
+BAD_DURATION = invalid(
+    "Historical data query duration is invalid. The format is an integer, a space and one of S, D, W, M, Y"
+)
+END_WITH_ADJUSTED = invalid("End Date/Time is not supported with ADJUSTED_LAST")
+END_WITH_UPDATES = invalid("End Date/Time is not supported for requests that are kept up to date")
+SMALL_WITH_UPDATES = invalid("Bar size must be 5 secs or larger for requests that are kept up to date")
+SCHEDULE_BAR_SIZE = invalid("Bar size must be 1 day for what to show SCHEDULE")
+ONE_TIME_ONLY = invalid("Either start or end date/time of historical ticks must be given, and not both")
+TICKS_COUNT = invalid("Number of historical ticks must be between 1 and 1000")
+
+
+def bad_what_to_show(what: str) -> Notice:
+    return invalid(f"Historical data what to show setting is invalid: {what}")
+
+
+def kind_with_updates(what: str) -> Notice:
+    return invalid(f"What to show {what} is not supported for requests that are kept up to date")
+
+
+def bad_period(period: str) -> Notice:
+    return invalid(f"Invalid time period for a histogram: {period}")
+
+
+# The wordings that follow are IB's.
 
 
 def no_data(symbol: str, exchange: str, what: str) -> Notice:
@@ -55,12 +66,12 @@ def no_data(symbol: str, exchange: str, what: str) -> Notice:
     return 162, f"{_SERVICE}HMDS query returned no data: {symbol}@{exchange or 'SMART'} {shown}"
 
 
-def no_permissions(listing: Listing) -> Notice:
-    return 162, f"{_SERVICE}{_permissions(listing)}"
+def bars_not_permitted(listing: Listing) -> Notice:
+    return 162, f"{_SERVICE}{no_permissions(listing)}"
 
 
-def no_ticks_permissions(listing: Listing) -> Notice:
-    return 10187, f"Failed to request historical ticks:{_permissions(listing)}"
+def ticks_not_permitted(listing: Listing) -> Notice:
+    return 10187, f"Failed to request historical ticks:{no_permissions(listing)}"
 
 
 def invalid_step(seconds: int) -> Notice:
@@ -78,8 +89,3 @@ def unknown_query(req_id: int) -> Notice:
 def bad_time(which: str) -> Notice:
     """``which`` is Start or End."""
     return 10314, f"{which} Date/Time: {_BAD_TIME}"
-
-
-def _permissions(listing: Listing) -> str:
-    venue = "ISLAND" if listing.primary_exchange == "NASDAQ" else listing.primary_exchange
-    return f"No market data permissions for {venue} {listing.sec_type}"
