@@ -29,7 +29,8 @@ from tws_simulator.world.orders.order_events import (
     WhatIf,
 )
 from tws_simulator.world.orders.tickets import TRAILING, TRIGGERED, OrderStatus
-from tws_simulator.world.time.calendar import SECOND_NS, new_york_ns, new_york_time
+from tws_simulator.world.time.calendar import new_york_ns, new_york_time
+from tws_simulator.world.time.units import SECOND_NS
 
 _CLOSE_HOUR = 16
 _SUBMITTER = "simulated-user"

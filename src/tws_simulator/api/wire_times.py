@@ -13,8 +13,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from tws_simulator.world.instruments.universe import US_EASTERN
-from tws_simulator.world.time.calendar import SECOND_NS, new_york_ns, new_york_time
+from tws_simulator.world.instruments.listing import US_EASTERN
+from tws_simulator.world.time.calendar import new_york_ns, new_york_time
+from tws_simulator.world.time.units import SECOND_NS
 
 FIRST_SERVER_VERSION_WITH_ZONES: Final = 174
 _NEW_YORK: Final = frozenset({"", US_EASTERN, "America/New_York", "EST", "EST5EDT", "EDT"})

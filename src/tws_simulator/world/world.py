@@ -18,7 +18,8 @@ from tws_simulator.world.history.history import History
 from tws_simulator.world.history.past import Past
 from tws_simulator.world.instruments.universe import LISTINGS, everything, named
 from tws_simulator.world.market.book import Book
-from tws_simulator.world.market.crowd import Market, MarketEvent, Quote
+from tws_simulator.world.market.crowd import Market
+from tws_simulator.world.market.events import MarketEvent, Quote
 from tws_simulator.world.market.stillness import last_closes, standing_quotes
 from tws_simulator.world.market.tape import Tape
 from tws_simulator.world.orders.exchange import Exchange

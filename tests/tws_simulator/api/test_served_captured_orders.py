@@ -20,7 +20,8 @@ from tests.tws_simulator.scripted_client import ScriptedClient
 from tws_simulator import GatewayCore, Options
 from tws_simulator.wire.codec import Codec
 from tws_simulator.wire.row import Message
-from tws_simulator.world.time.calendar import SECOND_NS, new_york_ns
+from tws_simulator.world.time.calendar import new_york_ns
+from tws_simulator.world.time.units import SECOND_NS
 
 CAPTURES = Path(__file__).parents[2] / "data" / "wire" / "ibkrgo_sv225_orders_and_data.jsonl"
 START_NS = new_york_ns(datetime(2026, 8, 24, 18, 45))

@@ -13,7 +13,7 @@ from tws_simulator.api.streams.stream import Moment
 from tws_simulator.api.streams.tick_by_tick import ALL_LAST, LAST, TickByTickStream
 from tws_simulator.wire.row import Message
 from tws_simulator.world.instruments.universe import LISTINGS
-from tws_simulator.world.market.crowd import QuoteChanged, Traded
+from tws_simulator.world.market.events import QuoteChanged, Traded
 
 SPY = {**AAPL, "conId": 756733, "symbol": "SPY"}
 APPLE = LISTINGS[3]

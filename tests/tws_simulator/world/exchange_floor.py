@@ -9,12 +9,14 @@ from typing import Any
 from tws_simulator.world.accounts.ledger import Ledger
 from tws_simulator.world.accounts.opening import opening_positions
 from tws_simulator.world.instruments.universe import LISTINGS
-from tws_simulator.world.market.crowd import Market, Quote, QuoteChanged, Traded, as_decimal
+from tws_simulator.world.market.crowd import Market
+from tws_simulator.world.market.events import Quote, QuoteChanged, Traded, as_decimal
 from tws_simulator.world.market.tape import Tape
 from tws_simulator.world.orders.exchange import Exchange
 from tws_simulator.world.orders.order_events import Echo, Executed, Notice, OrderEvent, Status
 from tws_simulator.world.orders.tickets import OrderTicket
-from tws_simulator.world.time.calendar import SECOND_NS, Calendar, new_york_ns
+from tws_simulator.world.time.calendar import Calendar, new_york_ns
+from tws_simulator.world.time.units import SECOND_NS
 
 SPY, TSLA = 756733, 76792991
 ACCOUNT, OTHER_ACCOUNT = "DU1234567", "DU1234568"

@@ -6,12 +6,14 @@ from decimal import Decimal
 from tws_simulator.world.accounts.ledger import Ledger
 from tws_simulator.world.accounts.opening import opening_positions
 from tws_simulator.world.instruments.universe import LISTINGS
-from tws_simulator.world.market.crowd import Market, Quote, QuoteChanged, Traded, as_decimal
+from tws_simulator.world.market.crowd import Market
+from tws_simulator.world.market.events import Quote, QuoteChanged, Traded, as_decimal
 from tws_simulator.world.market.tape import Tape
 from tws_simulator.world.orders.exchange import Exchange
 from tws_simulator.world.orders.order_events import Echo, Executed, Notice, OrderEvent, Status
 from tws_simulator.world.orders.tickets import OrderTicket
-from tws_simulator.world.time.calendar import SECOND_NS, Calendar
+from tws_simulator.world.time.calendar import Calendar
+from tws_simulator.world.time.units import SECOND_NS
 
 START_NS = int(datetime(2026, 6, 22, 14, tzinfo=UTC).timestamp()) * SECOND_NS
 NOW_NS = START_NS + SECOND_NS

@@ -9,7 +9,7 @@ import pytest
 from tests.tws_simulator.world.exchange_floor import SPY, HourlyFloor, buy, fills, price_of, sell, story, texts
 from tws_simulator.world.orders.order_events import Echo
 from tws_simulator.world.orders.tickets import OrderStatus
-from tws_simulator.world.time.calendar import SECOND_NS
+from tws_simulator.world.time.units import SECOND_NS
 
 WARNING = (
     "Order Message:\nBUY 10 SPY ARCA.SPY\n"

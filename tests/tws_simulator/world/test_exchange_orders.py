@@ -21,12 +21,12 @@ from tests.tws_simulator.world.still_floor import (
     story,
 )
 from tws_simulator.world.accounts.records import PlacementKind
-from tws_simulator.world.market.crowd import as_decimal
+from tws_simulator.world.market.events import as_decimal
 from tws_simulator.world.orders.commissions import commission_usd
 from tws_simulator.world.orders.executions import ExecutionFilter
 from tws_simulator.world.orders.order_events import Executed, Notice, OrderEvent, Status, WhatIf
 from tws_simulator.world.orders.tickets import OrderStatus, OrderTicket
-from tws_simulator.world.time.calendar import SECOND_NS
+from tws_simulator.world.time.units import SECOND_NS
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tws_simulator.world.still_floor import SPY, START_NS, TSLA, Floor, buy, story
-from tws_simulator.world.market.crowd import as_decimal
+from tws_simulator.world.market.events import as_decimal
 from tws_simulator.world.orders.order_events import Commissioned, Echo, Executed, OrderEvent, Status
 from tws_simulator.world.orders.tickets import TRANSITIONS, OrderStatus
 

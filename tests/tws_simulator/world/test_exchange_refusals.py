@@ -9,7 +9,7 @@ import pytest
 from tests.tws_simulator.world.still_floor import CANCELLED, FILLED, NOW_NS, START_NS, WORKING, Floor, buy, sell, story
 from tws_simulator.world.accounts.records import PlacementKind
 from tws_simulator.world.orders.order_events import Executed, Notice
-from tws_simulator.world.time.calendar import SECOND_NS
+from tws_simulator.world.time.units import SECOND_NS
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tws_simulator.world.time.calendar import SECOND_NS, Calendar, Phase, new_york_ns, new_york_time
+from tws_simulator.world.time.calendar import Calendar, Phase, new_york_ns, new_york_time
+from tws_simulator.world.time.units import SECOND_NS
 
 NEW_YORK = ZoneInfo("America/New_York")
 EXCHANGE, ALWAYS = Calendar(always_open=False), Calendar(always_open=True)

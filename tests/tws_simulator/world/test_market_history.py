@@ -15,7 +15,8 @@ from tws_simulator.world.history.history import Step
 from tws_simulator.world.history.spans import Span, merged, parted
 from tws_simulator.world.instruments.universe import LISTINGS, find
 from tws_simulator.world.market.tape import Bar
-from tws_simulator.world.time.calendar import SECOND_NS, new_york_time
+from tws_simulator.world.time.calendar import new_york_time
+from tws_simulator.world.time.units import SECOND_NS
 from tws_simulator.world.world import World
 
 AAPL = next(listing for listing in LISTINGS if listing.symbol == "AAPL")

@@ -12,9 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tws_simulator.world.instruments.universe import LISTINGS, VENUE_LETTERS, find
-from tws_simulator.world.market.crowd import Market, MarketEvent, QuoteChanged, Traded, activity_at, as_decimal
-from tws_simulator.world.time.calendar import SECOND_NS, Calendar, new_york_date, new_york_time
+from tws_simulator.world.instruments.listing import VENUE_LETTERS
+from tws_simulator.world.instruments.universe import LISTINGS, find
+from tws_simulator.world.market.crowd import Market, activity_at
+from tws_simulator.world.market.events import MarketEvent, QuoteChanged, Traded, as_decimal
+from tws_simulator.world.time.calendar import Calendar, new_york_date, new_york_time
+from tws_simulator.world.time.units import SECOND_NS
 
 
 def at(text: str) -> int:

@@ -10,11 +10,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from tws_simulator.world.instruments.universe import VENUE_LETTERS, Listing, find
+from tws_simulator.world.instruments.listing import VENUE_LETTERS, Listing
+from tws_simulator.world.instruments.universe import find
 from tws_simulator.world.market.book import Book
 from tws_simulator.world.market.book_side import Match
-from tws_simulator.world.market.crowd import QuoteChanged
-from tws_simulator.world.time.calendar import SECOND_NS
+from tws_simulator.world.market.events import QuoteChanged
+from tws_simulator.world.time.units import SECOND_NS
 
 START_NS = int(datetime(2026, 6, 22, 14, tzinfo=UTC).timestamp()) * SECOND_NS
 BID, ASK = 64_000, 64_002  # ticks of SPY's first quote here

@@ -6,9 +6,11 @@ from decimal import Decimal
 import pytest
 
 from tws_simulator.world.instruments.universe import LISTINGS
-from tws_simulator.world.market.crowd import Market, MarketEvent, QuoteChanged, Traded
+from tws_simulator.world.market.crowd import Market
+from tws_simulator.world.market.events import MarketEvent, QuoteChanged, Traded
 from tws_simulator.world.market.tape import BAR_NS, QUOTES_KEPT, Tape
-from tws_simulator.world.time.calendar import SECOND_NS, Calendar
+from tws_simulator.world.time.calendar import Calendar
+from tws_simulator.world.time.units import SECOND_NS
 from tws_simulator.world.world import World
 
 

@@ -16,11 +16,13 @@ import pytest
 
 from tws_simulator.world.accounts.opening import OPENING_CASH_USD
 from tws_simulator.world.accounts.records import PlacementKind
-from tws_simulator.world.instruments.universe import LISTINGS, Listing
-from tws_simulator.world.market.crowd import LOT, QuoteChanged, Traded, as_decimal
+from tws_simulator.world.instruments.listing import Listing
+from tws_simulator.world.instruments.universe import LISTINGS
+from tws_simulator.world.market.events import LOT, QuoteChanged, Traded, as_decimal
 from tws_simulator.world.orders.order_events import Commissioned, Echo, Executed, Notice, OrderEvent, Status
 from tws_simulator.world.orders.tickets import TRANSITIONS, OrderStatus, OrderTicket
-from tws_simulator.world.time.calendar import SECOND_NS, new_york_ns
+from tws_simulator.world.time.calendar import new_york_ns
+from tws_simulator.world.time.units import SECOND_NS
 from tws_simulator.world.world import World
 
 CLIENTS = (1, 2, 3, 4)

@@ -2,11 +2,11 @@
 
 import pytest
 
+from tws_simulator.world.instruments.listing import VENUE_LETTERS
 from tws_simulator.world.instruments.price_rules import MARKET_RULES
 from tws_simulator.world.instruments.universe import (
     LISTINGS,
     UNQUOTED,
-    VENUE_LETTERS,
     canonical_exchange,
     everything,
     find,

@@ -10,7 +10,8 @@ from tws_simulator.wire.row import Message, message
 from tws_simulator.wire.text import Values
 from tws_simulator.world.history.history import BarSize, Step
 from tws_simulator.world.market.tape import Bar
-from tws_simulator.world.time.calendar import SECOND_NS, new_york_date
+from tws_simulator.world.time.calendar import new_york_date
+from tws_simulator.world.time.units import SECOND_NS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,7 +15,8 @@ from tws_simulator.api.wire_times import earlier, months_before, read_time
 from tws_simulator.wire.row import Message
 from tws_simulator.world.history.bars import Kind
 from tws_simulator.world.history.history import BarSize, DayHours, History, Step
-from tws_simulator.world.time.calendar import SECOND_NS, new_york_date
+from tws_simulator.world.time.calendar import new_york_date
+from tws_simulator.world.time.units import SECOND_NS
 
 SCHEDULE: Final = "SCHEDULE"
 ADJUSTED: Final = "ADJUSTED_LAST"

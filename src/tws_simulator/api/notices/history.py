@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tws_simulator.api.notices import Notice, invalid
 from tws_simulator.api.notices.market_data import no_permissions
-from tws_simulator.world.instruments.universe import Listing
+from tws_simulator.world.instruments.listing import Listing
 
 _SERVICE = "Historical Market Data Service error message:"
 _BAD_TIME = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tws_simulator.api.notices import Notice, invalid
-from tws_simulator.world.instruments.universe import Listing
+from tws_simulator.world.instruments.listing import Listing
 
 _ADDITIONAL = (
     "Requested market data requires additional subscription for API. See link in 'Market Data Connections' dialog for "

@@ -15,7 +15,8 @@ from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.api.streams.depth import KIND, DepthStream
 from tws_simulator.wire.row import Message
-from tws_simulator.world.instruments.universe import SMART, canonical_exchange
+from tws_simulator.world.instruments.listing import SMART
+from tws_simulator.world.instruments.universe import canonical_exchange
 
 _WITH_DEPTH = ("STK", "FUT", "CASH")
 

@@ -25,9 +25,10 @@ from tws_simulator.wire.row import Message, message
 from tws_simulator.world.history.bars import Kind
 from tws_simulator.world.history.history import Step, mark_before, window
 from tws_simulator.world.history.volatility import volatilities
-from tws_simulator.world.instruments.universe import US_EASTERN, Listing
+from tws_simulator.world.instruments.listing import US_EASTERN, Listing
 from tws_simulator.world.market.tape import Bar
-from tws_simulator.world.time.calendar import SECOND_NS, new_york_date
+from tws_simulator.world.time.calendar import new_york_date
+from tws_simulator.world.time.units import SECOND_NS
 
 FIRST_SERVER_VERSION_WITH_END = 196
 """From here on the start and end of the bars are a message of their own."""

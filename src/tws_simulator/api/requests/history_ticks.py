@@ -22,9 +22,9 @@ from tws_simulator.wire.text import Values
 from tws_simulator.world.history.bars import Kind
 from tws_simulator.world.history.history import BarSize, Step
 from tws_simulator.world.history.past import FIRST_DAY
-from tws_simulator.world.instruments.universe import Listing
-from tws_simulator.world.market.crowd import QuoteChanged, Traded
-from tws_simulator.world.time.calendar import SECOND_NS
+from tws_simulator.world.instruments.listing import Listing
+from tws_simulator.world.market.events import QuoteChanged, Traded
+from tws_simulator.world.time.units import SECOND_NS
 
 TICKS_MAX: Final = 1000
 _PERIOD: Final = re.compile(r"([1-9][0-9]{0,5}) ?(s|d|w|m|y)[a-z]*\Z", re.IGNORECASE)

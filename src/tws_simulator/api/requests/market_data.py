@@ -29,7 +29,7 @@ from tws_simulator.api.streams.quotes import (
     shown_type,
 )
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.instruments.universe import Listing
+from tws_simulator.world.instruments.listing import Listing
 
 _TYPES = (LIVE, FROZEN, DELAYED, DELAYED_FROZEN)
 

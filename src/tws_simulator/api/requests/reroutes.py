@@ -8,7 +8,7 @@ from __future__ import annotations
 from tws_simulator.api.contracts.contracts import resolve
 from tws_simulator.api.session import Session
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.instruments.universe import SMART
+from tws_simulator.world.instruments.listing import SMART
 
 _CFD = "CFD"
 

@@ -12,7 +12,7 @@ from tws_simulator.api.refused import Refused
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.wire.row import Message
-from tws_simulator.world.instruments.universe import Listing
+from tws_simulator.world.instruments.listing import Listing
 
 _NO_LIVE_DATA = 354
 

@@ -14,7 +14,7 @@ from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.api.streams.tick_by_tick import ALL_LAST, KIND, LAST, TYPES, TickByTickStream
 from tws_simulator.wire.row import Message
-from tws_simulator.world.instruments.universe import Listing
+from tws_simulator.world.instruments.listing import Listing
 
 _SUPPORTED = ("STK", "FUT", "CASH")
 

@@ -13,7 +13,7 @@ from typing import Final
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.api.streams.tick_by_tick import midpoint
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.market.crowd import QuoteChanged
+from tws_simulator.world.market.events import QuoteChanged
 from tws_simulator.world.time.calendar import Phase
 from tws_simulator.world.world import World
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import islice
 
-from tws_simulator.world.instruments.universe import VENUE_LETTERS
-from tws_simulator.world.market.crowd import LOT
+from tws_simulator.world.instruments.listing import VENUE_LETTERS
+from tws_simulator.world.market.events import LOT
 from tws_simulator.world.world import World
 
 Row = tuple[float, int, str]

@@ -14,7 +14,7 @@ from tws_simulator.api.streams.book import Side
 from tws_simulator.api.streams.depth_rows import ASK, BID, UPDATE, Operation, steps
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.instruments.universe import SMART, Listing
+from tws_simulator.world.instruments.listing import SMART, Listing
 from tws_simulator.world.world import World
 
 KIND = "depth"

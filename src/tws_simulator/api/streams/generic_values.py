@@ -15,8 +15,8 @@ from typing import Final
 from tws_simulator.api.streams.stream import Change
 from tws_simulator.api.streams.ticks import Tick, TickTeller
 from tws_simulator.wire.row import Message
-from tws_simulator.world.instruments.universe import Listing
-from tws_simulator.world.market.crowd import Quote, Traded
+from tws_simulator.world.instruments.listing import Listing
+from tws_simulator.world.market.events import Quote, Traded
 from tws_simulator.world.world import World
 
 SHORTABLE: Final = 236

@@ -10,7 +10,7 @@ from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message
 from tws_simulator.world.history.bars import Kind
 from tws_simulator.world.history.history import History
-from tws_simulator.world.instruments.universe import Listing
+from tws_simulator.world.instruments.listing import Listing
 from tws_simulator.world.market.tape import Bar
 
 KIND: Final = "history"

@@ -20,7 +20,8 @@ from tws_simulator.world.options import model as option_model
 from tws_simulator.world.options.chains import Option
 from tws_simulator.world.options.model import Computation, OptionQuote
 from tws_simulator.world.options.underlyings import followed, spot
-from tws_simulator.world.time.calendar import SECOND_NS, Phase
+from tws_simulator.world.time.calendar import Phase
+from tws_simulator.world.time.units import SECOND_NS
 from tws_simulator.world.world import World
 
 BBO_EXCHANGE = "c70003"

@@ -16,8 +16,8 @@ from tws_simulator.api.streams.generic_values import GenericValues
 from tws_simulator.api.streams.stream import Change, Moment
 from tws_simulator.api.streams.ticks import Tick, TickTeller
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.instruments.universe import VENUE_LETTERS, Listing
-from tws_simulator.world.market.crowd import Quote
+from tws_simulator.world.instruments.listing import VENUE_LETTERS, Listing
+from tws_simulator.world.market.events import Quote
 from tws_simulator.world.time.calendar import Phase
 from tws_simulator.world.world import World
 

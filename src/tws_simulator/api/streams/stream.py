@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tws_simulator.wire.row import Message
-from tws_simulator.world.market.crowd import MarketEvent, QuoteChanged, Traded
+from tws_simulator.world.market.events import MarketEvent, QuoteChanged, Traded
 
 
 @dataclass(slots=True)

@@ -12,8 +12,8 @@ from typing import Any, Final, TypeVar
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message, message
 from tws_simulator.world.history.history import History
-from tws_simulator.world.instruments.universe import Listing
-from tws_simulator.world.market.crowd import MarketEvent, Quote, QuoteChanged, Traded
+from tws_simulator.world.instruments.listing import Listing
+from tws_simulator.world.market.events import MarketEvent, Quote, QuoteChanged, Traded
 from tws_simulator.world.world import World
 
 KIND = "tick-by-tick"

@@ -7,8 +7,8 @@ from enum import Enum
 from typing import Final
 
 from tws_simulator.world.history.spans import Span
-from tws_simulator.world.instruments.universe import Listing
-from tws_simulator.world.market.crowd import QuoteChanged, Traded
+from tws_simulator.world.instruments.listing import Listing
+from tws_simulator.world.market.events import QuoteChanged, Traded
 from tws_simulator.world.market.tape import Bar
 
 _NO_TRADES: Final = -1  # what IB writes for volume, average and count of bars that are not of trades
@@ -45,7 +45,7 @@ def of_quotes(quotes: list[QuoteChanged], kind: Kind) -> list[Bar]:
 
 def of_past(span: Span, kind: Kind, listing: Listing) -> Bar:
     """A stretch of trades as a bar; the bid stands half the usual spread below the trades, the ask a spread higher."""
-    per_usd = round(1 / float(listing.min_tick))
+    per_usd = listing.ticks_per_usd
     average = span.turnover / span.volume if span.volume else float(span.close)
     if kind is Kind.TRADES:
         prices = (span.open, span.high, span.low, span.close)

@@ -19,12 +19,12 @@ from tws_simulator.world.history.bars import Kind, added, flat, of_past, of_quot
 from tws_simulator.world.history.past import Past
 from tws_simulator.world.history.spans import Span
 from tws_simulator.world.history.ticks import printed, quoted
-from tws_simulator.world.instruments.universe import Listing
-from tws_simulator.world.market.crowd import QuoteChanged, Traded
+from tws_simulator.world.instruments.listing import Listing
+from tws_simulator.world.market.events import QuoteChanged, Traded
 from tws_simulator.world.market.tape import BAR_NS, Bar, Tape
-from tws_simulator.world.time.calendar import SECOND_NS, Calendar, TradingDay, new_york_date, new_york_ns
+from tws_simulator.world.time.calendar import Calendar, TradingDay, new_york_date, new_york_ns
+from tws_simulator.world.time.units import DAY_NS, MINUTE_NS, SECOND_NS
 
-_MINUTE_NS: Final = 60 * SECOND_NS
 _EXCHANGE: Final = Calendar(always_open=False)
 Window = tuple[int, int]
 Event = TypeVar("Event", Traded, QuoteChanged)
@@ -132,7 +132,7 @@ class History:
     def count(self, listing: Listing, size: BarSize, since_ns: int, until_ns: int, *, regular_only: bool) -> int:
         """How many bars that would be at most; cheap."""
         if isinstance(size, Step):
-            return (until_ns - since_ns) // (86_400 * SECOND_NS) + 2
+            return (until_ns - since_ns) // DAY_NS + 2
         days = self.days(listing.con_id, new_york_date(since_ns), new_york_date(until_ns), regular_only=regular_only)
         return sum(
             max(min(end_ns, until_ns) - max(start_ns, since_ns), 0) // (size * SECOND_NS) + 2
@@ -194,10 +194,10 @@ class History:
         newest_first: bool,
     ) -> Iterator[list[Event]]:
         """Minute by minute, because who asks for a thousand ticks does not want the whole tape."""
-        minutes = range(asked[0] // _MINUTE_NS, -(-asked[1] // _MINUTE_NS))
+        minutes = range(asked[0] // MINUTE_NS, -(-asked[1] // MINUTE_NS))
         for minute in reversed(minutes) if newest_first else minutes:
-            start_ns = minute * _MINUTE_NS
-            events = told(con_id, max(start_ns, asked[0]), min(start_ns + _MINUTE_NS, asked[1]))
+            start_ns = minute * MINUTE_NS
+            events = told(con_id, max(start_ns, asked[0]), min(start_ns + MINUTE_NS, asked[1]))
             seconds = _by_second([event for event in events if self._counts(event.ts_ns, regular_only)])
             yield from reversed(seconds) if newest_first else seconds
 

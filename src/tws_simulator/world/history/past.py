@@ -23,9 +23,11 @@ from itertools import pairwise
 from typing import Final
 
 from tws_simulator.world.history.spans import Span, merged, parted
-from tws_simulator.world.instruments.universe import Listing
+from tws_simulator.world.instruments.listing import Listing
 from tws_simulator.world.market.crowd import MARKET_VOLATILITY, TRADING_DAYS
-from tws_simulator.world.time.calendar import SECOND_NS, Calendar, TradingDay, new_york_date
+from tws_simulator.world.market.mixing import bell
+from tws_simulator.world.time.calendar import Calendar, TradingDay, new_york_date
+from tws_simulator.world.time.units import SECOND_NS
 
 FIRST_DAYS: Final = {
     "AAPL": date(1980, 12, 12), "MSFT": date(1986, 3, 13), "SPY": date(1993, 1, 29), "AMZN": date(1997, 5, 15),
@@ -175,7 +177,7 @@ class _Track:
     """One listing's past: closing prices back to its first day, and the days drawn from them."""
 
     def __init__(self, listing: Listing, seed: int, end_ns: int, opening_usd: float, close_usd: float) -> None:
-        self.ticks_per_usd = round(1 / float(listing.min_tick))
+        self.ticks_per_usd = listing.ticks_per_usd
         self.first_day = FIRST_DAYS.get(listing.symbol, FIRST_DAY)
         self._con_id = listing.con_id
         self._seed = seed
@@ -238,8 +240,8 @@ class _Track:
 
     def _move(self, day: date) -> float:
         """The day's return, up to a tenth either way."""
-        common = _bell(_luck(self._seed, "market", day.toordinal()))
-        own = _bell(self._luck("day", day.toordinal()))
+        common = bell(_luck(self._seed, "market", day.toordinal()))
+        own = bell(self._luck("day", day.toordinal()))
         return min(max(self._common * common + self._own * own, -0.1), 0.1)
 
     def _whole_day(self, day: date) -> PastDay:
@@ -291,10 +293,10 @@ class _Track:
     def _late(self, day: date) -> int:
         """The last price after hours."""
         close = self._close_of(day)
-        return max(round(close * (1 + 0.1 * self._deviation * _bell(self._luck("late", day.toordinal())))), _PRICE_MIN)
+        return max(round(close * (1 + 0.1 * self._deviation * bell(self._luck("late", day.toordinal())))), _PRICE_MIN)
 
     def _between(self, start: int, end: int, share: float, luck: random.Random) -> int:
-        noise = start * self._deviation * 0.3 * _bell(luck)
+        noise = start * self._deviation * 0.3 * bell(luck)
         return max(round(start + (end - start) * share + noise), _PRICE_MIN)
 
     def _volume(self, day: date, luck: random.Random) -> int:
@@ -321,8 +323,3 @@ def _luck(seed: int, purpose: str, *numbers: int) -> random.Random:
     """A source of its own for each purpose, so that what is drawn does not depend on the order of questions."""
     text = f"past {seed} {purpose} {' '.join(map(str, numbers))}"
     return random.Random(int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big"))  # noqa: S311
-
-
-def _bell(rng: random.Random) -> float:
-    """Nearly normal, mean 0, standard deviation 1."""
-    return (rng.getrandbits(64).bit_count() - 32) / 4

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tws_simulator.world.market.mixing import bell
+
 COUNT_MIN: Final = 4
 """Of trades where there are any: opening, high, low and closing price need one each."""
 
@@ -111,9 +113,8 @@ def _at(span: Span, start_ns: int, end_ns: int) -> Span:
 def _middle(span: Span, share: float, rng: random.Random) -> int:
     """A range of 1.6 standard deviations is what a random walk shows on average."""
     deviation = (span.high - span.low) / 1.6 * math.sqrt(share * (1 - share))
-    bell = (rng.getrandbits(64).bit_count() - 32) / 4
     expected = span.open + (span.close - span.open) * share
-    return min(max(round(expected + deviation * bell), span.low), span.high)
+    return min(max(round(expected + deviation * bell(rng)), span.low), span.high)
 
 
 def _extremes(start: int, middle: int, end: int, extreme: int, sign: int, rng: random.Random) -> tuple[int, int]:

@@ -6,9 +6,9 @@ import random
 from typing import Final
 
 from tws_simulator.world.history.spans import Span
-from tws_simulator.world.instruments.universe import Listing
-from tws_simulator.world.market.crowd import LOT, QuoteChanged, Traded
-from tws_simulator.world.time.calendar import SECOND_NS
+from tws_simulator.world.instruments.listing import Listing
+from tws_simulator.world.market.events import LOT, QuoteChanged, Traded
+from tws_simulator.world.time.units import SECOND_NS
 
 _VENUES: Final = ("NASDAQ", "ARCA", "DRCTEDGE", "BATS", "IEX")
 _LOTS_SHOWN_MAX: Final = 9
@@ -17,7 +17,7 @@ _LOTS_SHOWN_MAX: Final = 9
 def printed(second: Span, listing: Listing) -> list[Traded]:
     """As many trades and shares as the bar has; opening, high, low and closing price are among the prices."""
     luck = random.Random(second.start_ns ^ listing.con_id)  # noqa: S311
-    per_usd = round(1 / float(listing.min_tick))
+    per_usd = listing.ticks_per_usd
     inner = [luck.randint(second.low, second.high) for _ in range(second.count - 4)] + [second.high, second.low]
     luck.shuffle(inner)
     prices = [second.open, *inner, second.close]
@@ -37,7 +37,7 @@ def printed(second: Span, listing: Listing) -> list[Traded]:
 def quoted(trades: list[Traded], listing: Listing) -> list[QuoteChanged]:
     """A quote around each trade, at the listing's usual spread."""
     luck = random.Random(trades[0].ts_ns ^ listing.con_id)  # noqa: S311
-    per_usd = round(1 / float(listing.min_tick))
+    per_usd = listing.ticks_per_usd
     quotes = []
     for trade in trades:
         bid = max(round(trade.price * per_usd) - listing.spread_ticks // 2, 1)

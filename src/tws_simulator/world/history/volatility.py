@@ -10,10 +10,11 @@ from typing import Final
 
 from tws_simulator.world.history.bars import Kind, added, quote_bar
 from tws_simulator.world.history.history import History, Step
-from tws_simulator.world.instruments.universe import Listing
+from tws_simulator.world.instruments.listing import Listing
 from tws_simulator.world.market.crowd import TRADING_DAYS
 from tws_simulator.world.market.tape import Bar
-from tws_simulator.world.time.calendar import SECOND_NS, new_york_date
+from tws_simulator.world.time.calendar import new_york_date
+from tws_simulator.world.time.units import DAY_NS
 
 WINDOW_DAYS: Final = 30
 """Trading days of closes behind each value; IB's historical volatility is of thirty days, too."""
@@ -23,7 +24,7 @@ _CALENDAR_DAYS_BEFORE: Final = 60
 
 def volatilities(history: History, listing: Listing, what: str, size: Step, since_ns: int, until_ns: int) -> list[Bar]:
     """One bar a day, or one a week or month of days; of historical volatility all four prices are the same."""
-    before_ns = since_ns - _CALENDAR_DAYS_BEFORE * 86_400 * SECOND_NS
+    before_ns = since_ns - _CALENDAR_DAYS_BEFORE * DAY_NS
     days = history.bars(listing, Kind.TRADES, Step.DAY, before_ns, until_ns, regular_only=True)
     found = [
         _day(days[max(last - WINDOW_DAYS, 0) : last + 1], listing, what)

@@ -13,32 +13,7 @@ from datetime import date
 from typing import Final
 
 from tws_simulator.world.instruments.companies import INDUSTRIES, ISINS
-from tws_simulator.world.instruments.listing import (
-    ORDER_TYPES,
-    SMART,
-    US_CENTRAL,
-    US_EASTERN,
-    VALID_EXCHANGES,
-    VENUE_LETTERS,
-    Listing,
-)
-
-__all__ = [
-    "EXCHANGE_ALIASES",
-    "LISTINGS",
-    "ORDER_TYPES",
-    "SMART",
-    "UNQUOTED",
-    "US_EASTERN",
-    "VALID_EXCHANGES",
-    "VENUE_LETTERS",
-    "Listing",
-    "canonical_exchange",
-    "everything",
-    "find",
-    "named",
-    "trades_at",
-]
+from tws_simulator.world.instruments.listing import US_CENTRAL, Listing
 
 EXCHANGE_ALIASES: Final[dict[str, str]] = {"ISLAND": "NASDAQ"}
 
@@ -248,6 +223,13 @@ def listing(con_id: int) -> Listing:
     """The one with this number, which is known to be listed."""
     found = _BY_CON_ID.get(con_id)
     assert found is not None, f"{con_id} is not listed"
+    return found
+
+
+def listing_named(symbol: str) -> Listing:
+    """The one with this symbol, which is known to be listed."""
+    found = _BY_SYMBOL.get(symbol)
+    assert found is not None, f"{symbol} is not listed"
     return found
 
 

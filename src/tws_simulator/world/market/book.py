@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tws_simulator.world.instruments.universe import Listing
+from tws_simulator.world.instruments.listing import Listing
 from tws_simulator.world.market.book_side import Match, Resting, Side
-from tws_simulator.world.market.crowd import QuoteChanged
+from tws_simulator.world.market.events import QuoteChanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Book:
     """``key`` of our orders is any number that tells them apart, here the permanent id."""
 
     def __init__(self, listing: Listing, seed: int, standing: QuoteChanged) -> None:
-        self.ticks_per_usd = round(1 / float(listing.min_tick))
+        self.ticks_per_usd = listing.ticks_per_usd
         self.bids = Side(listing, seed, asks=False)
         self.asks = Side(listing, seed, asks=True)
         self.bids.other, self.asks.other = self.asks, self.bids

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from tws_simulator.world.instruments.universe import Listing
-from tws_simulator.world.market.crowd import LOT, SESSION_S
+from tws_simulator.world.instruments.listing import Listing
+from tws_simulator.world.market.crowd import SESSION_S
+from tws_simulator.world.market.events import LOT
 from tws_simulator.world.market.mixing import MASK_64, mixed
-from tws_simulator.world.time.calendar import SECOND_NS
+from tws_simulator.world.time.units import SECOND_NS
 
 DEEPER_EVERY_TICKS: Final = 16  # behind the touch the crowd shows ever more, so that every order finds an end
 _VENUES: Final = ("NASDAQ", "ARCA", "BATS", "IEX", "NYSE", "MEMX", "EDGEA", "BEX")

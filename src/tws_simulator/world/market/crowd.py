@@ -16,17 +16,17 @@ import math
 import random
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from itertools import pairwise
 from operator import attrgetter
 from typing import Final
 
-from tws_simulator.world.instruments.universe import Listing
-from tws_simulator.world.time.calendar import SECOND_NS, Calendar, Phase, new_york_time
+from tws_simulator.world.instruments.listing import Listing
+from tws_simulator.world.market.events import LOT, MarketEvent, QuoteChanged, Traded
+from tws_simulator.world.market.mixing import bell
+from tws_simulator.world.time.calendar import Calendar, Phase, new_york_time
+from tws_simulator.world.time.units import MINUTE_NS, SECOND_NS
 
-MINUTE_NS: Final = 60 * SECOND_NS
 SLOT_NS: Final = 20_000_000
 SLOTS_PER_S: Final = SECOND_NS // SLOT_NS
 SESSION_S: Final = 23_400  # 09:30 to 16:00, what volatility and average volume are quoted for
@@ -49,66 +49,7 @@ ECHO_KEPT: Final = 0.96  # per slot: fades in about half a second
 ECHO_PER_TRADE_PER_S: Final = 1.0
 COMMON_SHOCK_CHANCE: Final = 1 / (150 * SLOTS_PER_S)
 OWN_SHOCK_BITS: Final = 14  # of 65,536 per slot: every minute and a half
-LOT: Final = 100
 OUTSIDE_HOURS_SHARE: Final = 0.5  # of the activity drawn above, before and after the regular session
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QuoteChanged:
-    """The best bid or ask, or a size there, changed. Prices in USD on the tick grid, sizes in shares."""
-
-    con_id: int
-    ts_ns: int
-    bid: float
-    ask: float
-    bid_size: int
-    ask_size: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Traded:
-    """``size`` shares changed hands at ``price`` on ``exchange`` (a key of ``universe.VENUE_LETTERS``).
-
-    ``past_limit``: outside bid and ask; ``unreported``: too small for the day's figures. Neither counts as the last
-    price at IB; the simulated crowd makes none of them.
-    """
-
-    con_id: int
-    ts_ns: int
-    price: float
-    size: int
-    exchange: str
-    past_limit: bool = False
-    unreported: bool = False
-
-
-MarketEvent = QuoteChanged | Traded
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Quote:
-    """All a level-one subscriber is told of one instrument.
-
-    ``ts_ns`` is of the last change of bid or ask. Until the first trade of a day (New York midnight to midnight) open,
-    high, low and vwap repeat the last price and volume is 0. ``close`` is the last price of the day before.
-    """
-
-    con_id: int
-    ts_ns: int
-    bid: float
-    ask: float
-    bid_size: int
-    ask_size: int
-    last: float
-    last_size: int
-    last_ts_ns: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: int
-    vwap: float
-    trade_count: int
 
 
 class Market:
@@ -175,9 +116,8 @@ class Market:
             self._slot = (start_ns // MINUTE_NS + 1) * MINUTE_NS // SLOT_NS
             return
         rng, activity = self._random, self._activity
-        bits = rng.getrandbits
-        common = _bell(rng)
-        sectors = {sector: (bits(64).bit_count() - 32) / 4 for sector in self._sectors}
+        common = bell(rng)
+        sectors = {sector: bell(rng) for sector in self._sectors}
         shock = 1.0 + 2.0 * rng.random() if rng.random() < COMMON_SHOCK_CHANCE else 0.0
         pace = math.sqrt(activity)
         events: list[MarketEvent] = []
@@ -217,7 +157,7 @@ class _Track:
     def __init__(self, listing: Listing, rng: random.Random) -> None:
         self.con_id = listing.con_id
         self.sector = listing.sector
-        self.ticks_per_usd = round(1 / float(listing.min_tick))
+        self.ticks_per_usd = listing.ticks_per_usd
         self.spread = listing.spread_ticks
         self.venues = (listing.primary_exchange,) * 3 + ("NASDAQ", "ARCA", "DRCTEDGE", "BATS", "IEX")
 
@@ -235,7 +175,7 @@ class _Track:
         self.reference = listing.reference_price * self.ticks_per_usd
         self.floor = self.reference * FLOOR_SHARE
         overnight = listing.volatility / math.sqrt(TRADING_DAYS) / 3
-        self.fair = self.reference * (1 + overnight * _bell(rng))
+        self.fair = self.reference * (1 + overnight * bell(rng))
         self.stress = 0.0
         self.echo = 0.0
         self._requote(rng, 1.0)
@@ -332,11 +272,6 @@ class _Track:
         return Traded(con_id=self.con_id, ts_ns=ts_ns, price=ticks / self.ticks_per_usd, size=size, exchange=venue)
 
 
-def as_decimal(price: float) -> Decimal:
-    """The decimal number that a tick price is meant to be: 0.1 is Decimal("0.1")."""
-    return Decimal(str(price))
-
-
 def activity_at(ts_ns: int) -> float:
     """How busy the market is at this time of day; every day alike, weekends too: the simulator never closes."""
     time = new_york_time(ts_ns)
@@ -345,11 +280,6 @@ def activity_at(ts_ns: int) -> float:
         if hour < after:
             return low + (high - low) * (hour - before) / (after - before)
     raise AssertionError(f"no activity drawn for hour {hour}")
-
-
-def _bell(rng: random.Random) -> float:
-    """Nearly normal, mean 0, standard deviation 1, never beyond 8."""
-    return (rng.getrandbits(64).bit_count() - 32) / 4
 
 
 _by_time: Final = attrgetter("ts_ns")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from tws_simulator.world.instruments.listing import Listing
-from tws_simulator.world.market.crowd import LOT, QuoteChanged
+from tws_simulator.world.market.events import LOT, QuoteChanged
 
 _CURRENCY_SIZE = 1_000_000  # as captured for EUR.USD
 _PLACES = 5

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from tws_simulator.world.market.crowd import LOT, MarketEvent, Quote, QuoteChanged, Traded, as_decimal
-from tws_simulator.world.time.calendar import SECOND_NS, Calendar
+from tws_simulator.world.market.events import LOT, MarketEvent, Quote, QuoteChanged, Traded, as_decimal
+from tws_simulator.world.time.calendar import Calendar
+from tws_simulator.world.time.units import SECOND_NS
 
 BAR_NS: Final = 5 * SECOND_NS
 TRADES_KEPT: Final = 100_000  # per instrument, as of the following

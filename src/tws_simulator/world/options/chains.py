@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Final, Literal
 
 from tws_simulator.world.instruments.listing import SMART, US_CENTRAL, US_EASTERN, Listing
-from tws_simulator.world.instruments.universe import find
+from tws_simulator.world.instruments.universe import listing_named
 from tws_simulator.world.time.calendar import Calendar, new_york_ns
 
 Right = Literal["C", "P"]
@@ -77,9 +77,7 @@ class OptionClass:
 
     @property
     def underlying(self) -> Listing:
-        listing = find(self.symbol)
-        assert listing is not None, f"options on {self.symbol}, which is not listed"
-        return listing
+        return listing_named(self.symbol)
 
 
 CLASSES: Final = (

@@ -15,6 +15,7 @@ from typing import Final
 
 from tws_simulator.world.instruments.price_rules import price_increment
 from tws_simulator.world.options.chains import Option, Right
+from tws_simulator.world.time.units import DAY_NS
 
 RATE: Final = 0.04  # of riskless dollars a year, continuously compounded
 DIVIDEND_YIELDS: Final[Mapping[str, float]] = {
@@ -25,7 +26,7 @@ DIVIDEND_YIELDS: Final[Mapping[str, float]] = {
     "MSFT": 0.007,
 }
 
-_YEAR_NS: Final = 365 * 86_400 * 1_000_000_000
+_YEAR_NS: Final = 365 * DAY_NS
 _SHORTEST_YEARS: Final = 1 / (365 * 24 * 60)
 _SKEW: Final = 0.10  # of volatility, at one standard deviation below the forward
 _CURVATURE: Final = 0.04

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from tws_simulator.world.instruments.listing import Listing
-from tws_simulator.world.instruments.universe import find
-from tws_simulator.world.market.crowd import Quote
+from tws_simulator.world.instruments.universe import listing_named
+from tws_simulator.world.market.events import Quote
 
 # An index follows the fund that holds it: (fund, how many of its shares make an index point's worth).
 _FOLLOWED: Final = {"SPX": ("SPY", 10.0)}
@@ -34,6 +34,4 @@ def spot(world: Quoting, underlying: Listing) -> Spot:
 def followed(underlying: Listing) -> Listing:
     """The instrument whose quotes move the price of this one."""
     name, _ = _FOLLOWED.get(underlying.symbol, (underlying.symbol, 1.0))
-    listing = find(name)
-    assert listing is not None, f"{underlying.symbol} follows {name}, which is not listed"
-    return listing
+    return listing_named(name)

@@ -14,8 +14,8 @@ from tws_simulator.world.market.tape import Tape
 from tws_simulator.world.orders.order_store import OrderStore
 from tws_simulator.world.orders.tickets import Condition, ConditionKind
 from tws_simulator.world.orders.working_order import WorkingOrder
-from tws_simulator.world.time.calendar import SECOND_NS
 from tws_simulator.world.time.schedule import Schedule
+from tws_simulator.world.time.units import SECOND_NS
 
 _LOOK_AGAIN_NS: Final = SECOND_NS
 

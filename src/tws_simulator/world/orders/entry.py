@@ -86,8 +86,7 @@ def rejection(ticket: OrderTicket, ledger: Ledger, tape: Tape) -> str | None:
 
 def completed(ticket: OrderTicket, ledgers: Mapping[str, Ledger]) -> OrderTicket:
     """The ticket with what the client may leave out: conId or symbol, account, exchange."""
-    listing = find(symbol=ticket.symbol, con_id=ticket.con_id)
-    assert listing is not None
+    listing = universe.listing(ticket.con_id) if ticket.con_id else universe.listing_named(ticket.symbol)
     return replace(
         ticket,
         con_id=listing.con_id,

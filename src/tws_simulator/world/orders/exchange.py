@@ -14,9 +14,10 @@ from typing import Final
 
 from tws_simulator.world.accounts.ledger import Ledger
 from tws_simulator.world.accounts.records import Execution, PlacementKind
-from tws_simulator.world.instruments.universe import LISTINGS, Listing
+from tws_simulator.world.instruments.listing import Listing
+from tws_simulator.world.instruments.universe import LISTINGS
 from tws_simulator.world.market.book import Book
-from tws_simulator.world.market.crowd import MarketEvent
+from tws_simulator.world.market.events import MarketEvent
 from tws_simulator.world.market.mixing import mixed
 from tws_simulator.world.market.tape import Tape
 from tws_simulator.world.orders import notices

@@ -14,7 +14,7 @@ from typing import Final
 
 from tws_simulator.world.instruments.listing import Listing
 from tws_simulator.world.market.book import Book
-from tws_simulator.world.market.crowd import MarketEvent
+from tws_simulator.world.market.events import MarketEvent
 from tws_simulator.world.market.tape import Tape
 from tws_simulator.world.orders import notices
 from tws_simulator.world.orders.closed_market import ROUND_NS, ClosedMarket

@@ -13,7 +13,7 @@ from tws_simulator.world.instruments import universe
 from tws_simulator.world.instruments.listing import SMART, Listing
 from tws_simulator.world.market.book import Book
 from tws_simulator.world.market.book_side import Match
-from tws_simulator.world.market.crowd import LOT, MarketEvent, QuoteChanged, Traded
+from tws_simulator.world.market.events import LOT, MarketEvent, QuoteChanged, Traded
 from tws_simulator.world.market.tape import Tape
 from tws_simulator.world.orders.order_store import OrderStore
 from tws_simulator.world.orders.working_order import WorkingOrder

@@ -20,7 +20,7 @@ from tws_simulator.world.orders.notices import CodedText
 from tws_simulator.world.orders.order_events import Commissioned, Echo, Executed, Notice, OrderEvent, Status
 from tws_simulator.world.orders.tickets import OrderStatus, OrderTicket
 from tws_simulator.world.orders.working_order import WorkingOrder
-from tws_simulator.world.time.calendar import SECOND_NS
+from tws_simulator.world.time.units import SECOND_NS
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final
 
 from tws_simulator.world.instruments.universe import listing
-from tws_simulator.world.market.crowd import MarketEvent, Traded, as_decimal
+from tws_simulator.world.market.events import MarketEvent, Traded, as_decimal
 from tws_simulator.world.orders.tickets import IF_TOUCHED
 from tws_simulator.world.orders.working_order import WorkingOrder
 

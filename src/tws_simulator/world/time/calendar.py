@@ -14,7 +14,8 @@ from enum import Enum
 from functools import cache
 from typing import Final
 
-SECOND_NS: Final = 1_000_000_000
+from tws_simulator.world.time.units import SECOND_NS
+
 _EPOCH: Final = datetime(1970, 1, 1)
 _MONDAY, _THURSDAY, _FRIDAY, _SATURDAY, _SUNDAY = 0, 3, 4, 5, 6
 _JUNETEENTH_SINCE: Final = 2022
