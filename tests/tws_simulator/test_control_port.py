@@ -98,6 +98,7 @@ def test_a_scenario_is_played_and_stopped() -> None:
         assert asked(port, "POST", "/scenario", table) == (200, {"playing": "mine"})
         status = asked(port, "GET", "/status")[1]
         assert (status["scenario"], status["listening"]) == ("mine", False)
+        assert (status["faults_done"], status["faults_skipped"]) == (1, 0)
         assert asked(port, "DELETE", "/scenario") == (200, {"stopped": "mine"})
         assert asked(port, "GET", "/status")[1]["listening"] is True
         toml = '[[scenario]]\nname = "written"\n[[scenario.step]]\ndo = "port_down"\n'
@@ -111,6 +112,16 @@ def test_one_action_is_done_at_once() -> None:
         assert gateway.call(lambda inside: inside.core.state.door.is_open) is False
         assert asked(port, "POST", "/do", {"do": "port_up"}) == (200, {"did": "port_up"})
         assert gateway.call(lambda inside: inside.core.state.door.is_open) is True
+
+
+def test_faults_that_are_one_too_many_are_counted() -> None:
+    """A step that armed a thousand filters arms no more, and the status tells."""
+    table = {"name": "mine", "step": [{"when": {"at_s": 0, "times": 1005}, "do": "drop", "names": ["position"]}]}
+    with controlled() as (_, port):
+        asked(port, "POST", "/scenario", table)
+        status = asked(port, "GET", "/status")[1]
+        assert (status["faults_done"], status["faults_skipped"]) == (1000, 5)
+        assert asked(port, "POST", "/do", {"do": "drop", "names": ["position"]})[0] == 400
 
 
 REFUSED: dict[str, tuple[str, str, Any, dict[str, str], int, str]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
@@ -31,6 +32,7 @@ def status(gateway: Gateway) -> dict[str, Any]:
         "time": exchange_time(state.now_ns),
         "scenario": scenario.name if scenario is not None else None,
         "faults_done": gateway.director.acted,
+        "faults_skipped": gateway.director.skipped,
         "clients": [
             {
                 "client_id": session.client_id,
@@ -59,12 +61,16 @@ def scenarios() -> list[dict[str, Any]]:
 
 
 def ledger(gateway: Gateway, since: int) -> dict[str, Any]:
-    """The truth against which a client's books are checked, of every account."""
+    """The truth against which a client's books are checked, of every account.
+
+    An execution that was corrected stays in the list; the correction comes later, under the id with the next number
+    after the last dot, and counts in its place, as does its commission.
+    """
     world = gateway.core.state.world
-    return {"since": since, "accounts": {name: _books(books, since) for name, books in world.ledgers.items()}}
+    return {"since": since, "accounts": {name: books_of(books, since) for name, books in world.ledgers.items()}}
 
 
-def _books(books: Ledger, since: int) -> dict[str, Any]:
+def books_of(books: Ledger, since: int) -> dict[str, Any]:
     until = since + RECORDS_MAX
     executions = books.executions[since:until]
     return {
@@ -90,12 +96,18 @@ def orders(gateway: Gateway) -> dict[str, Any]:
 
 def _order(view: OrderView) -> dict[str, Any]:
     told: dict[str, Any] = plain(view)
-    return {**told.pop("ticket"), **told}
+    ticket = told.pop("ticket")
+    ticket.pop("sent", None)  # the client's own words, of which the other fields are the sense
+    return {**ticket, **told}
 
 
 def plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
     if isinstance(value, Enum):
         return value.value
     return str(value) if isinstance(value, Decimal) else value

@@ -19,11 +19,11 @@ from urllib.parse import parse_qs
 from tws_simulator.clocks import VirtualClock
 from tws_simulator.control import answers
 from tws_simulator.control.http import HEAD_BYTES_MAX, JSON_TYPE, TOML_TYPE, Refused, Request, serve_one
+from tws_simulator.faults.armed import TooManyFaults
 from tws_simulator.faults.director import OptionsDiffer
 from tws_simulator.faults.library import NoSuchScenario, named
 from tws_simulator.faults.reading import BadScenario, read_action, read_file, read_scenario
 from tws_simulator.faults.scenario import Scenario
-from tws_simulator.faults.stage import StageFull
 from tws_simulator.gateway import Gateway
 from tws_simulator.server import require_loopback
 
@@ -75,7 +75,7 @@ class ControlPort:
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.path} knows {', '.join(route)}")
         try:
             return act(request)
-        except (BadScenario, OptionsDiffer, StageFull) as refusal:
+        except (BadScenario, OptionsDiffer, TooManyFaults) as refusal:
             raise Refused(HTTPStatus.BAD_REQUEST, str(refusal)) from None
         except NoSuchScenario as refusal:
             raise Refused(HTTPStatus.NOT_FOUND, str(refusal)) from None

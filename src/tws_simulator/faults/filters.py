@@ -71,7 +71,17 @@ class MessageFilter(Filter):
         self.memory: list[Message] = []
 
 
+class RequestFilter(MessageFilter):
+    """Acts on what clients ask."""
+
+
+class ReplyFilter(MessageFilter):
+    """Acts on what the gateway says."""
+
+
 class FrameFilter(Filter):
+    """Acts on the bytes of one reply."""
+
     def __init__(self, selection: Selection, until_ns: int | None, damage: Damage) -> None:
         super().__init__(selection, until_ns)
         self.damage = damage

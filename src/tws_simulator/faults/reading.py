@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from difflib import get_close_matches
 from itertools import pairwise
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from tws_simulator.api.options import OPTION_NAMES, BadOption, checked
 from tws_simulator.faults.actions import ACTIONS, Action
-from tws_simulator.faults.event import MESSAGE_KINDS, EventKind
+from tws_simulator.faults.event import EVENT_KINDS, MESSAGE_KINDS, EventKind
 from tws_simulator.faults.scenario import Scenario, Step
 from tws_simulator.faults.triggers import After, Clock, On, Trigger
 from tws_simulator.wire.codec import ROWS_BY_NAME
@@ -28,18 +28,7 @@ _MOST = {"times": 100_000, "window": 10_000, "count": 100_000, "blocks": 256, "f
 _MOST |= {"multiple_of": 65_536, "ticks_per_s": 1_000_000}
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d\Z")
 _HEAD = re.compile(r"^[ \t]*\[\[scenario\]\][ \t]*$", re.MULTILINE)
-_EVENT_KEYS: dict[str, EventKind] = {
-    "connection": "connection",
-    "handshake": "handshake",
-    "started": "started",
-    "disconnection": "disconnection",
-    "request": "request",
-    "served": "served",
-    "reply": "reply",
-    "fill": "fill",
-    "bytes_written": "bytes_written",
-}
-_WHEN_KEYS = ("at_s", "clock", *_EVENT_KEYS)
+_WHEN_KEYS = ("at_s", "clock", *EVENT_KINDS)
 _SCENARIO_KEYS = ("name", "description", "rows", "options", "step")
 _NAMES_OF_REQUESTS = frozenset(name for direction, name in ROWS_BY_NAME if direction == REQUEST)
 _NAMES_OF_REPLIES = frozenset(name for direction, name in ROWS_BY_NAME if direction == REPLY)
@@ -149,23 +138,22 @@ def _trigger(table: Any, where: Path) -> Trigger:
         clock = Clock(**_typed(Clock, table, where))
         _expect(_CLOCK.match(clock.clock) is not None, _below(where, "clock"), 'a time such as "04:45:00" is expected')
         return clock
-    return _event(kinds[0], table, where)
+    return _event(cast("EventKind", kinds[0]), table, where)
 
 
-def _event(key: str, table: Mapping[str, Any], where: Path) -> On:
+def _event(kind: EventKind, table: Mapping[str, Any], where: Path) -> On:
     """``{ request = "placeOrder", nth = 2 }``, but ``{ connection = 2 }``: the events without a message are counted."""
-    kind = _EVENT_KEYS[key]
     parameters = dict(table)
     if kind in MESSAGE_KINDS:
-        parameters["name"] = parameters.pop(key)
+        parameters["name"] = parameters.pop(kind)
         allowed: tuple[str, ...] = ("name", "nth", "client", "where", "every", "after_s")
     else:
-        parameters["nth"] = parameters.pop(key)
+        parameters["nth"] = parameters.pop(kind)
         allowed = ("nth", "client", "every", "after_s")
     _only(parameters, allowed, where)
     on = On(kind=kind, **_typed(On, parameters, where))
     if kind in MESSAGE_KINDS:
-        _check_name(on.name, _NAMES_OF_REPLIES if kind == "reply" else _NAMES_OF_REQUESTS, _below(where, key))
+        _check_name(on.name, _NAMES_OF_REPLIES if kind == "reply" else _NAMES_OF_REQUESTS, _below(where, kind))
     _expect(on.nth >= 1, where, "events are counted from 1")
     return on
 

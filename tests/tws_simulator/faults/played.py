@@ -8,13 +8,13 @@ from typing import Any
 from tests.tws_simulator.scripted_client import AAPL, SECOND, START_NS, ScriptedClient
 from tws_simulator.api.core import GatewayCore
 from tws_simulator.api.options import Options
+from tws_simulator.api.wire_times import exchange_time
 from tws_simulator.faults.director import Director
 from tws_simulator.faults.library import named
 from tws_simulator.faults.reading import read_scenario
 from tws_simulator.faults.scenario import Scenario
 from tws_simulator.wire.row import Message
 from tws_simulator.world.accounts.ledger import Ledger
-from tws_simulator.world.times import exchange_time
 
 MARKET = {"action": "BUY", "totalQuantity": 5, "orderType": "MKT", "tif": "DAY", "transmit": True}
 RESTING = {"action": "BUY", "totalQuantity": 5, "orderType": "LMT", "lmtPrice": 10.0, "tif": "DAY", "transmit": True}

@@ -68,15 +68,22 @@ def depth_rows_that_do_not_fit(played: Played) -> None:
 @PROOFS.of("depth-reset")
 def depth_reset(played: Played) -> None:
     client = with_depth(played)
-    assert (9, 317) in codes(played.pass_s(2, client))
+    told = played.pass_s(1.25, client)
+    assert codes(told) == [(9, 317)]
+    again = [each["marketDepthData"] for each in rows(told[names(told).index("error") :])]
+    assert {row.get("operation", 0) for row in again} == {0}, "inserted"
+    for side in (0, 1):
+        assert [row.get("position", 0) for row in again if row.get("side", 0) == side] == [0, 1, 2, 3, 4]
     assert rows(played.pass_s(5, client))
 
 
 @PROOFS.of("depth-halted")
 def depth_halted(played: Played) -> None:
     client = with_depth(played)
-    assert (9, 316) in codes(played.pass_s(1, client))
-    assert not rows(played.pass_s(4, client))
+    assert codes(played.pass_s(1.25, client)) == [(9, 316)]
+    assert not rows(played.pass_s(10, client))
+    assert rows(client.ask("reqMktDepth", reqId=9, contract=AAPL, numRows=5, isSmartDepth=True))
+    assert rows(played.pass_s(5, client)), "the second time it lasts"
 
 
 @PROOFS.of("depth-cancel-ignored")

@@ -1,4 +1,4 @@
-"""What grows in a stage has a bound, an idle stage costs nothing, and a stopped one is as new."""
+"""What grows among faults has a bound, an idle stage costs nothing, and a stopped one is as new."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.tws_simulator.faults.played import RESTING, Played, place
 from tests.tws_simulator.scripted_client import AAPL, SECOND, START_NS, codes, names, of
-from tws_simulator.faults import stage
+from tws_simulator.faults import armed, rig
 from tws_simulator.faults.director import Director
 from tws_simulator.faults.pipe import Pipe
 from tws_simulator.faults.reading import read_action
@@ -23,16 +23,16 @@ def test_one_filter_too_many_is_said_to_whoever_asks_and_skipped_in_a_scenario()
         {"when": {"request": "reqIds", "every": True}, "do": "drop", "names": ["position"]},
     )
     client = played.client()
-    for _ in range(stage.FILTERS_MAX + 5):
+    for _ in range(armed.FILTERS_MAX + 5):
         client.ask("reqIds", numIds=1)
     assert played.director.skipped == 5
-    with pytest.raises(stage.StageFull):
+    with pytest.raises(armed.TooManyFaults):
         played.director.do(read_action({"do": "drop", "names": ["position"]}))
 
 
 def test_what_waits_has_a_bound_and_then_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message is told at once instead of being lost."""
-    monkeypatch.setattr(stage, "TIMERS_MAX", 2)
+    monkeypatch.setattr(rig, "TIMERS_MAX", 2)
     played = Played.of({"do": "delay", "names": ["managedAccounts"], "seconds": 5})
     client = played.client()
     assert "managedAccounts" not in names(client.greeting)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from tws_simulator.faults.actions.base import Action
+from tws_simulator.faults.actions.depth import HaltDepth, ResetDepth
+from tws_simulator.faults.actions.executions import Correct, Fill, Transfer
 from tws_simulator.faults.actions.flood import Flood
 from tws_simulator.faults.actions.messages import Delay, Drop, Duplicate, Inject, Refuse, Reorder, Replace, Tell
-from tws_simulator.faults.actions.orders import CancelOrders, Correct, Fill, PlaceOrder, Transfer, TwinOrder
+from tws_simulator.faults.actions.orders import CancelOrders, PlaceOrder, TwinOrder
 from tws_simulator.faults.actions.sessions import (
     ClaimVersion,
     CompetingSession,
@@ -46,7 +48,17 @@ BY_LAYER: dict[str, tuple[type[Action], ...]] = {
         UnknownMessage,
     ),
     "Messages": (Drop, Delay, Duplicate, Reorder, Replace, Refuse, Inject, Tell),
-    "The gateway": (LinkLost, LinkBack, Farm, StopData, ResumeData, CompetingSession, ClaimVersion),
+    "The gateway": (
+        LinkLost,
+        LinkBack,
+        Farm,
+        StopData,
+        ResumeData,
+        ResetDepth,
+        HaltDepth,
+        CompetingSession,
+        ClaimVersion,
+    ),
     "Orders and positions": (Fill, Correct, Transfer, PlaceOrder, CancelOrders, TwinOrder),
     "Load": (Flood,),
 }

@@ -11,7 +11,7 @@ from tws_simulator.api.session import Session, SessionState
 from tws_simulator.api.streams.stream import Stream
 from tws_simulator.faults.actions.base import Action
 from tws_simulator.faults.event import Cause
-from tws_simulator.faults.stage import SECOND_NS, Stage
+from tws_simulator.faults.rig import SECOND_NS, Rig
 from tws_simulator.wire.codec import frame
 from tws_simulator.wire.row import message
 
@@ -32,28 +32,28 @@ class Flood(Action):
     ticks_per_s: int = 100_000
     for_s: float = 10.0
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        for session in self.sessions(stage, cause):
-            block = _block(stage, session)
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        for session in self.sessions(rig, cause):
+            block = _block(rig, session)
             if block:
-                self._go_on(stage, session, block, stage.now_ns, stage.now_ns + int(self.for_s * SECOND_NS))
+                self._go_on(rig, session, block, rig.now_ns, rig.now_ns + int(self.for_s * SECOND_NS))
 
-    def _go_on(self, stage: Stage, session: Session, block: bytes, told_ns: int, end_ns: int) -> None:
+    def _go_on(self, rig: Rig, session: Session, block: bytes, told_ns: int, end_ns: int) -> None:
         """Whole blocks for the time gone by; a gateway that was held up does not make up for more than a second."""
-        now_ns = min(stage.now_ns, end_ns)
+        now_ns = min(rig.now_ns, end_ns)
         told_ns = max(told_ns, now_ns - int(_SECONDS_BEHIND_MAX * SECOND_NS))
         blocks = (now_ns - told_ns) * self.ticks_per_s // (_BLOCK * SECOND_NS)
         session.put_bytes(block * blocks)
         told_ns += blocks * _BLOCK * SECOND_NS // self.ticks_per_s
         if now_ns < end_ns and session.state is SessionState.RUNNING:
-            stage.after(_STEP_S, partial(self._go_on, stage, session, block, told_ns, end_ns))
+            rig.after(_STEP_S, partial(self._go_on, rig, session, block, told_ns, end_ns))
 
 
-def _block(stage: Stage, session: Session) -> bytes:
+def _block(rig: Rig, session: Session) -> bytes:
     lines = [(req_id, _con_id(stream)) for (kind, req_id), stream in session.streams.items() if kind == "quote"]
     frames = []
     for at, (req_id, con_id) in enumerate(islice(cycle(lines), _BLOCK)):
-        bid = 100.0 if con_id is None else stage.gateway.world.quote(con_id).bid
+        bid = 100.0 if con_id is None else rig.world.quote(con_id).bid
         price = round(bid + (at * 7 % 11 - 5) / 50, 2)
         tick = message("tickPrice", reqId=req_id, tickType=_BID, price=price, size=100 + at % 9, attrMask=1)
         frames.append(frame(session.codec.encode_reply(tick)))

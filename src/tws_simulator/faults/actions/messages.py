@@ -13,8 +13,8 @@ from tws_simulator.api.session import Session, SessionState
 from tws_simulator.faults.actions.base import Action
 from tws_simulator.faults.actions.selecting import Changing, Selecting
 from tws_simulator.faults.event import Cause
-from tws_simulator.faults.filters import MessageFilter
-from tws_simulator.faults.stage import Stage
+from tws_simulator.faults.filters import ReplyFilter, RequestFilter
+from tws_simulator.faults.rig import Rig
 from tws_simulator.faults.values import ANYTHING, changed, filled, lookup
 from tws_simulator.faults.wordings import wording
 from tws_simulator.wire.codec import ROWS_BY_NAME, Codec
@@ -32,7 +32,7 @@ class Drop(Changing):
     do: ClassVar[str] = "drop"
     direction: Direction = "reply"
 
-    def change(self, stage: Stage, session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
+    def change(self, rig: Rig, session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
         return ()
 
 
@@ -47,13 +47,13 @@ class Delay(Changing):
     direction: Direction = "reply"
     seconds: float
 
-    def change(self, stage: Stage, session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
-        if stage.is_full:
+    def change(self, rig: Rig, session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
+        if rig.is_full:
             return (message,)
         if self.direction == "request":
-            stage.after(self.seconds, partial(_serve, stage, session, message))
+            rig.after(self.seconds, partial(_serve, rig, session, message))
         else:
-            stage.after(self.seconds, partial(stage.tell, session, message))
+            rig.after(self.seconds, partial(rig.tell, session, message))
         return ()
 
 
@@ -64,11 +64,11 @@ class Duplicate(Selecting):
     do: ClassVar[str] = "duplicate"
     times: int = 2
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
+    def apply(self, rig: Rig, cause: Cause) -> None:
         def change(session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
             return (message,) * self.times
 
-        stage.reply_filters.append(MessageFilter(self.selection(stage, cause), self.until_ns(stage), change))
+        rig.arm(ReplyFilter(self.selection(rig, cause), self.until_ns(rig), change))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,20 +87,20 @@ class Reorder(Selecting):
         is_order = not self.order or sorted(self.order) == list(range(self.window))
         return "" if is_order and self.window > 0 else "order names each position of the window once, from 0"
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
+    def apply(self, rig: Rig, cause: Cause) -> None:
         def change(session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
-            if not memory and stage.is_full:
+            if not memory and rig.is_full:
                 return (message,)
             memory.append(message)
             if len(memory) == 1:
-                stage.after(self.patience_s, partial(_tell_all, stage, session, memory))
+                rig.after(self.patience_s, partial(_tell_all, rig, session, memory))
             if len(memory) < self.window:
                 return ()
             gathered = tuple(memory)
             memory.clear()
             return tuple(gathered[at] for at in self.order) if self.order else gathered[::-1]
 
-        stage.reply_filters.append(MessageFilter(self.selection(stage, cause), self.until_ns(stage), change))
+        rig.arm(ReplyFilter(self.selection(rig, cause), self.until_ns(rig), change))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,8 +116,8 @@ class Replace(Changing):
         rows = [] if ANYTHING in self.names else self.names
         return "".join(_problem_of_values(self.direction, name, self.set) for name in rows)
 
-    def change(self, stage: Stage, session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
-        values = stage.fill_in(dict(self.set), Cause(session.peer, message))
+    def change(self, rig: Rig, session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
+        values = rig.fill_in(dict(self.set), Cause(session.peer, message))
         return (changed(message, {path: lookup(values, path) for path in self.set}, self.add),)
 
 
@@ -134,16 +134,16 @@ class Refuse(Selecting):
     served: bool = False
     closing: bool = False
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
+    def apply(self, rig: Rig, cause: Cause) -> None:
         def change(session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
             msg_id = message.get("reqId", message.get("orderId", NO_REQUEST))
             msg_id = NO_REQUEST if self.code in _OF_THE_SESSION else msg_id
-            stage.tell_error(session, msg_id, self.code, self.text or wording(self.code))
+            rig.tell_error(session, msg_id, self.code, self.text or wording(self.code))
             if self.closing:
                 session.enter(SessionState.CLOSED)
             return (message,) if self.served else ()
 
-        stage.request_filters.append(MessageFilter(self.selection(stage, cause), self.until_ns(stage), change))
+        rig.arm(RequestFilter(self.selection(rig, cause), self.until_ns(rig), change))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,11 +161,11 @@ class Inject(Action):
     def problem(self) -> str:
         return _problem_of_values("reply", self.name, self.values)
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        for session in self.sessions(stage, cause):
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        for session in self.sessions(rig, cause):
             if session.state in (SessionState.RUNNING, SessionState.AWAITING_START):
                 for _ in range(self.times):
-                    stage.tell(session, Message(self.name, stage.fill_in(dict(self.values), cause)))
+                    rig.tell(session, Message(self.name, rig.fill_in(dict(self.values), cause)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,12 +178,12 @@ class Tell(Action):
     id: int | str = NO_REQUEST
     times: int = 1
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        for session in self.sessions(stage, cause):
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        for session in self.sessions(rig, cause):
             if session.state is SessionState.RUNNING:
                 for _ in range(self.times):
-                    values = stage.fill_in({"id": self.id, "text": self.text or wording(self.code)}, cause)
-                    stage.tell_error(session, values.get("id", NO_REQUEST), self.code, values.get("text", ""))
+                    values = rig.fill_in({"id": self.id, "text": self.text or wording(self.code)}, cause)
+                    rig.tell_error(session, values.get("id", NO_REQUEST), self.code, values.get("text", ""))
 
 
 def _problem_of_values(direction: Direction, name: str, template: Mapping[str, Any]) -> str:
@@ -201,12 +201,12 @@ def _problem_of_values(direction: Direction, name: str, template: Mapping[str, A
     return ""
 
 
-def _serve(stage: Stage, session: Session, message: Message) -> None:
+def _serve(rig: Rig, session: Session, message: Message) -> None:
     if session.state is not SessionState.CLOSED:
-        stage.core.serve(session, message)
+        rig.serve(session, message)
 
 
-def _tell_all(stage: Stage, session: Session, memory: list[Message]) -> None:
+def _tell_all(rig: Rig, session: Session, memory: list[Message]) -> None:
     for message in memory:
-        stage.tell(session, message)
+        rig.tell(session, message)
     memory.clear()

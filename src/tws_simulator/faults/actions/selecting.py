@@ -9,8 +9,8 @@ from typing import Any
 from tws_simulator.api.session import Session
 from tws_simulator.faults.actions.base import Action
 from tws_simulator.faults.event import Cause
-from tws_simulator.faults.filters import FrameFilter, MessageFilter, Selection
-from tws_simulator.faults.stage import SECOND_NS, Stage
+from tws_simulator.faults.filters import FrameFilter, ReplyFilter, RequestFilter, Selection
+from tws_simulator.faults.rig import SECOND_NS, Rig
 from tws_simulator.wire.row import Message
 
 
@@ -28,19 +28,18 @@ class Selecting(Action):
     count: int = 0
     for_s: float = 0.0
 
-    def selection(self, stage: Stage, cause: Cause) -> Selection:
-        stage.check_room()
+    def selection(self, rig: Rig, cause: Cause) -> Selection:
         return Selection(
             names=frozenset(self.names),
             but_not=frozenset(self.but_not),
-            where={path: stage.fill_in({"value": value}, cause).get("value") for path, value in self.where.items()},
+            where={path: rig.fill_in({"value": value}, cause).get("value") for path, value in self.where.items()},
             client_id=self.client_id(cause),
             skip=self.skip,
             count=self.count,
         )
 
-    def until_ns(self, stage: Stage) -> int | None:
-        return stage.now_ns + int(self.for_s * SECOND_NS) if self.for_s else None
+    def until_ns(self, rig: Rig) -> int | None:
+        return rig.now_ns + int(self.for_s * SECOND_NS) if self.for_s else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,14 +48,14 @@ class Changing(Selecting):
 
     direction: str = "reply"
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
+    def apply(self, rig: Rig, cause: Cause) -> None:
         def change(session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
-            return self.change(stage, session, message, memory)
+            return self.change(rig, session, message, memory)
 
-        filters = stage.request_filters if self.direction == "request" else stage.reply_filters
-        filters.append(MessageFilter(self.selection(stage, cause), self.until_ns(stage), change))
+        kind = RequestFilter if self.direction == "request" else ReplyFilter
+        rig.arm(kind(self.selection(rig, cause), self.until_ns(rig), change))
 
-    def change(self, stage: Stage, session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
+    def change(self, rig: Rig, session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
         raise NotImplementedError
 
 
@@ -64,11 +63,11 @@ class Changing(Selecting):
 class Damaging(Selecting):
     """Acts on the bytes of replies."""
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
+    def apply(self, rig: Rig, cause: Cause) -> None:
         def damage(session: Session, frame: bytes, memory: list[bytes]) -> bytes:
-            return self.damage(stage, session, frame, memory)
+            return self.damage(rig, session, frame, memory)
 
-        stage.frame_filters.append(FrameFilter(self.selection(stage, cause), self.until_ns(stage), damage))
+        rig.arm(FrameFilter(self.selection(rig, cause), self.until_ns(rig), damage))
 
-    def damage(self, stage: Stage, session: Session, frame: bytes, memory: list[bytes]) -> bytes:
+    def damage(self, rig: Rig, session: Session, frame: bytes, memory: list[bytes]) -> bytes:
         raise NotImplementedError

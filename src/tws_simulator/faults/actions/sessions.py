@@ -11,7 +11,7 @@ from tws_simulator.faults.actions.base import Action
 from tws_simulator.faults.actions.messages import Refuse
 from tws_simulator.faults.event import Cause
 from tws_simulator.faults.outage import Outage
-from tws_simulator.faults.stage import Stage
+from tws_simulator.faults.rig import Rig
 from tws_simulator.faults.stops import DATA_KINDS, FARM_KINDS
 from tws_simulator.faults.wordings import wording
 
@@ -43,10 +43,10 @@ class LinkLost(Action):
     orders: Literal["queued", "lost", "working"] = "queued"
     fills_told: bool = False
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        _tell_all(stage, self.code)
-        stage.stops.add(_LINK, DATA_KINDS)
-        stage.lose_link(Outage(self.orders, fills_told=self.fills_told))
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        _tell_all(rig, self.code)
+        rig.stops.add(_LINK, DATA_KINDS)
+        rig.lose_link(Outage(self.orders, fills_told=self.fills_told))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,15 +59,15 @@ class LinkBack(Action):
     do: ClassVar[str] = "link_back"
     data: Literal["kept", "lost", "kept silently"] = "kept"
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        stage.stops.lift(_LINK)
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        rig.stops.lift(_LINK)
         if self.data == "lost":
-            for session in stage.gateway.running():
+            for session in rig.gateway.running():
                 for key in [key for key in session.streams if key[0] in DATA_KINDS]:
                     del session.streams[key]
         if self.data != "kept silently":
-            _tell_all(stage, 1101 if self.data == "lost" else 1102)
-        stage.restore_link()
+            _tell_all(rig, 1101 if self.data == "lost" else 1102)
+        rig.restore_link()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,16 +82,16 @@ class Farm(Action):
     state: Literal["broken", "ok", "inactive", "connecting"]
     name: str = ""
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
+    def apply(self, rig: Rig, cause: Cause) -> None:
         code = _FARM_CODES.get((self.kind, self.state))
         stop = f"farm {self.kind} {self.name}"
         if self.state in ("broken", "connecting"):
-            stage.stops.add(stop, FARM_KINDS[self.kind])
+            rig.stops.add(stop, FARM_KINDS[self.kind])
         else:
-            stage.stops.lift(stop)
+            rig.stops.lift(stop)
         if code is not None:
             text = wording(code)
-            _tell_all(stage, code, f"{text[: text.rindex(_separator(text)) + 1]}{self.name}" if self.name else text)
+            _tell_all(rig, code, f"{text[: text.rindex(_separator(text)) + 1]}{self.name}" if self.name else text)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,10 +105,10 @@ class StopData(Action):
     def problem(self) -> str:
         return "" if DATA_KINDS.issuperset(self.kinds) else f"kinds are {', '.join(sorted(DATA_KINDS))}"
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        stage.stops.add(_DATA, frozenset(self.kinds) or DATA_KINDS, self.client_id(cause))
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        rig.stops.add(_DATA, frozenset(self.kinds) or DATA_KINDS, self.client_id(cause))
         if self.for_s:
-            stage.after(self.for_s, partial(stage.stops.lift, _DATA))
+            rig.after(self.for_s, partial(rig.stops.lift, _DATA))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,8 +117,8 @@ class ResumeData(Action):
 
     do: ClassVar[str] = "resume_data"
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        stage.stops.lift(_DATA)
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        rig.stops.lift(_DATA)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,15 +131,15 @@ class CompetingSession(Action):
     do: ClassVar[str] = "competing_session"
     for_s: float = 0.0
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        stage.stops.add(_COMPETING, DATA_KINDS)
-        for session in stage.gateway.running():
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        rig.stops.add(_COMPETING, DATA_KINDS)
+        for session in rig.gateway.running():
             for kind, req_id in session.streams:
                 if kind in DATA_KINDS:
-                    stage.tell_error(session, req_id, 10197, wording(10197))
-        Refuse(names=_DATA_REQUESTS, code=10197, for_s=self.for_s, everyone=True).apply(stage, cause)
+                    rig.tell_error(session, req_id, 10197, wording(10197))
+        Refuse(names=_DATA_REQUESTS, code=10197, for_s=self.for_s, everyone=True).apply(rig, cause)
         if self.for_s:
-            stage.after(self.for_s, partial(stage.stops.lift, _COMPETING))
+            rig.after(self.for_s, partial(rig.stops.lift, _COMPETING))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,14 +149,14 @@ class ClaimVersion(Action):
     do: ClassVar[str] = "claim_version"
     version: int
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        stage.server_version = self.version
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        rig.server_version = self.version
 
 
-def _tell_all(stage: Stage, code: int, text: str = "") -> None:
-    for session in stage.gateway.sessions:
+def _tell_all(rig: Rig, code: int, text: str = "") -> None:
+    for session in rig.gateway.sessions:
         if session.state is SessionState.RUNNING:
-            stage.tell_error(session, -1, code, text or wording(code))
+            rig.tell_error(session, -1, code, text or wording(code))
 
 
 def _separator(text: str) -> str:

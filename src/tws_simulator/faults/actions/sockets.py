@@ -9,7 +9,7 @@ from typing import ClassVar
 from tws_simulator.api.link import End, Link
 from tws_simulator.faults.actions.base import Action
 from tws_simulator.faults.event import Cause
-from tws_simulator.faults.stage import Stage
+from tws_simulator.faults.rig import Rig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,9 +18,9 @@ class Close(Action):
 
     do: ClassVar[str] = "close"
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        for session in self.sessions(stage, cause):
-            stage.end(session, End.CLOSE)
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        for session in self.sessions(rig, cause):
+            rig.end(session, End.CLOSE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,9 +29,9 @@ class Reset(Action):
 
     do: ClassVar[str] = "reset"
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        for session in self.sessions(stage, cause):
-            stage.end(session, End.RESET)
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        for session in self.sessions(rig, cause):
+            rig.end(session, End.RESET)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,9 +40,9 @@ class Vanish(Action):
 
     do: ClassVar[str] = "vanish"
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        for session in self.sessions(stage, cause):
-            stage.end(session, End.VANISH)
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        for session in self.sessions(rig, cause):
+            rig.end(session, End.VANISH)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,11 +53,11 @@ class StallReading(Action):
 
     for_s: float = 0.0
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        for session in self.sessions(stage, cause):
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        for session in self.sessions(rig, cause):
             session.link.reads = False
             if self.for_s:
-                stage.after(self.for_s, partial(_read_again, session.link))
+                rig.after(self.for_s, partial(_read_again, session.link))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,11 +68,11 @@ class StallWriting(Action):
 
     for_s: float = 0.0
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        for session in self.sessions(stage, cause):
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        for session in self.sessions(rig, cause):
             session.link.writes = False
             if self.for_s:
-                stage.after(self.for_s, partial(_write_again, session.link))
+                rig.after(self.for_s, partial(_write_again, session.link))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,10 +83,10 @@ class PortDown(Action):
 
     for_s: float = 0.0
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        stage.gateway.door.is_open = False
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        rig.gateway.door.is_open = False
         if self.for_s:
-            stage.after(self.for_s, partial(_open_door, stage))
+            rig.after(self.for_s, partial(_open_door, rig))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,8 +95,8 @@ class PortUp(Action):
 
     do: ClassVar[str] = "port_up"
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        _open_door(stage)
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        _open_door(rig)
 
 
 def _read_again(link: Link) -> None:
@@ -107,5 +107,5 @@ def _write_again(link: Link) -> None:
     link.writes = True
 
 
-def _open_door(stage: Stage) -> None:
-    stage.gateway.door.is_open = True
+def _open_door(rig: Rig) -> None:
+    rig.gateway.door.is_open = True

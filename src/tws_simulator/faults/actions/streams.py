@@ -13,9 +13,9 @@ from tws_simulator.api.session import Session
 from tws_simulator.faults.actions.base import Action
 from tws_simulator.faults.actions.selecting import Damaging
 from tws_simulator.faults.event import Cause
-from tws_simulator.faults.filters import MessageFilter
+from tws_simulator.faults.filters import RequestFilter
 from tws_simulator.faults.pipe import Pipe
-from tws_simulator.faults.stage import SECOND_NS, Stage
+from tws_simulator.faults.rig import SECOND_NS, Rig
 from tws_simulator.wire.codec import FIRST_SERVER_VERSION_WITH_BINARY_IDS, frame, join_fields
 from tws_simulator.wire.row import Message
 
@@ -37,11 +37,11 @@ class Split(Action):
     def problem(self) -> str:
         return "" if self.sizes and min(self.sizes) > 0 else "sizes are whole numbers above 0"
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        for session in self.sessions(stage, cause):
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        for session in self.sessions(rig, cause):
             session.link.segment_sizes, session.link.segment_pause_s = self.sizes, self.pause_ms / 1000
             if self.for_s:
-                stage.after(self.for_s, partial(_whole_again, session.link))
+                rig.after(self.for_s, partial(_whole_again, session.link))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,10 +52,10 @@ class Coalesce(Action):
     frames: int = 0
     for_s: float = 1.0
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        for session in self.sessions(stage, cause):
-            pipe = stage.pipe(session)
-            pipe.hold_until_ns, pipe.hold_frames = stage.now_ns + int(self.for_s * SECOND_NS), self.frames
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        for session in self.sessions(rig, cause):
+            pipe = rig.pipe(session)
+            pipe.hold_until_ns, pipe.hold_frames = rig.now_ns + int(self.for_s * SECOND_NS), self.frames
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,14 +73,14 @@ class Burst(Action):
     def problem(self) -> str:
         return "" if self.multiple_of > 0 and self.blocks > 0 else "multiple_of and blocks are above 0"
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        for session in self.sessions(stage, cause):
-            pipe = stage.pipe(session)
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        for session in self.sessions(rig, cause):
+            pipe = rig.pipe(session)
             pending = len(session.output) + len(pipe)
             wanted = self.multiple_of * (self.blocks + pending // self.multiple_of)
             if wanted - pending < _SHORTEST_BYTES:
                 wanted += self.multiple_of * -(-_SHORTEST_BYTES // self.multiple_of)
-            session.put_bytes(_notices_of(session, wanted - pending, stage.now_ns))
+            session.put_bytes(_notices_of(session, wanted - pending, rig.now_ns))
             pipe.quiet_after_ns = int(self.quiet_s * SECOND_NS)
 
 
@@ -93,12 +93,12 @@ class Latency(Action):
     jitter_s: float = 0.0
     for_s: float = 0.0
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        for session in self.sessions(stage, cause):
-            pipe = stage.pipe(session)
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        for session in self.sessions(rig, cause):
+            pipe = rig.pipe(session)
             pipe.latency_ns, pipe.jitter_ns = int(self.seconds * SECOND_NS), int(self.jitter_s * SECOND_NS)
             if self.for_s:
-                stage.after(self.for_s, partial(_quick_again, pipe))
+                rig.after(self.for_s, partial(_quick_again, pipe))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,12 +109,12 @@ class Bandwidth(Action):
     bytes_per_s: int
     for_s: float = 0.0
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        for session in self.sessions(stage, cause):
-            pipe = stage.pipe(session)
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        for session in self.sessions(rig, cause):
+            pipe = rig.pipe(session)
             pipe.bytes_per_s = self.bytes_per_s
             if self.for_s:
-                stage.after(self.for_s, partial(_wide_again, pipe))
+                rig.after(self.for_s, partial(_wide_again, pipe))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,7 +131,7 @@ class Corrupt(Damaging):
     def problem(self) -> str:
         return _problem_of_hex(self.hex)
 
-    def damage(self, stage: Stage, session: Session, frame: bytes, memory: list[bytes]) -> bytes:
+    def damage(self, rig: Rig, session: Session, frame: bytes, memory: list[bytes]) -> bytes:
         patch = bytes.fromhex(self.hex)
         at = self.at if self.at >= 0 else max(0, len(frame) + self.at)
         return (frame[:at] + patch + frame[at + len(patch) :])[: max(len(frame), at)]
@@ -144,7 +144,7 @@ class RepeatFrames(Damaging):
     do: ClassVar[str] = "repeat_frames"
     window: int = 1
 
-    def damage(self, stage: Stage, session: Session, frame: bytes, memory: list[bytes]) -> bytes:
+    def damage(self, rig: Rig, session: Session, frame: bytes, memory: list[bytes]) -> bytes:
         memory.append(frame)
         if len(memory) < self.window:
             return frame
@@ -166,24 +166,24 @@ class Cut(Damaging):
     end: Literal["close", "reset"] = "reset"
     count: int = 1
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
+    def apply(self, rig: Rig, cause: Cause) -> None:
         if self.direction == "reply":
-            Damaging.apply(self, stage, cause)
+            Damaging.apply(self, rig, cause)
             return
 
         def change(session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
             length = len(frame(session.codec.encode_request(message)))
             if self.at >= length:
-                stage.core.serve(session, message)
+                rig.serve(session, message)
                 session.output.clear()
-            stage.end(session, _ENDS[self.end])
+            rig.end(session, _ENDS[self.end])
             return ()
 
-        stage.request_filters.append(MessageFilter(self.selection(stage, cause), self.until_ns(stage), change))
+        rig.arm(RequestFilter(self.selection(rig, cause), self.until_ns(rig), change))
 
-    def damage(self, stage: Stage, session: Session, frame: bytes, memory: list[bytes]) -> bytes:
+    def damage(self, rig: Rig, session: Session, frame: bytes, memory: list[bytes]) -> bytes:
         session.put_bytes(frame[: self.at])
-        stage.end(session, _ENDS[self.end])
+        rig.end(session, _ENDS[self.end])
         return b""
 
 
@@ -199,9 +199,9 @@ class Raw(Action):
     def problem(self) -> str:
         return _problem_of_hex(self.hex)
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
+    def apply(self, rig: Rig, cause: Cause) -> None:
         data = bytes.fromhex(self.hex) + bytes(self.filler_bytes)
-        for session in self.sessions(stage, cause):
+        for session in self.sessions(rig, cause):
             session.put_bytes(frame(data) if self.framed else data)
 
 
@@ -213,8 +213,8 @@ class UnknownMessage(Action):
     msg_id: int = 9999
     fields: tuple[str, ...] = ("1", "2")
 
-    def apply(self, stage: Stage, cause: Cause) -> None:
-        for session in self.sessions(stage, cause):
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        for session in self.sessions(rig, cause):
             if session.codec.server_version >= FIRST_SERVER_VERSION_WITH_BINARY_IDS:
                 payload = _LENGTH.pack(self.msg_id) + join_fields(list(self.fields))
             else:

@@ -1,0 +1,208 @@
+"""Executions, corrections and transfers outside the exchange's rules: booked, so the ledger stays the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import ClassVar, Literal
+
+from tws_simulator.api.echoes import commission_report, exec_details
+from tws_simulator.api.session import Session
+from tws_simulator.faults.actions.base import Action, OfAccount
+from tws_simulator.faults.event import Cause
+from tws_simulator.faults.rig import SECOND_NS, Rig
+from tws_simulator.faults.values import lookup
+from tws_simulator.world.accounts import outside
+from tws_simulator.world.accounts.records import ZERO, Commission, Execution
+from tws_simulator.world.instruments.listing import SMART, Listing
+from tws_simulator.world.instruments.universe import find
+from tws_simulator.world.orders.order_events import OrderView
+
+COMMISSION_USD = Decimal("1.00")
+UNKNOWN_PERM_ID = 1_990_000_000
+CommissionTold = Literal["after", "before", "never"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fill(OfAccount):
+    """Executions nobody expects: of the order that caused this or has ``order_ref``, whatever its state; else of none.
+
+    ``count`` fills of ``shares`` each, at ``price`` (0: the order's limit, or the last trade). An order of which nobody
+    knows is in ``symbol`` and of ``account``. ``told`` ones are reported at once, the others are found by
+    reqExecutions; ``commission`` is told after its execution, before it, or never. All are in the ledger.
+    """
+
+    do: ClassVar[str] = "fill"
+    order_ref: str = ""
+    symbol: str = "AAPL"
+    side: Literal["order's", "BOT", "SLD"] = "order's"
+    shares: int = 1
+    price: float = 0.0
+    count: int = 1
+    told: bool = True
+    commission: CommissionTold = "after"
+
+    def problem(self) -> str:
+        return OfAccount.problem(self) or problem_of_symbol(self.symbol)
+
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        execution = self._empty(rig, cause)
+        for _ in range(self.count):
+            execution = and_more(execution, Decimal(self.shares), rig)
+            report = outside.book(rig.world.ledgers, execution, COMMISSION_USD)
+            if self.told:
+                self._report(rig, execution, report)
+
+    def _empty(self, rig: Rig, cause: Cause) -> Execution:
+        """What the order has so far: an execution without shares."""
+        view = order_of(rig, cause, self.order_ref)
+        if view is None:
+            side = "SLD" if self.side == "SLD" else "BOT"
+            return _of_nobody(rig, self.account_name(rig), self.symbol, side, self.price)
+        execution = of_order(rig, view, self.price)
+        return execution if self.side == "order's" else replace(execution, side=self.side)
+
+    def _report(self, rig: Rig, execution: Execution, report: Commission) -> None:
+        owner = rig.gateway.session_of(execution.client_id)
+        for session in [owner] if owner is not None else rig.gateway.running():
+            tell_fill(rig, session, execution, report, self.commission)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Correct(Action):
+    """The latest execution is told again under its id with the next number after the last dot, and then counts instead.
+
+    With other ``shares`` (-1: the same; 0: the trade was busted) and a price moved by ``price_by``; of any account.
+    """
+
+    do: ClassVar[str] = "correct"
+    shares: int = -1
+    price_by: float = 0.01
+    told: bool = True
+
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        wrong = outside.latest(rig.world.ledgers)
+        if wrong is None:
+            return
+        shares = wrong.shares if self.shares < 0 else Decimal(self.shares)
+        price = wrong.price + Decimal(str(self.price_by))
+        corrected, report = outside.correct(rig.world.ledgers, wrong, shares, price)
+        owner = rig.gateway.session_of(wrong.client_id)
+        if self.told and owner is not None:
+            tell_fill(rig, owner, corrected, report)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transfer(OfAccount):
+    """The position changes without any execution, as by assignment, transfer or split: ``shares`` may be negative."""
+
+    do: ClassVar[str] = "transfer"
+    symbol: str = "AAPL"
+    shares: int
+    price: float = 0.0
+
+    def problem(self) -> str:
+        return OfAccount.problem(self) or problem_of_symbol(self.symbol)
+
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        side = "BOT" if self.shares > 0 else "SLD"
+        execution = _of_nobody(rig, self.account_name(rig), self.symbol, side, self.price)
+        outside.transfer(rig.world.ledgers, and_more(execution, Decimal(abs(self.shares)), rig))
+
+
+def problem_of_symbol(symbol: str) -> str:
+    return "" if find(symbol) is not None else f"{symbol} is not listed"
+
+
+def order_of(rig: Rig, cause: Cause, order_ref: str) -> OrderView | None:
+    """The order of a reference, or that which the cause is about, in whatever state it is."""
+    order_id = order_id_of(cause)
+    exchange = rig.world.exchange
+    for view in [*exchange.open_orders(), *reversed(exchange.completed_orders())]:
+        if order_ref:
+            if view.ticket.order_ref == order_ref:
+                return view
+        elif order_id == view.ticket.order_id and cause.peer and cause.peer.client_id == view.ticket.client_id:
+            return view
+    return None
+
+
+def order_id_of(cause: Cause) -> int | None:
+    if cause.message is None:
+        return None
+    found = cause.message.get("orderId", lookup(cause.message.values, "execution.orderId"))
+    return found if isinstance(found, int) else None
+
+
+def tell_fill(
+    rig: Rig, session: Session, execution: Execution, report: Commission, commission: CommissionTold = "after"
+) -> None:
+    told = [exec_details(-1, execution, session.codec.server_version)]
+    if commission != "never":
+        told.insert(0 if commission == "before" else 1, commission_report(report))
+    for each in told:
+        rig.tell(session, each)
+
+
+def of_order(rig: Rig, view: OrderView, price: float = 0.0) -> Execution:
+    """As an order's next execution begins: what all its executions together have filled, and no shares yet."""
+    ticket = view.ticket
+    listing = find(con_id=ticket.con_id)
+    assert listing is not None, f"{ticket.con_id} is not listed"
+    filled, average_price = outside.filled(rig.world.ledgers, ticket.account, view.perm_id)
+    return replace(
+        _of_instrument(rig, listing, price or float(ticket.limit_price or 0)),
+        perm_id=view.perm_id,
+        client_id=ticket.client_id,
+        order_id=max(ticket.order_id, 0),  # one of the gateway's own screen that no client has bound has none
+        order_ref=ticket.order_ref,
+        account=ticket.account,
+        exchange=listing.primary_exchange if ticket.exchange in ("", SMART) else ticket.exchange,
+        side="BOT" if ticket.action == "BUY" else "SLD",
+        cum_qty=filled,
+        avg_price=average_price,
+    )
+
+
+def and_more(execution: Execution, shares: Decimal, rig: Rig) -> Execution:
+    """The next execution of the same order, at the same price."""
+    filled = execution.cum_qty + shares
+    paid = execution.cum_qty * execution.avg_price + shares * execution.price
+    return replace(
+        execution,
+        exec_id=f"0000fa17.{rig.now_ns // SECOND_NS & 0xFFFF_FFFF:08x}.{rig.serial():x}.01",
+        shares=shares,
+        cum_qty=filled,
+        avg_price=paid / filled if filled else ZERO,
+    )
+
+
+def _of_nobody(rig: Rig, account: str, symbol: str, side: str, price: float) -> Execution:
+    """As the execution begins of an order that no client has placed: id 0, client 0, as those from elsewhere have."""
+    listing = find(symbol)
+    assert listing is not None, f"{symbol} is not listed"
+    return replace(_of_instrument(rig, listing, price), account=account, side=side)
+
+
+def _of_instrument(rig: Rig, listing: Listing, price: float) -> Execution:
+    """``price`` 0 is the last trade's."""
+    return Execution(
+        exec_id="",
+        perm_id=UNKNOWN_PERM_ID,
+        client_id=0,
+        order_id=0,
+        order_ref="",
+        account="",
+        con_id=listing.con_id,
+        symbol=listing.symbol,
+        exchange=listing.primary_exchange,
+        side="",
+        shares=ZERO,
+        price=Decimal(str(price)) if price else rig.world.marks()[listing.con_id],
+        cum_qty=ZERO,
+        avg_price=ZERO,
+        liquidity=1,
+        ts_ns=rig.now_ns,
+        sec_type=listing.sec_type,
+        multiplier=listing.multiplier or 1,
+    )
