@@ -47,13 +47,15 @@ def depth_not_subscribed(listing: Listing) -> Notice:
 
 
 def tick_by_tick_not_subscribed(listing: Listing) -> Notice:
-    return 10189, f"Failed to request tick-by-tick data.{no_permissions(listing)}. {_ADDITIONAL}"
+    return _no_ticks(f"{no_permissions(listing)}. {_ADDITIONAL}")
 
 
 def tick_by_tick_not_supported(listing: Listing, kind: str) -> Notice:
-    return 10189, (
-        f"Failed to request tick-by-tick data.{kind} tick-by-tick requests are not supported for {listing.symbol}."
-    )
+    return _no_ticks(f"{kind} tick-by-tick requests are not supported for {listing.symbol}.")
+
+
+def _no_ticks(cause: str) -> Notice:
+    return 10189, f"Failed to request tick-by-tick data.{cause}"
 
 
 def bars_not_subscribed(listing: Listing) -> Notice:

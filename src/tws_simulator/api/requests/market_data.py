@@ -17,6 +17,7 @@ from tws_simulator.api.requests.reroutes import is_rerouted
 from tws_simulator.api.requests.subscribing import end_of, instrument, is_entitled
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
+from tws_simulator.api.streams.index_quotes import INDEX, IndexQuoteStream
 from tws_simulator.api.streams.quotes import (
     DELAYED,
     DELAYED_FROZEN,
@@ -54,7 +55,8 @@ def _req_mkt_data(gateway: GatewayState, session: Session, request: Message) -> 
     if ticks and _is_snapshot(request):
         raise Refused(SNAPSHOT_WITH_GENERIC_TICKS)
     _check_shown(gateway, session, request, listing)
-    stream = QuoteStream(
+    kind_of_stream = IndexQuoteStream if listing.sec_type == INDEX else QuoteStream
+    stream = kind_of_stream(
         request.req_id,
         listing,
         gateway.world,

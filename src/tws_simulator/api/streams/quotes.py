@@ -69,6 +69,7 @@ class QuoteStream:
         self.req_id = req_id
         self.con_id = listing.con_id
         self.listing = listing
+        self._moved_by = listing.con_id
         self._world = world
         self._asked_type = asked_type
         self._entitled = entitled
@@ -103,7 +104,7 @@ class QuoteStream:
         if moment.now_ns // _MINUTE_NS != self._minute:
             self._minute = moment.now_ns // _MINUTE_NS
             yield from self._phases(moment.now_ns)
-        change = moment.changes.get(self.con_id)
+        change = moment.changes.get(self._moved_by)
         if change is not None:
             yield from self._update(self._world.quote(self.con_id), change, moment.now_ns)
 

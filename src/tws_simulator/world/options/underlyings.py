@@ -20,15 +20,20 @@ class Quoting(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Spot:
+    """``high`` and ``low`` are those of the day's trades."""
+
     price: float
     close: float
+    high: float
+    low: float
 
 
 def spot(world: Quoting, underlying: Listing) -> Spot:
     """The middle of its quote."""
     quote = world.quote(followed(underlying).con_id)
     factor = _FOLLOWED.get(underlying.symbol, ("", 1.0))[1]
-    return Spot(round((quote.bid + quote.ask) / 2 * factor, _PLACES), round(quote.close * factor, _PLACES))
+    prices = ((quote.bid + quote.ask) / 2, quote.close, quote.high, quote.low)
+    return Spot(*(round(price * factor, _PLACES) for price in prices))
 
 
 def followed(underlying: Listing) -> Listing:
