@@ -12,14 +12,17 @@ from tws_simulator.faults.actions import BY_LAYER, Action
 from tws_simulator.faults.library import all_scenarios
 from tws_simulator.faults.scenario import Scenario
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "scenarios.md"
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "reference" / "scenarios.md"
+FAULT_ROWS = ROOT / "tests" / "data" / "fault_rows.txt"
 
 HEAD = """# Faults and scenarios of the simulator
 
 Written by `scripts/scenario_reference.py` from the scenarios and actions themselves; change them, not this page.
 
 A scenario says what goes wrong, and when. The library's are listed below; `tws-simulator scenarios` lists them too, and
-`tws-simulator scenarios --show NAME` prints one to learn from or to change.
+`tws-simulator scenarios --show NAME` prints one to learn from or to change. The rows that a scenario serves are those
+of the [fault matrix](#the-fault-matrix), the list of what can go wrong between a client and its gateway.
 
     tws-simulator run --scenario daily-restart            one of the library, from the start
     tws-simulator run --scenario my-day.toml              one of your own
@@ -27,6 +30,7 @@ A scenario says what goes wrong, and when. The library's are listed below; `tws-
     tws-simulator do play name=link-lost-data-kept        play a scenario now, instead of what was played
     tws-simulator do reset client=1                       one action now
     tws-simulator do stop                                 no fault is left
+    tws-simulator do advance seconds=600                  time passes, of a gateway with --clock manual
 
 In a test of your own: `Gateway(scenario="daily-restart")`, and `gateway.director.play(...)` later. Nothing in a
 scenario is left to chance: equal requests at equal times meet equal faults.
@@ -37,7 +41,7 @@ FORMAT = """## A scenario file
     [[scenario]]
     name = "slow-then-gone"
     description = "Answers come late once an order is placed, and at the second order the connection is reset."
-    rows = ["A02", "A12"]                  # of a fault matrix of yours; optional
+    rows = ["A02", "A12"]                  # of the fault matrix, or of one of yours; optional
     options = { server_version = 176 }     # of the gateway, which must be started so; optional
 
     [[scenario.step]]
@@ -101,19 +105,26 @@ status of HTTP and `{"error": "..."}`.
 | `POST /scenario` | `{"name": "half-open"}`, or a scenario as a table, or as TOML |
 | `DELETE /scenario` | end it: no fault is left |
 | `POST /do` | one action: `{"do": "reset", "client": 1}` |
-| `POST /time` | `{"advance_s": 60}`, where the gateway was given a `VirtualClock` |
+| `POST /time` | `{"advance_s": 60}`, at most 3600, with `run --clock manual` or a `VirtualClock` |
 
 ## Limits
 
 A gateway takes half as many messages a second from each client as there are market data lines, fifty with the usual
 hundred. What comes faster is served later, in order (`pacing="pace"`); or, with `pacing="reject"`, refused with error
 100, and in the third second in which that happens the connection ends. `pacing="off"` is no setting of IB's: it lets
-benchmarks through. There is room for 32 clients; another one's connection is closed without a word.
+benchmarks through. Those are seconds of the machine, however the gateway's clock runs. There is room for 32 clients;
+another one's connection is closed without a word.
+"""
+
+MATRIX = """## The fault matrix
+
+The rows that need a simulated gateway: A is transport, B the session, C orders, D data, F processes, S hostile input. A
+row that a scenario names and that is missing here is what the scenario describes.
 """
 
 
 def page() -> str:
-    return "\n".join([HEAD, *_library(), FORMAT, *_actions(), CONTROL])
+    return "\n".join([HEAD, *_library(), FORMAT, *_actions(), CONTROL, *_matrix()])
 
 
 def _library() -> Iterator[str]:
@@ -121,6 +132,14 @@ def _library() -> Iterator[str]:
     rows = [f"| `{each.name}` | {' '.join(each.rows)} | {_told(each)} |" for each in all_scenarios().values()]
     yield (
         "\n".join(["| scenario | rows | what happens, and what a client makes of it |", "|---|---|---|", *rows]) + "\n"
+    )
+
+
+def _matrix() -> Iterator[str]:
+    yield MATRIX
+    lines = [line.partition(" ") for line in FAULT_ROWS.read_text().splitlines() if line and not line.startswith("#")]
+    yield (
+        "\n".join(["| row | what goes wrong |", "|---|---|", *(f"| {row} | {what} |" for row, _, what in lines)]) + "\n"
     )
 
 

@@ -34,10 +34,12 @@ class Gateway:
     """Listens on a loopback port between entry and exit; leaving it raises what failed inside.
 
     ``port`` 0 takes any free one. ``clock`` gives nanoseconds since 1970 and is the time of everything the clients are
-    told; the market moves every ``tick_interval_s``. A client with more than ``unread_bytes_max`` not yet read is
-    dropped. ``scenario`` is played from the start, one of the library by its name; its options win over the arguments.
-    ``director`` plays others later; it stands idle where an ``interference`` of the caller's own steps in. All other
-    arguments are those of `Options`: ``seed``, ``server_version``, and so on. BadOption says what is wrong with one.
+    told: with a `VirtualClock` it passes only when somebody says so; how many messages a client sends in a second is
+    judged by the machine's time nevertheless. The market moves every ``tick_interval_s``. A client with more than
+    ``unread_bytes_max`` not yet read is dropped. ``scenario`` is played from the start, one of the library by its name;
+    its options win over the arguments. ``director`` plays others later; it stands idle where an ``interference`` of the
+    caller's own steps in. All other arguments are those of `Options`: ``seed``, ``server_version`` and so on. BadOption
+    says what is wrong with one.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class Gateway:
         played = named(scenario) if isinstance(scenario, str) else scenario
         self.director = Director()
         chosen = options_of({**options, **(played.options if played is not None else {})})
-        self.core = GatewayCore(chosen, clock(), interference or self.director.stage)
+        self.core = GatewayCore(chosen, clock(), interference or self.director.stage, steady_ns=time.monotonic_ns())
         if interference is None:
             self.director.attach(self.core)
             if played is not None:

@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import socket
 import struct
+import time
 from collections.abc import Callable
 from typing import cast
 
@@ -41,7 +42,11 @@ def require_loopback(host: str) -> str:
 
 
 class Server:
-    """Connects ``core`` with its clients and with the clock, between ``start`` and ``stop``."""
+    """Connects ``core`` with its clients and with its clocks, between ``start`` and ``stop``.
+
+    ``clock`` is the market's time, ``steady`` the one by which traffic is judged. A core that has failed is left alone:
+    all connections are cut, and ``failed`` returns.
+    """
 
     def __init__(
         self,
@@ -52,14 +57,17 @@ class Server:
         clock: Clock,
         tick_interval_s: float,
         unread_bytes_max: int,
+        steady: Clock = time.monotonic_ns,
     ) -> None:
         self.core = core
         self.port = port
         self.dropped_clients = 0
-        self.failure: BaseException | None = None
+        self.failure: Exception | None = None
         self.unread_bytes_max = unread_bytes_max
         self._host = require_loopback(host)
         self._clock = clock
+        self._steady = steady
+        self._failed = asyncio.Event()
         self._tick_interval_s = tick_interval_s
         self._connections: set[_Connection] = set()
         self._listener: asyncio.Server | None = None
@@ -97,6 +105,15 @@ class Server:
         if self.failure is not None:
             raise self.failure
 
+    async def failed(self) -> None:
+        """Returns when it serves no more, which is a fault of its own; ``stop`` raises it."""
+        await self._failed.wait()
+
+    @property
+    def unwritten_bytes_most(self) -> int:
+        """How much the client that is furthest behind has not read."""
+        return max((connection.unwritten_bytes for connection in self._connections), default=0)
+
     def disconnect_all(self) -> None:
         """Cut every connection at once, as a gateway that dies does."""
         for connection in list(self._connections):
@@ -109,11 +126,16 @@ class Server:
         self._connections.discard(connection)
 
     def received(self, session: Session, data: bytes) -> None:
-        self._guarded(lambda: self.core.receive(session, data, self._clock()))
+        self._guarded(lambda: self.core.receive(session, data, self._clock(), self._steady()))
+
+    def advance(self) -> None:
+        """Let the core live up to what its clocks show."""
+        self._guarded(lambda: self.core.advance(self._clock(), self._steady()))
 
     def _tick(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._tick_interval_s, self._tick)
-        self._guarded(lambda: self.core.advance(self._clock()))
+        self.advance()
+        if self.failure is None:
+            self._timer = asyncio.get_running_loop().call_later(self._tick_interval_s, self._tick)
 
     async def _listen(self) -> asyncio.Server:
         return await asyncio.get_running_loop().create_server(lambda: _Connection(self), self._host, self.port)
@@ -130,7 +152,7 @@ class Server:
                     await _stop_accepting(self._listener)
                     self._listener = None
             except OSError as fault:  # somebody else took the port meanwhile
-                self.failure = self.failure or fault
+                self._fail(fault)
 
     @property
     def _door(self) -> Door:
@@ -138,13 +160,19 @@ class Server:
 
     def _guarded(self, step: Callable[[], None]) -> None:
         """A fault of the simulator itself is kept for ``stop`` to raise: the loop would only log it."""
+        if self.failure is not None:
+            return
         try:
             step()
-        except BaseException as fault:
-            self.failure = self.failure or fault
-            raise
-        finally:
+        except Exception as fault:  # noqa: BLE001 - raised by ``stop``
+            self._fail(fault)
+        else:
             self.refresh()
+
+    def _fail(self, fault: Exception) -> None:
+        self.failure = self.failure or fault
+        self._failed.set()
+        self.disconnect_all()
 
     def refresh(self) -> None:
         """Write what is waiting, and obey the door: after anything that changed what the core has to say."""
@@ -180,7 +208,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._session = self._server.core.connect()
+        self._session = self._server.core.connect() if self._server.failure is None else None
         if self._session is None:
             self._transport.abort()
         self._server.opened(self)
@@ -198,6 +226,11 @@ class _Connection(asyncio.Protocol):
         self._server.lost(self)
         self.closed.set()
 
+    @property
+    def unwritten_bytes(self) -> int:
+        waiting = 0 if self._transport is None else self._transport.get_write_buffer_size()
+        return waiting + len(self._unwritten)
+
     def flush(self) -> None:
         if self._session is None or self._transport is None or self._transport.is_closing():
             return
@@ -209,7 +242,7 @@ class _Connection(asyncio.Protocol):
             self._vanish()
         elif link.end is End.RESET:
             self.reset()
-        elif self._transport.get_write_buffer_size() + len(self._unwritten) > self._server.unread_bytes_max:
+        elif self.unwritten_bytes > self._server.unread_bytes_max:
             self._server.dropped_clients += 1
             self._transport.abort()
         elif self._session.state is SessionState.CLOSED and not self._unwritten:

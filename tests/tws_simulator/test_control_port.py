@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import socket
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -89,6 +91,45 @@ def test_status_ledger_and_orders_tell_what_is_true() -> None:
         assert orders["open"] == []
 
 
+def test_an_hour_passes_when_told_and_clients_are_told_meanwhile() -> None:
+    """Nobody is dropped for what an hour brings: it comes as fast as it is read."""
+    with controlled(clock=VirtualClock(START_NS), unread_bytes_max=600_000) as (gateway, port):
+        with socket.create_connection(("127.0.0.1", gateway.port), WAIT_S_MAX) as client:
+            codec = Codec(226)
+            client.sendall(b"API\0" + frame(b"v100..226"))
+            client.sendall(frame(codec.encode_request(message("startApi", clientId=1))))
+            client.sendall(frame(codec.encode_request(message("reqMktData", reqId=2, contract=AAPL))))
+            client.settimeout(0.01)
+            read = _ReadsAll(client)
+            read.start()
+            assert asked(port, "POST", "/time", {"advance_s": 900}) == (200, {"time_ns": START_NS + 900 * 10**9})
+            status = asked(port, "GET", "/status")[1]
+            assert (status["dropped_clients"], len(status["clients"])) == (0, 1)
+        read.join(WAIT_S_MAX)
+        assert read.count > 10_000
+
+
+class _ReadsAll(threading.Thread):
+    """A client that reads until its socket is closed."""
+
+    def __init__(self, client: socket.socket) -> None:
+        super().__init__(daemon=True)
+        self.count = 0
+        self._client = client
+
+    def run(self) -> None:
+        while True:
+            try:
+                data = self._client.recv(1 << 16)
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            if not data:
+                return
+            self.count += len(data)
+
+
 def test_a_scenario_is_played_and_stopped() -> None:
     """By its name, as a table, or as TOML; the status says which."""
     with controlled() as (_, port):
@@ -134,7 +175,7 @@ REFUSED: dict[str, tuple[str, str, Any, dict[str, str], int, str]] = {
     "name": ("POST", "/scenario", {"name": "half-opne"}, JSON, 404, 'did you mean "half-open"'),
     "options": ("POST", "/scenario", {"name": "all-protobuf"}, JSON, 400, "started with server_version = 213"),
     "toml": ("POST", "/scenario", "x =", {"Content-Type": "application/toml"}, 400, "not TOML"),
-    "time": ("POST", "/time", {"advance_s": 1}, JSON, 409, "virtual clock"),
+    "time": ("POST", "/time", {"advance_s": 1}, JSON, 409, "`--clock manual`"),
     "since": ("GET", "/ledger?since=-1", None, {}, 400, "since"),
     "origin": ("GET", "/status", None, {"Origin": "http://127.0.0.1"}, 403, "browser"),
     "host": ("GET", "/status", None, {"Host": "rebound.example"}, 403, "Host"),
@@ -177,6 +218,35 @@ def test_the_command_line_starts_a_scenario_and_does_actions(tmp_path: Any) -> N
         assert (done.exit_code, "server_version = 213" in done.output) == (2, True)
 
 
+def test_time_passes_when_it_is_told_to() -> None:
+    """From where it starts, and in pieces that are each soon answered."""
+    with simulator(
+        "--announce", "--control", "0", "--clock", "manual", "--start", "2026-11-23 09:29", "--symbols", "AAPL"
+    ) as process:
+        control = int(str(_announcement(process)["control"]))
+        assert asked(control, "GET", "/status")[1]["time"].startswith("20261123 09:29:00")
+        done = CliRunner().invoke(main, ["do", "advance", "seconds=90", "--control", str(control)])
+        assert done.exit_code == 0, done.output
+        assert asked(control, "GET", "/status")[1]["time"].startswith("20261123 09:30:30")
+
+
+def test_the_gateway_has_the_options_that_are_set() -> None:
+    """Those without a flag too, written as in TOML; they win over the flags."""
+    with simulator(
+        "--announce", "--control", "0", "--seed", "3", "--set", "seed=7", "--set", "clients_max=1"
+    ) as process:
+        announced = _announcement(process)
+        assert announced["seed"] == 7
+        with (
+            socket.create_connection(("127.0.0.1", int(str(announced["port"]))), WAIT_S_MAX) as first,
+            socket.create_connection(("127.0.0.1", int(str(announced["port"]))), WAIT_S_MAX) as second,
+        ):
+            first.sendall(b"API\0" + frame(b"v100..226"))
+            assert first.recv(1)
+            with suppress(ConnectionError):
+                assert second.recv(1) == b""
+
+
 def test_scenarios_are_listed_and_shown() -> None:
     """The TOML that is shown is the file's own."""
     runner = CliRunner()
@@ -196,7 +266,14 @@ def test_mistakes_at_the_command_line_are_one_line(tmp_path: Any) -> None:
         (["do", "rset"], 2, 'did you mean "reset"'),
         (["do", "reset", "client"], 2, "KEY=VALUE"),
         (["do", "reset", "client=x"], 2, "a whole number"),
-        (["do", "reset", "--control", "1"], 30, "nothing answers"),
+        (["do", "reset", "--control", "1"], 30, "start with `tws-simulator run --control 1`"),
+        (["do", "advance", "--control", "1"], 2, "advance needs seconds=NUMBER"),
+        (["do", "advance", "seconds=-1"], 2, "advance needs seconds=NUMBER"),
+        (["run", "--clock", "manual"], 2, "--clock manual needs --control"),
+        (["run", "--clock", "manual", "--control", "0", "--speed", "2"], 2, "has no --speed"),
+        (["run", "--set", "lines_max"], 2, "KEY=VALUE"),
+        (["run", "--set", "lines_mux=3"], 2, 'lines_mux: no option is called so, did you mean "lines_max"'),
+        (["run", "--set", "pacing=rejcet"], 2, 'did you mean "reject"'),
         (["run", "--scenario", str(tmp_path / "none.toml")], 2, "cannot read"),
         (["run", "--scenario", "half-opne"], 2, 'did you mean "half-open"'),
     ):

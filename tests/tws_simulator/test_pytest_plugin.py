@@ -19,7 +19,9 @@ _CLIENT = """
 
 @pytest.fixture(autouse=True)
 def _plugin(pytester: pytest.Pytester) -> None:
-    pytester.makeini("[pytest]\naddopts = --strict-markers -p no:cacheprovider")
+    pytester.makeini(
+        "[pytest]\naddopts = --strict-markers -p no:cacheprovider\nasyncio_default_fixture_loop_scope = function"
+    )
     pytester.makepyfile(raw_client=_CLIENT)
     pytester.syspathinsert()
 
@@ -54,11 +56,19 @@ def test_the_marker_gives_it_options(pytester: pytest.Pytester) -> None:
             assert hello(tws_gateway.port) == "226"
         """
     )
-    pytester.runpytest_subprocess().assert_outcomes(passed=2)
+    pytester.runpytest_inprocess().assert_outcomes(passed=2)
 
 
-@pytest.mark.parametrize("options", ["server_version=5", "colour='blue'", "7"])
-def test_wrong_options_say_so(pytester: pytest.Pytester, options: str) -> None:
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("server_version=5", "server_version: a whole number from 151 to 226 is expected, not 5"),
+        ("colour='blue'", "colour: no option is called so"),
+        ("pacin='pace'", 'did you mean "pacing"'),
+        ("7", "takes options by name only"),
+    ],
+)
+def test_wrong_options_say_so(pytester: pytest.Pytester, options: str, told: str) -> None:
     """Which marker, and what is wrong with it."""
     pytester.makepyfile(
         f"""
@@ -69,6 +79,6 @@ def test_wrong_options_say_so(pytester: pytest.Pytester, options: str) -> None:
             raise AssertionError
         """
     )
-    result = pytester.runpytest_subprocess()
+    result = pytester.runpytest_inprocess()
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*@pytest.mark.tws_gateway*"])
+    result.stdout.fnmatch_lines([f"*@pytest.mark.tws_gateway*{told}*"])

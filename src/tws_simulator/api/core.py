@@ -1,4 +1,9 @@
-"""The simulated gateway without its sockets: told what clients sent and what time it is, it fills their outputs."""
+"""The simulated gateway without its sockets: told what clients sent and what time it is, it fills their outputs.
+
+It lives in two times. ``now_ns`` is the market's: it is what clients are told, and it may stand still or run fast.
+``steady_ns`` passes as the time of the machine does; by it the traffic on the wire is judged, messages a second above
+all. Who has one time only gives ``now_ns``, and the other passes with it.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +22,15 @@ from tws_simulator.wire.row import Message
 class GatewayCore:
     """Moves ``state``, the world and its clients, from one message and one moment to the next."""
 
-    def __init__(self, options: Options, start_ns: int, interference: Interference | None = None) -> None:
-        self.state = GatewayState(options, start_ns)
+    def __init__(
+        self,
+        options: Options,
+        start_ns: int,
+        interference: Interference | None = None,
+        *,
+        steady_ns: int | None = None,
+    ) -> None:
+        self.state = GatewayState(options, start_ns, start_ns if steady_ns is None else steady_ns)
         self._interference = interference or Interference()
         self._connections = 0
 
@@ -53,16 +65,25 @@ class GatewayCore:
             session.enter(SessionState.CLOSED)
             self._interference.closed(session.peer)
 
-    def receive(self, session: Session, data: bytes, now_ns: int) -> None:
-        self.advance(now_ns)
+    def receive(self, session: Session, data: bytes, now_ns: int, steady_ns: int | None = None) -> None:
+        self.advance(now_ns, steady_ns)
         for request in session.receive(data):
             self._admit(session, request)
 
-    def advance(self, now_ns: int) -> None:
+    def advance(self, now_ns: int, steady_ns: int | None = None) -> None:
         """Let the market, the exchange and the account live up to ``now_ns`` and tell the clients."""
         state = self.state
-        if now_ns <= state.now_ns:
-            return
+        passed_ns = max(0, now_ns - state.now_ns)
+        state.steady_ns = state.steady_ns + passed_ns if steady_ns is None else steady_ns
+        if passed_ns:
+            self._live(now_ns)
+        for session in state.running():
+            self._catch_up(session)
+        if passed_ns:
+            self._interference.advance(now_ns)
+
+    def _live(self, now_ns: int) -> None:
+        state = self.state
         state.now_ns = now_ns
         step = state.world.advance(now_ns)
         state.deliver(step.order_events)
@@ -72,9 +93,6 @@ class GatewayCore:
                 if self._interference.hears(session.peer, kind):
                     for message in stream.tell(moment):
                         session.send(message)
-        for session in state.running():
-            self._catch_up(session)
-        self._interference.advance(now_ns)
 
     def serve(self, session: Session, request: Message) -> None:
         """Do what a request asks for, whenever it came."""
@@ -86,7 +104,7 @@ class GatewayCore:
         if session.state is not SessionState.RUNNING:
             self._do(session, request)
             return
-        verdict = Verdict.HOLD if session.backlog else session.rate.judge(self.state.now_ns)
+        verdict = Verdict.HOLD if session.backlog else session.rate.judge(self.state.steady_ns)
         match verdict:
             case Verdict.SERVE:
                 self._do(session, request)
@@ -98,7 +116,7 @@ class GatewayCore:
                     session.enter(SessionState.CLOSED)
 
     def _catch_up(self, session: Session) -> None:
-        while session.backlog and session.rate.judge(self.state.now_ns) is Verdict.SERVE:
+        while session.backlog and session.rate.judge(self.state.steady_ns) is Verdict.SERVE:
             self._do(session, session.backlog.popleft())
 
     def _do(self, session: Session, request: Message | UnknownMessage) -> None:

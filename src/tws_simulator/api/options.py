@@ -157,13 +157,13 @@ _HINTS: Final[Mapping[str, Any]] = get_type_hints(Options)
 OPTION_NAMES: Final = tuple(_HINTS)
 BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "server_version": (OLDEST_SERVER_VERSION, NEWEST_SERVER_VERSION),
-    "clients_max": (1, 1_000),
+    "clients_max": (1, 10_000),
     "master_client_id": (0, 2**31 - 1),
     "accounts": (1, 50),
     "account_interval_s": (0, 86_400),
-    "lines_max": (0, 10_000),
-    "depths_max": (0, 1_000),
-    "tick_by_tick_max": (0, 1_000),
+    "lines_max": (0, 1_000_000),
+    "depths_max": (0, 1_000_000),
+    "tick_by_tick_max": (0, 1_000_000),
     "tick_by_tick_pause_s": (0, 86_400),
     "late_ticks": (0, 1_000),
 }

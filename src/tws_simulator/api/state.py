@@ -17,11 +17,12 @@ from tws_simulator.world.world import World
 
 
 class GatewayState:
-    """One world, and the clients connected to it."""
+    """One world, and the clients connected to it; ``core`` tells what its two times are."""
 
-    def __init__(self, options: Options, start_ns: int) -> None:
+    def __init__(self, options: Options, start_ns: int, steady_ns: int) -> None:
         self.options = options
         self.now_ns = start_ns
+        self.steady_ns = steady_ns
         self.world = World(
             seed=options.seed,
             start_ns=start_ns,

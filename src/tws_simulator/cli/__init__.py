@@ -13,8 +13,8 @@ from tws_simulator.cli.scenarios import do, scenarios
 @click.group(
     cls=Border,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Ends with 0 when it was told to stop, 2 on wrong usage, 23 when it cannot listen at its address, 30 when "
-    "nothing answers at a control port.",
+    epilog="Ends with 0 when it was told to stop, 2 on wrong usage, 23 when it cannot listen at its address, 24 when "
+    "the simulator itself failed, 30 when nothing answers at a control port.",
 )
 @click.version_option(package_name="ibkr-adapter", prog_name="tws-simulator")
 def main() -> None:

@@ -12,6 +12,7 @@ import click
 # A code means the same here and at ibkr-adapter, so that one table serves whoever starts both.
 EXIT_USAGE = 2
 EXIT_ADDRESS = 23
+EXIT_FAILED = 24  # never one of the adapter's
 
 
 class Misused(click.ClickException):

@@ -54,7 +54,7 @@ class _AddressType(click.ParamType[Address]):
     epilog="""
     \b
     Example, with a gateway on another machine and the clients on this one:
-      tws-simulator record --listen 7497 --upstream 10.0.0.5:4001 --out monday.tws
+      tws-simulator record --listen 7497 --upstream 10.0.0.5:4001 --out monday.twsrec
 
     Ends with 0 when it was told to stop and everything is written, 2 on wrong usage, 22 when a file cannot be written
     or records were lost, 23 when it cannot listen at its address.
@@ -102,7 +102,7 @@ def record(listen: Address, upstream: Address, out: Path, file_mib: int, announc
     epilog="""
     \b
     Example, ten times as fast as it was:
-      tws-simulator replay monday.tws --listen 7497 --speed 10
+      tws-simulator replay monday.twsrec --listen 7497 --speed 10
 
     Ends with 0 when it was told to stop, 2 on wrong usage, 21 when the file is damaged, 22 when it cannot be read or
     has nothing to replay, 23 when it cannot listen at its address.
@@ -145,8 +145,8 @@ def replay(file: Path, listen: Address, speed: str, announce: bool) -> None:
     epilog="""
     \b
     Examples: all of connection 1; only the errors, one JSON object a line:
-      tws-simulator inspect monday.tws --connection 1
-      tws-simulator inspect monday.tws --only error --json
+      tws-simulator inspect monday.twsrec --connection 1
+      tws-simulator inspect monday.twsrec --only error --json
 
     Ends with 0, also when the file ends unfinished or in the middle of a record, which is said on standard error; 2 on
     wrong usage, 21 when the file is damaged, 22 when it cannot be read.

@@ -1,36 +1,30 @@
-"""`tws-simulator run`: serve until interrupted."""
+"""`tws-simulator run`: a simulated gateway in a process of its own, until it is interrupted."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
-import json
-import os
-import shutil
-import signal
-import stat
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
+from typing import cast
 
 import click
 
 from tws_simulator.api.limits.message_rate import PACINGS, Pacing
-from tws_simulator.cli.border import EXIT_ADDRESS, EXIT_USAGE, fail
-from tws_simulator.cli.scenarios import scenario_to_play
-from tws_simulator.cli.status import Status
-from tws_simulator.clocks import RunningClock
+from tws_simulator.api.options import BadOption, OptionsGiven, options_of
+from tws_simulator.cli.border import EXIT_ADDRESS, EXIT_FAILED, EXIT_USAGE, fail
+from tws_simulator.cli.scenarios import pair, scenario_to_play
+from tws_simulator.cli.serving import CannotListen, is_pipe, serve
+from tws_simulator.clocks import RunningClock, VirtualClock
 from tws_simulator.control.port import ControlPort
 from tws_simulator.gateway import Gateway
 from tws_simulator.server import NotLoopback, require_loopback
 from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
 from tws_simulator.world.instruments.universe import everything, named
 from tws_simulator.world.time.calendar import new_york_ns
-
-_STATUS_INTERVAL_S = 1.0
-_ERASE_REST = "\x1b[K"
 
 
 @click.command()
@@ -60,7 +54,14 @@ _ERASE_REST = "\x1b[K"
     help='When the gateway\'s clock starts, as "2026-11-23 09:29" in New York; now, if not given.',
 )
 @click.option(
-    "--speed", default=1.0, show_default=True, type=click.FloatRange(0.01, 1000), help="Its seconds per second."
+    "--speed", default=1.0, show_default=True, type=click.FloatRange(0.01, 300), help="Its seconds per second."
+)
+@click.option(
+    "--clock",
+    type=click.Choice(["running", "manual"]),
+    default="running",
+    show_default=True,
+    help="A manual one stands until `tws-simulator do advance seconds=600`, at the control port.",
 )
 @click.option("--not-entitled", is_flag=True, help="No live market data: delayed prices, for those who ask for them.")
 @click.option(
@@ -74,6 +75,13 @@ _ERASE_REST = "\x1b[K"
 @click.option("--read-only", is_flag=True, help="Take no orders, as a gateway whose API is read-only.")
 @click.option("--master-client-id", type=click.IntRange(0), help="The client that is told of everybody's orders.")
 @click.option("--accounts-after-ids", is_flag=True, help="Send nextValidId before managedAccounts, as some do.")
+@click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Any other option of the gateway, written as in TOML; may be repeated, and wins over the options above.",
+)
 @click.option("--scenario", metavar="NAME|FILE", help="Faults to play from the start: see `tws-simulator scenarios`.")
 @click.option(
     "--control",
@@ -93,18 +101,20 @@ def run(
     hours: str,
     start: datetime | None,
     speed: float,
+    clock: str,
     not_entitled: bool,
     pacing: Pacing,
     read_only: bool,
     master_client_id: int | None,
     accounts_after_ids: bool,
+    settings: tuple[str, ...],
     scenario: str | None,
     control: int | None,
     announce: bool,
     exit_with_parent: bool,
     status: bool | None,
 ) -> None:
-    """Serve until interrupted.
+    """Start a simulated TWS or IB Gateway, and serve until interrupted.
 
     \b
     Point any client of the TWS API at the address it prints:
@@ -114,38 +124,64 @@ def run(
       tws-simulator run --not-entitled           no live data, as an account without subscriptions
       tws-simulator run --hours exchange --start "2026-11-23 09:29" --speed 60
                                                  a trading day in six and a half minutes
-      tws-simulator run --scenario daily-restart with faults: `tws-simulator scenarios` lists them
+      tws-simulator run --scenario daily-restart
+                                                 with faults: `tws-simulator scenarios` lists them
+      tws-simulator run --set lines_max=10 --set not_entitled='["SPY"]'
+                                                 options without a flag: docs/reference/simulator-options.md
+      tws-simulator run --clock manual --start "2026-11-23 09:29" --control 7400
+                                                 time that passes when you say so
     """
-    if exit_with_parent and not _is_pipe(sys.stdin.fileno()):
+    if exit_with_parent and not is_pipe(sys.stdin.fileno()):
         raise click.UsageError("--exit-with-parent needs a pipe as standard input: start with stdin=PIPE")
     played = scenario_to_play(scenario) if scenario is not None else None
+    given: OptionsGiven = {
+        "seed": seed,
+        "server_version": server_version,
+        "accounts": accounts,
+        "symbols": _chosen(symbols),
+        "always_open": hours == "always",
+        "entitled": not not_entitled,
+        "pacing": pacing,
+        "read_only": read_only,
+        "master_client_id": master_client_id,
+        "accounts_after_ids": accounts_after_ids,
+        **_set(settings),
+    }
     try:
         gateway = Gateway(
-            host=require_loopback(host),
-            port=port,
-            seed=seed,
-            server_version=server_version,
-            accounts=accounts,
-            symbols=_chosen(symbols),
-            always_open=hours == "always",
-            clock=_clock(start, speed),
-            entitled=not not_entitled,
-            pacing=pacing,
-            read_only=read_only,
-            master_client_id=master_client_id,
-            accounts_after_ids=accounts_after_ids,
-            scenario=played,
+            host=require_loopback(host), port=port, clock=_clock(clock, start, speed, control), scenario=played, **given
         )
-        shows = sys.stderr.isatty() if status is None else status
-        controlled = ControlPort(gateway, port=control) if control is not None else None
-        serving = _serve(gateway, controlled, announce=announce, exit_with_parent=exit_with_parent, shows_status=shows)
-        asyncio.run(serving)
     except NotLoopback as refusal:
         fail(EXIT_USAGE, str(refusal), "choose another --host")
-    except OSError as fault:
-        if fault.errno == errno.EADDRINUSE:
-            fail(EXIT_ADDRESS, f"port {port} is in use", "stop what listens there, or choose another with --port")
-        fail(EXIT_ADDRESS, f"cannot listen on {host}:{port}: {fault.strerror}", "try another --host or --port")
+    shows = sys.stderr.isatty() if status is None else status
+    controlled = ControlPort(gateway, port=control) if control is not None else None
+    try:
+        asyncio.run(
+            serve(gateway, controlled, announce=announce, exit_with_parent=exit_with_parent, shows_status=shows)
+        )
+    except CannotListen as trouble:
+        fail(EXIT_ADDRESS, str(trouble), trouble.remedy)
+    except Exception as fault:
+        if fault is not gateway.server.failure:
+            raise
+        fail(EXIT_FAILED, f"the simulator failed: {_told(fault)}", "a fault of its own; equal runs fail equally")
+
+
+def _told(fault: Exception) -> str:
+    """What a report of it needs in one line: the kind, the text, and where it was raised."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return " ".join(f"{type(fault).__name__}: {fault}{where}".split())
+
+
+def _set(settings: tuple[str, ...]) -> OptionsGiven:
+    """As a scenario's options are read."""
+    table = dict(pair(text) for text in settings)
+    try:
+        options_of(table)
+    except BadOption as fault:
+        raise click.UsageError(f"--set {fault}") from None
+    return cast("OptionsGiven", table)
 
 
 def _chosen(symbols: str | None) -> tuple[str, ...]:
@@ -158,80 +194,15 @@ def _chosen(symbols: str | None) -> tuple[str, ...]:
     return chosen
 
 
-def _clock(start: datetime | None, speed: float) -> Callable[[], int]:
-    """The wall clock, unless another beginning or pace is wanted."""
+def _clock(kind: str, start: datetime | None, speed: float, control: int | None) -> Callable[[], int]:
+    """The wall clock, unless another beginning or pace is wanted, or none."""
+    start_ns = time.time_ns() if start is None else new_york_ns(start)
+    if kind == "manual":
+        if control is None:
+            raise click.UsageError("--clock manual needs --control 7400: time is told to pass at the control port")
+        if speed != 1:
+            raise click.UsageError("--clock manual has no --speed: time passes only when it is told to")
+        return VirtualClock(start_ns)
     if start is None and speed == 1:
         return time.time_ns
-    start_ns = time.time_ns() if start is None else new_york_ns(start)
     return RunningClock(start_ns, speed, time.monotonic_ns)
-
-
-async def _serve(
-    gateway: Gateway, control: ControlPort | None, *, announce: bool, exit_with_parent: bool, shows_status: bool
-) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    async with gateway, control or contextlib.nullcontext():
-        _tell(gateway, control, announce=announce)
-        watch = await loop.connect_read_pipe(lambda: _ParentWatch(stop), sys.stdin) if exit_with_parent else None
-        if shows_status:
-            await _show_status(gateway, stop)
-        await stop.wait()
-        if watch is not None:
-            watch[0].close()
-    with contextlib.suppress(OSError):  # a parent that has ended no longer reads
-        click.echo("stopped", err=announce)
-
-
-async def _show_status(gateway: Gateway, stop: asyncio.Event) -> None:
-    """The line overwrites itself each second, and stands still when the simulator stops."""
-    status = Status()
-    while not stop.is_set():
-        line = status.line(gateway.core.state)[: shutil.get_terminal_size().columns - 1]  # a wrapped line stays behind
-        click.echo(f"\r{line}{_ERASE_REST}", nl=False, err=True)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), _STATUS_INTERVAL_S)
-    click.echo(err=True)
-
-
-class _ParentWatch(asyncio.Protocol):
-    """The parent holds the other end of standard input: it is closed when the parent ends, however it ends."""
-
-    def __init__(self, stop: asyncio.Event) -> None:
-        self._stop = stop
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop.set()
-
-
-def _is_pipe(descriptor: int) -> bool:
-    kind = os.fstat(descriptor).st_mode
-    return stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)
-
-
-def _tell(gateway: Gateway, control: ControlPort | None, *, announce: bool) -> None:
-    options = gateway.core.state.options
-    if announce:
-        where = {
-            "host": gateway.host,
-            "port": gateway.port,
-            "account": gateway.account,
-            "seed": options.seed,
-            "server_version": options.server_version,
-            "pid": os.getpid(),
-        }
-        click.echo(json.dumps(where if control is None else {**where, "control": control.port}))
-    click.echo(
-        f"listening on {gateway.host}:{gateway.port}, account {gateway.account}, seed {options.seed}, "
-        f"server version {options.server_version}{_beside(gateway, control)}; stop with Ctrl-C",
-        err=announce,
-    )
-    sys.stdout.flush()
-
-
-def _beside(gateway: Gateway, control: ControlPort | None) -> str:
-    scenario = gateway.director.scenario
-    playing = f", playing {scenario.name}" if scenario is not None else ""
-    return playing + (f", control port {control.port}" if control is not None else "")

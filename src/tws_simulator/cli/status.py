@@ -36,8 +36,8 @@ class Status:
         """Messages a second since the last line; those of clients that left in between are not seen."""
         now = {session.peer.connection: (session.requests, session.replies) for session in gateway.sessions}
         before, self._counted = self._counted, now
-        told_ns, self._told_ns = self._told_ns, gateway.now_ns
-        seconds = 0.0 if told_ns is None else (gateway.now_ns - told_ns) / _SECOND
+        told_ns, self._told_ns = self._told_ns, gateway.steady_ns
+        seconds = 0.0 if told_ns is None else (gateway.steady_ns - told_ns) / _SECOND
         if seconds <= 0:
             return 0, 0
         received = sum(counts[0] - before.get(number, (0, 0))[0] for number, counts in now.items())

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -42,14 +42,14 @@ class Refused(Exception):
         self.status = status
 
 
-Answer = Callable[[Request], Any]
+Answer = Callable[[Request], Awaitable[Any]]
 
 
 async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: Answer) -> None:
     """Read one request, write what ``answer`` makes of it, and close."""
     with contextlib.suppress(ConnectionError, TimeoutError):
+        status, content = await _answered(reader, answer)
         async with asyncio.timeout(_PATIENCE_S):
-            status, content = await _answered(reader, answer)
             writer.write(_response(status, content))
             await writer.drain()
     writer.close()
@@ -59,7 +59,9 @@ async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
 
 async def _answered(reader: asyncio.StreamReader, answer: Answer) -> tuple[HTTPStatus, Any]:
     try:
-        return HTTPStatus.OK, answer(await _read(reader))
+        async with asyncio.timeout(_PATIENCE_S):
+            request = await _read(reader)
+        return HTTPStatus.OK, await answer(request)
     except Refused as refusal:
         return refusal.status, {"error": str(refusal)}
     except asyncio.IncompleteReadError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any
@@ -29,8 +29,11 @@ from tws_simulator.server import require_loopback
 
 ADVANCE_S_MAX = 3_600.0
 _STEP_S = 0.25
+_UNREAD_BYTES_MAX = 256 * 1024
+_PAUSE_S, _PAUSES_MAX = 0.005, 1_000
+"""While time is told to pass, clients are given the time to read: five seconds of it for all of one request."""
 
-Route = Callable[[Request], Any]
+Route = Callable[[Request], Any | Awaitable[Any]]
 
 
 class ControlPort:
@@ -66,7 +69,7 @@ class ControlPort:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await serve_one(reader, writer, self._answer)
 
-    def _answer(self, request: Request) -> Any:
+    async def _answer(self, request: Request) -> Any:
         route = self._routes.get(request.path)
         if route is None:
             raise Refused(HTTPStatus.NOT_FOUND, f"there are {', '.join(self._routes)}")
@@ -74,7 +77,8 @@ class ControlPort:
         if act is None:
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.path} knows {', '.join(route)}")
         try:
-            return act(request)
+            told = act(request)
+            return await told if isinstance(told, Awaitable) else told
         except (BadScenario, OptionsDiffer, TooManyFaults) as refusal:
             raise Refused(HTTPStatus.BAD_REQUEST, str(refusal)) from None
         except NoSuchScenario as refusal:
@@ -97,18 +101,27 @@ class ControlPort:
         self._gateway.director.do(action)
         return {"did": action.do}
 
-    def _pass_time(self, request: Request) -> dict[str, Any]:
+    async def _pass_time(self, request: Request) -> dict[str, Any]:
         clock = self._gateway.clock
         if not isinstance(clock, VirtualClock):
-            raise Refused(HTTPStatus.CONFLICT, "the gateway's time is this machine's: start it with a virtual clock")
+            raise Refused(
+                HTTPStatus.CONFLICT,
+                "the gateway's time passes by itself: start it with `--clock manual`, or with a VirtualClock",
+            )
         table = _json(request)
         seconds = table.get("advance_s") if isinstance(table, dict) else None
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= ADVANCE_S_MAX:
             raise Refused(HTTPStatus.BAD_REQUEST, f'{{"advance_s": 0 to {ADVANCE_S_MAX:.0f}}} is expected')
+        server = self._gateway.server
+        pauses = 0
         while seconds > 0:
             clock.advance(min(_STEP_S, seconds))
             seconds -= _STEP_S
-            self._gateway.core.advance(clock())
+            server.advance()
+            await asyncio.sleep(0)
+            while server.unwritten_bytes_most > _UNREAD_BYTES_MAX and pauses < _PAUSES_MAX:
+                pauses += 1
+                await asyncio.sleep(_PAUSE_S)
         return {"time_ns": clock()}
 
 

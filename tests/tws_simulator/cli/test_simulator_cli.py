@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -17,7 +18,7 @@ from click.testing import CliRunner
 from ibkr_adapter import __version__
 from ibkr_adapter.errors import ExitCode
 from tws_simulator.cli import main
-from tws_simulator.cli.border import EXIT_ADDRESS, EXIT_USAGE
+from tws_simulator.cli.border import EXIT_ADDRESS, EXIT_FAILED, EXIT_USAGE
 from tws_simulator.world.accounts.opening import account_for
 
 WAIT_S_MAX = 30.0
@@ -103,6 +104,36 @@ def test_a_port_in_use_is_named_with_the_remedy() -> None:
         result = CliRunner().invoke(main, ["run", "--port", str(port)])
     assert result.exit_code == EXIT_ADDRESS == ExitCode.ADDRESS_IN_USE
     assert result.stderr == f"error: port {port} is in use (stop what listens there, or choose another with --port)\n"
+
+
+def test_a_control_port_in_use_is_named_as_such() -> None:
+    """Not as the gateway's own."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(main, ["run", "--port", "0", "--control", str(port)])
+    assert result.exit_code == EXIT_ADDRESS
+    remedy = "stop what listens there, or choose another with --control"
+    assert result.stderr == f"error: control port {port} is in use ({remedy})\n"
+
+
+def test_a_simulator_that_fails_ends_with_a_code_of_its_own(tmp_path: Path) -> None:
+    """And one line that says what failed, where; it does not wait to be stopped."""
+    program = tmp_path / "broken.py"
+    program.write_text(
+        "from tws_simulator.api.core import GatewayCore\n"
+        "from tws_simulator.cli import main\n"
+        "def advance(self, *times):\n"
+        "    raise KeyError('broken on purpose')\n"
+        "GatewayCore.advance = advance\n"
+        "main(['run', '--port', '0'])\n"
+    )
+    ended = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=WAIT_S_MAX)
+    assert ended.returncode == EXIT_FAILED
+    assert ended.returncode not in list(ExitCode)
+    assert ended.stderr.startswith("error: the simulator failed: KeyError: 'broken on purpose' at broken.py:4 (")
+    assert ended.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,13 @@ def depth_rows_that_do_not_fit(played: Played) -> None:
     assert len(asks_deleted) >= 12
 
 
+@PROOFS.of("depth-rows-that-move")
+def depth_rows_that_move(played: Played) -> None:
+    told = [each["marketDepthData"] for each in rows(played.pass_s(30, with_depth(played)))]
+    moved = [row["operation"] for row in told if row["operation"] != 1 and row.get("position", 0) < 4]
+    assert {0, 2} <= set(moved), "rows that stay in place come and go at the end of a side only"
+
+
 @PROOFS.of("depth-reset")
 def depth_reset(played: Played) -> None:
     client = with_depth(played)

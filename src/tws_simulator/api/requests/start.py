@@ -55,9 +55,9 @@ def _req_managed_accounts(gateway: GatewayState, session: Session, request: Mess
 
 
 def _req_current_time(gateway: GatewayState, session: Session, request: Message) -> None:
-    if gateway.now_ns - session.time_answered_ns < _TIME_AGAIN_NS:
+    if gateway.steady_ns - session.time_answered_ns < _TIME_AGAIN_NS:
         return
-    session.time_answered_ns = gateway.now_ns
+    session.time_answered_ns = gateway.steady_ns
     session.send(message("currentTime", currentTime=gateway.now_ns // _SECOND))
 
 
