@@ -133,7 +133,7 @@ def replay(file: Path, listen: Address, speed: str, announce: bool) -> None:
             fail(EXIT_FILE, f"{file} has no connection that came to a handshake", "record one that does")
     played = Replay(scripts, None if speed == "max" else int(speed))
     with _listening(listen) as listening:
-        server = ReplayServer(played, listening, clock=_steady_clock())
+        server = ReplayServer(played, listening, clock=_steady_clock(), tell=_tell)
         versions = ", ".join(str(version) for version in sorted({script.server_version for script in scripts}))
         where = f"replaying {file} at {format_address(server.address)}, speed {speed}, server version {versions}"
         _announce(server.address, where, announce=announce)

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import json
 import socket
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
 
+from tws_simulator.recording.accepting import Accepting, reset
 from tws_simulator.recording.address import Address, format_address
 from tws_simulator.recording.format import Direction, Kind, Record
 from tws_simulator.recording.tap import Piece, Tap
@@ -27,14 +25,11 @@ CONNECTIONS_MAX = 64
 READ_BYTES_MAX = 64 * 1024
 DIAL_S_MAX = 10.0
 
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-_SHORT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_RETRY_ACCEPT_S = 1.0
 _BOTH = (Direction.TO_GATEWAY, Direction.FROM_GATEWAY)
 
 
-class Recorder:
-    """Accepts between entry and exit, at a socket of `address.listening_socket`.
+class Recorder(Accepting):
+    """Carries between its clients and ``upstream``.
 
     ``writer`` is started and closed by whoever made it.
     ``clock`` gives nanoseconds since 1970. ``tell`` gets one line for each connection that opens or ends.
@@ -50,73 +45,26 @@ class Recorder:
         tell: Callable[[str], None],
         connections_max: int = CONNECTIONS_MAX,
     ) -> None:
+        super().__init__(listening, connections_max=connections_max, tell=tell)
         self.upstream = upstream
         self.connections = 0
         self.frames = 0
         self._writer = writer
         self._clock = clock
-        self._tell = tell
-        self._connections_max = connections_max
-        self._listening = listening
-        self._open = 0
-        self._accepting: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         where = f"{format_address(self.address)} to {format_address(self.upstream)}"
-        return f"<Recorder {where} {self._open} open {self.connections} connections {self.frames} frames>"
+        return f"<Recorder {where} {self.open} open {self.connections} connections {self.frames} frames>"
 
-    @property
-    def address(self) -> Address:
-        host, port = self._listening.getsockname()[:2]
-        return host, port
-
-    async def __aenter__(self) -> Recorder:
-        self._accepting = asyncio.create_task(self._accept())
-        return self
-
-    async def failed(self) -> None:
-        """Returns when it serves no more, which is a fault of its own; leaving raises it."""
-        assert self._accepting is not None, "not entered"
-        await asyncio.wait({self._accepting})
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close every connection; raise what failed inside, if anything did."""
-        assert self._accepting is not None, "not entered"
-        self._accepting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._accepting
-
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        with self._listening:
-            async with asyncio.TaskGroup() as carried:
-                while True:
-                    try:
-                        client, peer = await loop.sock_accept(self._listening)
-                    except OSError as fault:
-                        if fault.errno not in _SHORT_OF_DESCRIPTORS:
-                            raise
-                        self._tell(f"cannot accept a connection: {fault.strerror}")
-                        await asyncio.sleep(_RETRY_ACCEPT_S)
-                        continue
-                    if self._open >= self._connections_max:
-                        self._tell(f"refused {format_address(peer[:2])}: {self._open} connections are open")
-                        _reset(client)
-                        continue
-                    self._open += 1
-                    self.connections += 1
-                    carried.create_task(self._carry(client, peer[:2], self.connections))
-
-    async def _carry(self, client: socket.socket, peer: Address, number: int) -> None:
+    async def carry(self, client: socket.socket, peer: Address) -> None:
+        self.connections += 1
+        number = self.connections
         self._tell(f"connection {number} from {format_address(peer)}")
         connection = _Connection(number, self._put)
         connection.opened(self._clock(), peer, self.upstream)
         try:
             reason = await self._carry_both(client, connection)
         finally:
-            self._open -= 1
             self.frames += connection.frames
             connection.closed(self._clock(), "stopped")  # what is not closed yet
         self._tell(f"connection {number} ended ({reason}), {connection.frames} frames")
@@ -127,7 +75,7 @@ class Recorder:
             try:
                 gateway = await _dial(self.upstream)
             except OSError as fault:
-                _reset(client)
+                reset(client)
                 reason = f"not reached: {fault.strerror or fault}"
                 connection.closed(self._clock(), reason)
                 return reason
@@ -138,8 +86,8 @@ class Recorder:
                         directions.create_task(self._pump(client, gateway, connection, Direction.TO_GATEWAY))
                         directions.create_task(self._pump(gateway, client, connection, Direction.FROM_GATEWAY))
                 except* OSError:
-                    _reset(client)
-                    _reset(gateway)
+                    reset(client)
+                    reset(gateway)
                     reason = "reset"
                     connection.closed(self._clock(), reason)
         return reason
@@ -230,9 +178,3 @@ def _send_what_fits(sink: socket.socket, data: bytes) -> int:
         return sink.send(data)
     except (BlockingIOError, InterruptedError):
         return 0
-
-
-def _reset(side: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-    side.close()

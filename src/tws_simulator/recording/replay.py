@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from tws_simulator.recording.payload import Read, read_reply, read_request, with_request_id
-from tws_simulator.recording.script import Exchange, Reply, Script, request_key
+from tws_simulator.recording.script import Dialogue, Reply, Script, request_key
 from tws_simulator.wire.codec import Codec, frame
 from tws_simulator.wire.handshake import NotTheApi, accept, read_hello, refuse
 from tws_simulator.wire.row import message
@@ -107,7 +107,7 @@ class ReplaySession:
         self._received = bytearray()
         self._output = bytearray()
         self._codec: Codec | None = None
-        self._twins: dict[str, list[Exchange]] | None = None
+        self._twins: dict[str, list[Dialogue]] | None = None
         self._asked: Counter[str] = Counter()
         self._due: list[tuple[int, int, int, _Playing]] = []
         self._serial = count()
@@ -199,12 +199,12 @@ class ReplaySession:
             return
         script = self._replay.choose(codec.server_version, request.values.get("clientId", 0))
         self._twins = {}
-        for exchange in script.exchanges:
-            if not exchange.is_order:
-                self._twins.setdefault(exchange.key, []).append(exchange)
+        for dialogue in script.dialogues:
+            if not dialogue.is_order:
+                self._twins.setdefault(dialogue.key, []).append(dialogue)
         self._schedule(_Playing(script.unasked, now_ns))
 
-    def _twin(self, request: Read) -> Exchange | None:
+    def _twin(self, request: Read) -> Dialogue | None:
         """Who asks the same again hears what was said the next time it was asked; the last answer stays."""
         assert self._twins is not None, "before the start"
         key = request_key(request)

@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
-from types import TracebackType
 
+from tws_simulator.recording.accepting import Accepting
 from tws_simulator.recording.address import Address, format_address
 from tws_simulator.recording.replay import OUTPUT_BYTES_MAX, Replay, ReplaySession
 
@@ -19,57 +19,26 @@ READ_BYTES_MAX = 64 * 1024
 _NANOSECONDS = 1_000_000_000
 
 
-class ReplayServer:
-    """Accepts between entry and exit, at a socket of `address.listening_socket`; leaving it raises what failed."""
+class ReplayServer(Accepting):
+    """``tell`` gets a line for each client that is not accepted."""
 
     def __init__(
-        self, replay: Replay, listening: socket.socket, *, clock: Callable[[], int], clients_max: int = CLIENTS_MAX
+        self,
+        replay: Replay,
+        listening: socket.socket,
+        *,
+        clock: Callable[[], int],
+        tell: Callable[[str], None] = lambda line: None,
+        clients_max: int = CLIENTS_MAX,
     ) -> None:
+        super().__init__(listening, connections_max=clients_max, tell=tell)
         self.replay = replay
         self._clock = clock
-        self._clients_max = clients_max
-        self._clients = 0
-        self._listening = listening
-        self._accepting: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
-        return f"<ReplayServer {format_address(self.address)} {self._clients} clients {self.replay!r}>"
+        return f"<ReplayServer {format_address(self.address)} {self.open} clients {self.replay!r}>"
 
-    @property
-    def address(self) -> Address:
-        host, port = self._listening.getsockname()[:2]
-        return host, port
-
-    async def __aenter__(self) -> ReplayServer:
-        self._accepting = asyncio.create_task(self._accept())
-        return self
-
-    async def failed(self) -> None:
-        """Returns when it serves no more, which is a fault of its own; leaving raises it."""
-        assert self._accepting is not None, "not entered"
-        await asyncio.wait({self._accepting})
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._accepting is not None, "not entered"
-        self._accepting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._accepting
-
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        with self._listening:
-            async with asyncio.TaskGroup() as clients:
-                while True:
-                    client, _ = await loop.sock_accept(self._listening)
-                    if self._clients >= self._clients_max:
-                        client.close()
-                        continue
-                    self._clients += 1
-                    clients.create_task(self._serve(client))
-
-    async def _serve(self, client: socket.socket) -> None:
+    async def carry(self, client: socket.socket, peer: Address) -> None:
         """Reads until the client ends its side; writes what is due until then."""
         session = ReplaySession(self.replay)
         received, written = asyncio.Event(), asyncio.Event()
@@ -83,8 +52,6 @@ class ReplayServer:
                     writing.cancel()
             except* OSError:
                 pass  # it has gone without a good-bye
-            finally:
-                self._clients -= 1
 
     async def _read(
         self, client: socket.socket, session: ReplaySession, received: asyncio.Event, written: asyncio.Event

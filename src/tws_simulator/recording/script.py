@@ -61,7 +61,7 @@ class Reply:
 
 
 @dataclass(slots=True, eq=False)
-class Exchange:
+class Dialogue:
     """A request and its replies. ``key`` is equal for requests that ask the same under other ids."""
 
     name: str
@@ -80,7 +80,7 @@ class Script:
     connection: int
     server_version: int
     client_id: int | None = None
-    exchanges: list[Exchange] = field(default_factory=list)
+    dialogues: list[Dialogue] = field(default_factory=list)
     unasked: list[Reply] = field(default_factory=list)
 
 
@@ -109,10 +109,10 @@ class _Author:
         self._codec = Codec(script.server_version)
         self._start_ns = began_ns
         self._replies = 0
-        self._by_id: dict[int, Exchange] = {}
-        self._orders: dict[int, Exchange] = {}
-        self._executions: dict[str, Exchange] = {}
-        self._asked: dict[str, deque[Exchange]] = {}
+        self._by_id: dict[int, Dialogue] = {}
+        self._orders: dict[int, Dialogue] = {}
+        self._executions: dict[str, Dialogue] = {}
+        self._asked: dict[str, deque[Dialogue]] = {}
 
     def read(self, direction: Direction, payload: bytes, time_ns: int) -> None:
         if direction is Direction.TO_GATEWAY:
@@ -129,8 +129,8 @@ class _Author:
             self.script.client_id = request.values.get("clientId", 0)
             self._start_ns = time_ns
             return
-        asked = Exchange(request.name, request_key(request), request.id, time_ns, is_order=request.is_order)
-        self.script.exchanges.append(asked)
+        asked = Dialogue(request.name, request_key(request), request.id, time_ns, is_order=request.is_order)
+        self.script.dialogues.append(asked)
         if request.id is not None:
             self._by_id[request.id] = asked
             if request.is_order:
@@ -146,13 +146,13 @@ class _Author:
         for earlier in tuple(self._asked.get(name, ())):
             self._answered(earlier)
 
-    def _owner(self, reply: Read) -> Exchange | None:
+    def _owner(self, reply: Read) -> Dialogue | None:
         owner = self._owner_by_id(reply) or self._owner_by_name(reply.name) or self._owner_by_order(reply)
         if owner is not None and reply.name == "execDetails":
             self._executions[reply.values.get("execution", {}).get("execId", "")] = owner
         return owner
 
-    def _owner_by_id(self, reply: Read) -> Exchange | None:
+    def _owner_by_id(self, reply: Read) -> Dialogue | None:
         if reply.name == "commissionAndFeesReport":
             return self._executions.get(reply.values.get("execId", ""))
         for candidate in reply.ids:
@@ -160,7 +160,7 @@ class _Author:
                 return self._by_id[candidate]
         return None
 
-    def _owner_by_name(self, name: str) -> Exchange | None:
+    def _owner_by_name(self, name: str) -> Dialogue | None:
         kinds = [request for request, replies in _REPLIES.items() if name in replies]
         waiting = [asked for kind in kinds for asked in self._asked.get(kind, ()) if not asked.is_answered]
         if waiting:
@@ -171,14 +171,14 @@ class _Author:
         going_on = [self._asked[kind][-1] for kind in kinds if kind in _GO_ON and kind in self._asked]
         return going_on[-1] if going_on else None
 
-    def _answered(self, asked: Exchange) -> None:
+    def _answered(self, asked: Dialogue) -> None:
         """Only the latest of those answered is remembered, for what goes on coming."""
         asked.is_answered = True
         queue = self._asked[asked.name]
         while len(queue) > 1 and queue[0].is_answered:
             queue.popleft()
 
-    def _owner_by_order(self, reply: Read) -> Exchange | None:
+    def _owner_by_order(self, reply: Read) -> Dialogue | None:
         order_id = reply.values.get("orderId", reply.values.get("execution", {}).get("orderId"))
         return self._orders.get(order_id) if reply.name in ("openOrder", "orderStatus", "execDetails") else None
 
