@@ -62,7 +62,7 @@ async def test_a_stop_waits_for_its_trigger(client: OtherClient) -> None:
     await client.told(202, trade.order.orderId)
 
 
-async def test_a_stop_that_triggers_isfilled(client: OtherClient) -> None:
+async def test_a_stop_that_triggers_is_filled(client: OtherClient) -> None:
     """As a market order is."""
     stop = client.api.StopOrder("BUY", 5, round(client.price(AAPL) * 0.5))
     trade = client.ib.placeOrder(client.stock_by_name("AAPL"), stop)

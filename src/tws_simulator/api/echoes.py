@@ -16,7 +16,7 @@ from tws_simulator.api.wire_times import exchange_time, gateway_time, read_time
 from tws_simulator.wire.row import Message, message, part
 from tws_simulator.wire.text import Values
 from tws_simulator.world.accounts.records import Commission, Execution
-from tws_simulator.world.instruments.universe import find
+from tws_simulator.world.instruments.universe import listing
 from tws_simulator.world.orders.order_events import (
     Bound,
     Commissioned,
@@ -119,9 +119,7 @@ def _what_if(answer: WhatIf) -> Message:
 
 
 def _contract(view: OrderView) -> Values:
-    listing = find(con_id=view.ticket.con_id)
-    assert listing is not None, f"an order for {view.ticket.con_id}, which is not listed"
-    return described(listing, view.ticket.exchange or "SMART")
+    return described(listing(view.ticket.con_id), view.ticket.exchange or "SMART")
 
 
 def _order(view: OrderView) -> Values:
@@ -222,12 +220,10 @@ def order_status(view: OrderView) -> Message:
 
 
 def exec_details(req_id: int, execution: Execution, server_version: int) -> Message:
-    listing = find(con_id=execution.con_id)
-    assert listing is not None, f"an execution in {execution.con_id}, which is not listed"
     return message(
         "execDetails",
         reqId=req_id,
-        contract=described(listing, execution.exchange),
+        contract=described(listing(execution.con_id), execution.exchange),
         execution={
             "orderId": execution.order_id,
             "execId": execution.exec_id,

@@ -378,10 +378,13 @@ def test_options_have_no_history() -> None:
 
 
 @pytest.mark.parametrize("end", ["20991231 16:00:00", "19700102 00:00:00"])
-@pytest.mark.parametrize(("what", "size"), [("TRADES", "1 day"), ("SCHEDULE", "1 day"), ("MIDPOINT", "1 month")])
-def test_ends_far_away_are_answered(end: str, what: str, size: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "size", "longest"),
+    [("TRADES", "1 day", "1 Y"), ("SCHEDULE", "1 day", "100 Y"), ("MIDPOINT", "1 month", "1 Y")],
+)
+def test_ends_far_away_are_answered(end: str, what: str, size: str, longest: str) -> None:
     """With what there is until now, or with 162."""
     client = _client()
-    for duration in ("1 D", "1 Y", "100 Y"):
+    for duration in ("1 D", longest):
         told = _ask(client, endDateTime=end, whatToShow=what, barSizeSetting=size, duration=duration)
         assert codes(told) == ([(1, 162)] if end.startswith("1970") else [])

@@ -22,20 +22,33 @@ SPY, TSLA = 756733, 76792991
 ACCOUNT, OTHER_ACCOUNT = "DU1234567", "DU1234568"
 
 
-class HourlyFloor:
+class Floor:
     """``at`` is the time in New York on Monday, 22 June 2026; the exchange keeps its hours unless ``always_open``."""
 
     def __init__(self, hour: int = 11, minute: int = 0, *, always_open: bool = False, seed: int = 1) -> None:
-        self.now_ns = new_york_ns(datetime(2026, 6, 22, hour, minute))
+        self.start_ns = self.now_ns = new_york_ns(datetime(2026, 6, 22, hour, minute))
         self.calendar = Calendar(always_open=always_open)
-        market = Market(LISTINGS, seed, self.now_ns)
-        self.tape = Tape(self.calendar, market.opening, market.closes)
+        self.crowd = Market(LISTINGS, seed, self.now_ns)
+        self.tape = Tape(self.calendar, self.crowd.opening, self.crowd.closes)
         self.ledgers = {name: Ledger(name, positions=opening_positions()) for name in (ACCOUNT, OTHER_ACCOUNT)}
-        self.exchange = Exchange(self.tape, self.calendar, self.ledgers, seed, self.now_ns)
+        self.ledger = self.ledgers[ACCOUNT]
+        self.exchange = self.another(seed)
+
+    def another(self, seed: int = 1, seconds_later: int = 0, **bounds: int) -> Exchange:
+        """An exchange over the same market and accounts."""
+        start_ns = self.start_ns + seconds_later * SECOND_NS
+        return Exchange(self.tape, self.calendar, self.ledgers, seed, start_ns, **bounds)
 
     @property
     def spy(self) -> Quote:
         return self.tape.quote(SPY)
+
+    def bid(self, ticks: int = 0) -> Decimal:
+        """So many ticks above SPY's bid."""
+        return as_decimal(self.spy.bid) + Decimal(ticks) / 100
+
+    def ask(self, ticks: int = 0) -> Decimal:
+        return as_decimal(self.spy.ask) + Decimal(ticks) / 100
 
     def place(self, ticket: OrderTicket) -> list[OrderEvent]:
         return self.exchange.place(ticket, self.now_ns)
@@ -74,6 +87,7 @@ def buy(order_id: int = 1, quantity: int = 10, limit: Decimal | str | None = Non
         "order_type": "MKT" if limit is None else "LMT",
         "quantity": Decimal(quantity),
         "limit_price": None if limit is None else Decimal(limit),
+        "order_ref": f"ref-{order_id}",
     }
     prices = ("aux_price", "trail_stop_price", "trailing_percent", "limit_offset")
     other |= {name: Decimal(other[name]) for name in prices if name in other}
@@ -103,10 +117,29 @@ def story(events: list[OrderEvent]) -> list[str]:
     return told
 
 
+def messages(events: list[OrderEvent]) -> list[str]:
+    """Each message in short: kind, and status or code."""
+    told = []
+    for event in events:
+        if isinstance(event, Echo | Status):
+            paid = " paid" if isinstance(event, Echo) and event.order.commission_usd is not None else ""
+            told.append(f"{type(event).__name__} {event.order.status.value}{paid}")
+        elif isinstance(event, Notice):
+            told.append(f"Notice {event.code}")
+        else:
+            told.append(type(event).__name__)
+    return told
+
+
 def fills(events: list[OrderEvent]) -> list[tuple[int, Decimal, Decimal]]:
     """(order id, shares, price)."""
     done = [event.execution for event in events if isinstance(event, Executed)]
     return [(each.order_id, each.shares, each.price) for each in done]
+
+
+def trades(events: list[OrderEvent]) -> list[tuple[Decimal, Decimal]]:
+    """Shares and price of each fill."""
+    return [(shares, price) for _, shares, price in fills(events)]
 
 
 def texts(events: list[OrderEvent]) -> list[str]:
@@ -115,3 +148,9 @@ def texts(events: list[OrderEvent]) -> list[str]:
 
 def price_of(value: float) -> Decimal:
     return as_decimal(value)
+
+
+WORKING = ["Echo PreSubmitted", "Status PreSubmitted", "Echo Submitted", "Status Submitted"]
+FILLED = ["Executed", "Echo Filled", "Status Filled", "Echo Filled paid", "Status Filled", "Commissioned"]
+PARTIAL = [told.replace("Filled", "Submitted") for told in FILLED]
+CANCELLED = ["Status Cancelled", "Notice 202"]

@@ -6,28 +6,28 @@ from decimal import Decimal
 
 import pytest
 
-from tests.tws_simulator.world.exchange_floor import HourlyFloor, buy, fills, sell, story, texts
+from tests.tws_simulator.world.exchange_floor import Floor, buy, fills, sell, story, texts
 from tws_simulator.world.orders.tickets import OrderStatus
 
 
 @pytest.fixture
-def floor() -> HourlyFloor:
-    floor = HourlyFloor()
+def floor() -> Floor:
+    floor = Floor()
     floor.quote("639.99", "640.01", 500)
     return floor
 
 
-def quantities(floor: HourlyFloor) -> dict[int, Decimal]:
+def quantities(floor: Floor) -> dict[int, Decimal]:
     return {view.ticket.order_id: view.ticket.quantity for view in floor.exchange.open_orders()}
 
 
-def grouped(floor: HourlyFloor, oca_type: int) -> None:
+def grouped(floor: Floor, oca_type: int) -> None:
     floor.place(buy(1, 100, "639.50", oca_group="g", oca_type=oca_type))
     floor.place(buy(2, 200, "639.00", oca_group="g", oca_type=oca_type))
     floor.place(buy(3, 100, "638.00", oca_group="other", oca_type=oca_type))
 
 
-def test_a_group_of_type_1_ends_with_the_first_fill(floor: HourlyFloor) -> None:
+def test_a_group_of_type_1_ends_with_the_first_fill(floor: Floor) -> None:
     """Even a partial one; other groups live on."""
     grouped(floor, 1)
     told = floor.trade("639.40", 40)
@@ -37,7 +37,7 @@ def test_a_group_of_type_1_ends_with_the_first_fill(floor: HourlyFloor) -> None:
 
 
 @pytest.mark.parametrize("oca_type", [2, 3])
-def test_groups_of_types_2_and_3_shrink_in_proportion(floor: HourlyFloor, oca_type: int) -> None:
+def test_groups_of_types_2_and_3_shrink_in_proportion(floor: Floor, oca_type: int) -> None:
     """What was filled of one is taken off the others, and echoed; the last fill ends them."""
     grouped(floor, oca_type)
     told = floor.trade("639.40", 40)
@@ -48,7 +48,7 @@ def test_groups_of_types_2_and_3_shrink_in_proportion(floor: HourlyFloor, oca_ty
     assert quantities(floor) == {3: 100}
 
 
-def test_two_of_a_group_are_never_filled_by_the_same_trade(floor: HourlyFloor) -> None:
+def test_two_of_a_group_are_never_filled_by_the_same_trade(floor: Floor) -> None:
     """The first ends the second before its turn comes."""
     floor.place(buy(1, 100, "639.50", oca_group="g", oca_type=1))
     floor.place(buy(2, 100, "639.50", oca_group="g", oca_type=1))
@@ -56,7 +56,7 @@ def test_two_of_a_group_are_never_filled_by_the_same_trade(floor: HourlyFloor) -
     assert quantities(floor) == {}
 
 
-def test_a_group_belongs_to_one_client(floor: HourlyFloor) -> None:
+def test_a_group_belongs_to_one_client(floor: Floor) -> None:
     """The same name used by another is another group."""
     floor.place(buy(1, 100, "639.50", oca_group="g"))
     floor.place(buy(1, 100, "639.00", oca_group="g", client_id=8))
@@ -64,7 +64,7 @@ def test_a_group_belongs_to_one_client(floor: HourlyFloor) -> None:
     assert [view.ticket.client_id for view in floor.exchange.open_orders()] == [8]
 
 
-def test_a_bracket_lives_as_its_parent_tells(floor: HourlyFloor) -> None:
+def test_a_bracket_lives_as_its_parent_tells(floor: Floor) -> None:
     """Children wait; the parent's fill starts them; a child's partial fill shrinks its sibling, a full one ends it."""
     floor.place(buy(1, 100, "639.00", transmit=False))
     floor.place(sell(2, 100, "642.00", parent_id=1, transmit=False))
@@ -83,7 +83,7 @@ def test_a_bracket_lives_as_its_parent_tells(floor: HourlyFloor) -> None:
     assert quantities(floor) == {}
 
 
-def test_a_trailing_child_of_a_market_order_is_refused_and_its_family_is_never_sent(floor: HourlyFloor) -> None:
+def test_a_trailing_child_of_a_market_order_is_refused_and_its_family_is_never_sent(floor: Floor) -> None:
     """328 for the child alone; a global cancel discards the parent (Cancelled, 202, 161), the other in silence."""
     floor.place(buy(1, transmit=False))
     floor.place(sell(2, limit="700", parent_id=1, transmit=False))
@@ -96,14 +96,14 @@ def test_a_trailing_child_of_a_market_order_is_refused_and_its_family_is_never_s
     assert texts(told)[0] == "Order Canceled - reason:Order was discarded."
 
 
-def test_a_refused_minimum_quantity_can_still_be_cancelled(floor: HourlyFloor) -> None:
+def test_a_refused_minimum_quantity_can_still_be_cancelled(floor: Floor) -> None:
     """10256 and no order; yet its cancel finds something to discard."""
     assert story(floor.place(buy(min_qty=5))) == ["1 10256"]
     assert floor.exchange.open_orders() == []
     assert story(floor.cancel(1)) == ["1 Cancelled alone", "1 202", "1 161"]
 
 
-def test_orders_of_the_gateways_own_screen_are_nobodys_until_they_are_bound(floor: HourlyFloor) -> None:
+def test_orders_of_the_gateways_own_screen_are_nobodys_until_they_are_bound(floor: Floor) -> None:
     """Order id 0 among all open orders, of no client; bound they are client 0's under a negative id."""
     told = floor.exchange.place_manually(buy(limit="639.00"), floor.now_ns)
     assert {event.client_id for event in told} == {-1}
@@ -118,7 +118,7 @@ def test_orders_of_the_gateways_own_screen_are_nobodys_until_they_are_bound(floo
     assert story(floor.cancel(-1, client_id=0)) == ["-1 Cancelled alone", "-1 202"]
 
 
-def test_later_orders_of_the_screen_are_bound_at_once_when_that_was_asked_for(floor: HourlyFloor) -> None:
+def test_later_orders_of_the_screen_are_bound_at_once_when_that_was_asked_for(floor: Floor) -> None:
     """Until it is asked to stop."""
     assert floor.exchange.bind(floor.now_ns, from_now_on=True) == []
     told = floor.exchange.place_manually(buy(limit="639.00"), floor.now_ns)
@@ -131,7 +131,7 @@ def test_later_orders_of_the_screen_are_bound_at_once_when_that_was_asked_for(fl
         floor.exchange.place_manually(buy(order_type="FEELING"), floor.now_ns)
 
 
-def test_each_account_has_books_of_its_own(floor: HourlyFloor) -> None:
+def test_each_account_has_books_of_its_own(floor: Floor) -> None:
     """An order names one; without a name it is the first's."""
     first, second = floor.ledgers.values()
     floor.place(buy(1, 10))
@@ -142,7 +142,7 @@ def test_each_account_has_books_of_its_own(floor: HourlyFloor) -> None:
     assert story(floor.place(buy(3, account="DU0000000"))) == ["3 321"]
 
 
-def test_orders_of_two_clients_meet(floor: HourlyFloor) -> None:
+def test_orders_of_two_clients_meet(floor: Floor) -> None:
     """A seller within the spread is the market's best, and a buyer takes from it first, at its price."""
     floor.place(sell(1, 50, "640.00"))
     assert (floor.spy.ask, floor.spy.ask_size) == (640.0, 50)

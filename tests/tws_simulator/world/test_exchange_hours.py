@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.tws_simulator.world.exchange_floor import SPY, HourlyFloor, buy, fills, price_of, sell, story, texts
+from tests.tws_simulator.world.exchange_floor import SPY, Floor, buy, fills, price_of, sell, story, texts
 from tws_simulator.world.orders.order_events import Echo
 from tws_simulator.world.orders.tickets import OrderStatus
 from tws_simulator.world.time.units import SECOND_NS
@@ -19,12 +19,12 @@ CANCELLED = ["1 Cancelled alone", "1 202"]
 
 
 @pytest.fixture
-def evening() -> HourlyFloor:
+def evening() -> Floor:
     """After the close of the regular session."""
-    return HourlyFloor(18)
+    return Floor(18)
 
 
-def test_a_limit_order_in_the_evening_is_echoed_in_rounds_and_warned_of_after_the_first(evening: HourlyFloor) -> None:
+def test_a_limit_order_in_the_evening_is_echoed_in_rounds_and_warned_of_after_the_first(evening: Floor) -> None:
     """Two to five identical pairs, one 399 with the next opening; all captured so."""
     at_once = evening.place(buy(limit="600"))
     assert story(at_once) == ["1 PreSubmitted pair"]
@@ -48,7 +48,7 @@ def test_a_limit_order_in_the_evening_is_echoed_in_rounds_and_warned_of_after_th
         {"order_type": "TRAIL", "aux_price": "1", "trail_stop_price": "700"},
     ],
 )
-def test_types_without_a_limit_are_warned_of_first(evening: HourlyFloor, terms: dict[str, str]) -> None:
+def test_types_without_a_limit_are_warned_of_first(evening: Floor, terms: dict[str, str]) -> None:
     """The 399 comes before the first pair; stops say what holds them."""
     at_once = evening.place(buy(**terms))
     assert story(at_once) == ["1 399", "1 PreSubmitted pair"]
@@ -57,15 +57,13 @@ def test_types_without_a_limit_are_warned_of_first(evening: HourlyFloor, terms: 
 
 
 @pytest.mark.parametrize("terms", [{"tif": "GTC"}, {"good_after_ns": 2 * 10**18}])
-def test_good_till_cancelled_and_good_after_orders_are_never_warned_of(
-    evening: HourlyFloor, terms: dict[str, int]
-) -> None:
+def test_good_till_cancelled_and_good_after_orders_are_never_warned_of(evening: Floor, terms: dict[str, int]) -> None:
     """Pairs only."""
     told = evening.place(buy(limit="600", **terms)) + evening.wait(5)
     assert set(story(told)) == {"1 PreSubmitted pair"}
 
 
-def test_an_early_cancel_draws_pending_cancel(evening: HourlyFloor) -> None:
+def test_an_early_cancel_draws_pending_cancel(evening: Floor) -> None:
     """Before the echoes have settled: the warning, one more pair, two pairs of PendingCancel, Cancelled, 202."""
     evening.place(buy(limit="600"))
     told = evening.cancel(1)
@@ -74,14 +72,14 @@ def test_an_early_cancel_draws_pending_cancel(evening: HourlyFloor) -> None:
     assert evening.wait(60) == []
 
 
-def test_a_cancel_after_the_echoes_settled_is_short(evening: HourlyFloor) -> None:
+def test_a_cancel_after_the_echoes_settled_is_short(evening: Floor) -> None:
     """Cancelled and 202."""
     evening.place(buy(limit="600"))
     evening.wait(5)
     assert story(evening.cancel(1)) == CANCELLED
 
 
-def test_a_bracket_in_the_evening_is_told_as_captured(evening: HourlyFloor) -> None:
+def test_a_bracket_in_the_evening_is_told_as_captured(evening: Floor) -> None:
     """Nothing until the last leg; then the parent, each child in turn, the children again, and all again."""
     assert evening.place(buy(1, transmit=False)) == []
     assert evening.place(sell(2, limit="700", parent_id=1, transmit=False)) == []
@@ -95,24 +93,24 @@ def test_a_bracket_in_the_evening_is_told_as_captured(evening: HourlyFloor) -> N
     assert [view.parent_perm_id for view in views] == [0, views[0].perm_id, views[0].perm_id]
 
 
-def test_an_immediate_order_in_the_evening_is_submitted_then_cancelled(evening: HourlyFloor) -> None:
+def test_an_immediate_order_in_the_evening_is_submitted_then_cancelled(evening: Floor) -> None:
     """Two pairs of Submitted, the second with outsideRth; PendingCancel; Cancelled; 202; no warning."""
     told = evening.place(buy(limit="600", tif="IOC")) + evening.wait(5)
     assert story(told) == ["1 Submitted pair", "1 Submitted pair", "1 PendingCancel pair", *CANCELLED]
     assert [event.order.outside_rth for event in told if isinstance(event, Echo)] == [False, True, True]
 
 
-def test_an_immediate_order_in_the_evening_takes_what_is_offered_then(evening: HourlyFloor) -> None:
+def test_an_immediate_order_in_the_evening_takes_what_is_offered_then(evening: Floor) -> None:
     """The evening's market is open to it; at night nothing is."""
     ask = price_of(evening.spy.ask)
     told = evening.place(buy(limit=ask, tif="IOC")) + evening.wait(5)
     assert fills(told) == [(1, Decimal(10), ask)]
-    night = HourlyFloor(23)
+    night = Floor(23)
     told = night.place(buy(limit=price_of(night.spy.ask), tif="IOC")) + night.wait(5)
     assert story(told)[-2:] == CANCELLED
 
 
-def test_fill_or_kill_in_the_evening_is_inactive_and_rejected_a_little_later(evening: HourlyFloor) -> None:
+def test_fill_or_kill_in_the_evening_is_inactive_and_rejected_a_little_later(evening: Floor) -> None:
     """The second half may come after the answers to later requests."""
     assert story(evening.place(buy(limit="600", tif="FOK"))) == ["1 Inactive pair"]
     told = evening.wait(5)
@@ -122,7 +120,7 @@ def test_fill_or_kill_in_the_evening_is_inactive_and_rejected_a_little_later(eve
     ]
 
 
-def test_a_date_before_the_next_opening_is_refused(evening: HourlyFloor) -> None:
+def test_a_date_before_the_next_opening_is_refused(evening: Floor) -> None:
     """PreSubmitted, Inactive, 201, Inactive; and the cancel says it is cancelled already."""
     told = evening.place(buy(limit="600", tif="GTD", good_till_ns=evening.now_ns + 10**12))
     assert story(told) == ["1 PreSubmitted pair", "1 Inactive pair", "1 201", "1 Inactive pair"]
@@ -130,7 +128,7 @@ def test_a_date_before_the_next_opening_is_refused(evening: HourlyFloor) -> None
     assert texts(evening.cancel(1)) == ["OrderId 1 that needs to be cancelled cannot be cancelled, state: Cancelled."]
 
 
-def test_a_change_in_the_evening_is_echoed_twice_without_a_warning(evening: HourlyFloor) -> None:
+def test_a_change_in_the_evening_is_echoed_twice_without_a_warning(evening: Floor) -> None:
     """A limit order becomes a market order: same permanent id, still waiting."""
     evening.place(buy(limit="600"))
     evening.wait(5)
@@ -141,7 +139,7 @@ def test_a_change_in_the_evening_is_echoed_twice_without_a_warning(evening: Hour
     assert (after.perm_id, after.ticket.order_type, after.limit_price) == (before.perm_id, "MKT", None)
 
 
-def test_at_the_opening_waiting_orders_work(evening: HourlyFloor) -> None:
+def test_at_the_opening_waiting_orders_work(evening: Floor) -> None:
     """Submitted, and filled if the market is there; not a moment earlier."""
     evening.place(buy(1))
     evening.place(buy(2, limit="600"))
@@ -152,7 +150,7 @@ def test_at_the_opening_waiting_orders_work(evening: HourlyFloor) -> None:
     assert [view.status for view in evening.exchange.open_orders()] == [OrderStatus.SUBMITTED]
 
 
-def test_orders_for_outside_the_session_work_in_the_evening(evening: HourlyFloor) -> None:
+def test_orders_for_outside_the_session_work_in_the_evening(evening: Floor) -> None:
     """Accepted as in the session, and filled."""
     told = evening.place(buy(limit=price_of(evening.spy.ask), outside_rth=True))
     assert story(told)[:2] == ["1 PreSubmitted pair", "1 Submitted pair"]
@@ -161,7 +159,7 @@ def test_orders_for_outside_the_session_work_in_the_evening(evening: HourlyFloor
 
 def test_day_orders_end_with_their_session() -> None:
     """At 16:00, or at 20:00 where they may trade in the evening; what was never transmitted ends in silence."""
-    floor = HourlyFloor(15)
+    floor = Floor(15)
     floor.place(buy(1, limit="600"))
     floor.place(buy(2, limit="600", outside_rth=True))
     floor.place(buy(3, limit="600", tif="GTC"))
@@ -178,7 +176,7 @@ def test_day_orders_end_with_their_session() -> None:
 
 def test_how_a_day_order_ended_is_told_until_midnight() -> None:
     """By the system, because its time was over."""
-    floor = HourlyFloor(15)
+    floor = Floor(15)
     floor.place(buy(1, limit="600"))
     floor.until(16)
     assert floor.exchange.completed_orders()[0].completed_status == "Cancelled by System:\nOrder is already expired."
@@ -186,7 +184,7 @@ def test_how_a_day_order_ended_is_told_until_midnight() -> None:
 
 def test_a_resting_order_sleeps_outside_its_session() -> None:
     """A good-till-cancelled order is out of the book in the evening, and back at the next opening."""
-    floor = HourlyFloor(15)
+    floor = Floor(15)
     bid = price_of(floor.spy.bid)
     floor.place(buy(1, limit=bid, tif="GTC"))
     floor.until(16)
@@ -197,7 +195,7 @@ def test_a_resting_order_sleeps_outside_its_session() -> None:
 
 def test_good_till_date_ends_on_time() -> None:
     """To the second, in the session."""
-    floor = HourlyFloor(11)
+    floor = Floor(11)
     floor.place(buy(limit="600", tif="GTD", good_till_ns=floor.now_ns + 60 * 10**9))
     assert floor.wait(59) == []
     assert story(floor.wait(1)) == CANCELLED
@@ -205,7 +203,7 @@ def test_good_till_date_ends_on_time() -> None:
 
 def test_good_after_time_begins_on_time() -> None:
     """PreSubmitted until then."""
-    floor = HourlyFloor(11)
+    floor = Floor(11)
     told = floor.place(buy(good_after_ns=floor.now_ns + 60 * 10**9))
     assert story(told) == ["1 PreSubmitted pair"]
     assert floor.wait(59) == []
@@ -215,7 +213,7 @@ def test_good_after_time_begins_on_time() -> None:
 @pytest.mark.parametrize("always_open", [False, True])
 def test_closing_auction(always_open: bool) -> None:
     """One price for all who accept it, printed with the crowd's shares; whoever does not is cancelled."""
-    floor = HourlyFloor(15, always_open=always_open)
+    floor = Floor(15, always_open=always_open)
     assert story(floor.place(buy(1, 500, order_type="MOC"))) == ["1 PreSubmitted pair", "1 Submitted pair"]
     floor.place(sell(2, 100, "600", order_type="LOC"))
     floor.place(buy(3, 100, "600", order_type="LOC"))
@@ -230,7 +228,7 @@ def test_closing_auction(always_open: bool) -> None:
 
 def test_opening_auction() -> None:
     """OPG orders wait for it and trade in it, or are cancelled."""
-    floor = HourlyFloor(8)
+    floor = Floor(8)
     floor.place(buy(1, 100, tif="OPG"))
     floor.place(buy(2, 100, "600", tif="OPG"))
     floor.wait(5)
@@ -241,7 +239,7 @@ def test_opening_auction() -> None:
 
 def test_an_order_has_one_end_however_often_it_changes() -> None:
     """A thousand changes of a good-till-date order note one end; cancelled, rejected or filled ones have none."""
-    floor = HourlyFloor()
+    floor = Floor()
     idle = floor.exchange.scheduled_count
     till_ns = floor.now_ns + 3600 * SECOND_NS
     for each in range(1_000):

@@ -5,20 +5,18 @@ from decimal import Decimal
 
 import pytest
 
-from tests.tws_simulator.world.still_floor import (
+from tests.tws_simulator.world.exchange_floor import (
     CANCELLED,
     FILLED,
-    NOW_NS,
     PARTIAL,
     SPY,
-    START_NS,
     TSLA,
     WORKING,
     Floor,
     buy,
-    fills,
+    messages,
     sell,
-    story,
+    trades,
 )
 from tws_simulator.world.accounts.records import PlacementKind
 from tws_simulator.world.market.events import as_decimal
@@ -26,27 +24,27 @@ from tws_simulator.world.orders.commissions import commission_usd
 from tws_simulator.world.orders.executions import ExecutionFilter
 from tws_simulator.world.orders.order_events import Executed, Notice, OrderEvent, Status, WhatIf
 from tws_simulator.world.orders.tickets import OrderStatus, OrderTicket
-from tws_simulator.world.time.units import SECOND_NS
+from tws_simulator.world.time.units import DAY_NS, SECOND_NS
 
 
 @pytest.fixture
 def floor() -> Floor:
-    return Floor()
+    return Floor(10, always_open=True)
 
 
 def test_a_market_order_draws_the_captured_sequence(floor: Floor):
     """Echoes, the execution, Filled, Filled again with the commission, and the commission report last."""
     events = floor.place(buy())
-    assert story(events) == WORKING + FILLED
-    assert fills(events) == [(Decimal(1), floor.ask())]
-    assert all(event.ts_ns == NOW_NS and event.client_id == 7 for event in events)
+    assert messages(events) == WORKING + FILLED
+    assert trades(events) == [(Decimal(10), floor.ask())]
+    assert all(event.ts_ns == floor.now_ns and event.client_id == 7 for event in events)
 
 
 def test_a_cancelled_order_draws_status_then_202(floor: Floor):
     """Filled 0, remaining the whole quantity, and no openOrder, as captured."""
-    assert story(floor.place(buy(quantity=5, limit=floor.bid(-100)))) == WORKING
-    events = floor.exchange.cancel(7, 1, NOW_NS)
-    assert story(events) == CANCELLED
+    assert messages(floor.place(buy(quantity=5, limit=floor.bid(-100)))) == WORKING
+    events = floor.cancel(1)
+    assert messages(events) == CANCELLED
     assert isinstance(events[0], Status)
     assert (events[0].order.filled, events[0].order.remaining) == (0, 5)
     assert isinstance(events[1], Notice)
@@ -58,8 +56,8 @@ def test_a_large_order_sweeps_the_book_at_worsening_prices(floor: Floor):
     shown, ask = floor.spy.ask_size, floor.ask()
     behind = floor.exchange.book(SPY).levels(2).asks[1]
     events = floor.place(buy(quantity=shown + 50))
-    assert story(events) == WORKING + PARTIAL + [FILLED[0], "Echo Filled paid", *FILLED[2:]]
-    assert fills(events) == [(shown, ask), (50, as_decimal(behind.price))]
+    assert messages(events) == WORKING + PARTIAL + [FILLED[0], "Echo Filled paid", *FILLED[2:]]
+    assert trades(events) == [(shown, ask), (50, as_decimal(behind.price))]
     [order] = floor.exchange.completed_orders()
     value = shown * ask + 50 * as_decimal(behind.price)
     assert (order.filled, order.remaining, order.average_price) == (shown + 50, 0, value / (shown + 50))
@@ -73,39 +71,39 @@ def test_a_limit_order_takes_what_is_within_its_limit_and_rests_with_the_remaind
     """It becomes the public bid, and is filled there by whoever comes down to it."""
     shown, ask = floor.spy.ask_size, floor.ask()
     events = floor.place(buy(1, shown + 150, ask))
-    assert story(events) == WORKING + PARTIAL
+    assert messages(events) == WORKING + PARTIAL
     assert (as_decimal(floor.spy.bid), floor.spy.bid_size) == (ask, 150)
     more = floor.quote(ask - Decimal("0.02"), ask, 100)
-    assert story(more) == [PARTIAL[0], "Echo Submitted paid", *PARTIAL[2:]]
+    assert messages(more) == [PARTIAL[0], "Echo Submitted paid", *PARTIAL[2:]]
     last = floor.quote(ask - Decimal("0.02"), ask, 300)
-    assert story(last) == [FILLED[0], "Echo Filled paid", *FILLED[2:]]
-    assert fills(events + more + last) == [(shown, ask), (100, ask), (50, ask)]
+    assert messages(last) == [FILLED[0], "Echo Filled paid", *FILLED[2:]]
+    assert trades(events + more + last) == [(shown, ask), (100, ask), (50, ask)]
     assert (as_decimal(floor.spy.ask), floor.spy.ask_size) == (ask, 250)
 
 
 def test_two_orders_cannot_take_the_same_shares(floor: Floor):
     """What one order took is gone for the next until the crowd quotes anew."""
     shown, ask = floor.spy.ask_size, floor.ask()
-    assert fills(floor.place(buy(1, shown))) == [(shown, ask)]
-    assert fills(floor.place(buy(2, 10, ask, tif="IOC"))) == []
+    assert trades(floor.place(buy(1, shown))) == [(shown, ask)]
+    assert trades(floor.place(buy(2, 10, ask, tif="IOC"))) == []
     assert floor.ask() > ask
     floor.quote(ask - Decimal("0.01"), ask, 300)
-    assert fills(floor.place(buy(3, 10, ask, tif="IOC"))) == [(10, ask)]
+    assert trades(floor.place(buy(3, 10, ask, tif="IOC"))) == [(10, ask)]
 
 
 def test_an_immediate_or_cancel_order_never_rests(floor: Floor):
     """IOC takes what is there and is cancelled for the rest."""
-    assert story(floor.place(buy(1, 10, floor.bid(-5), tif="IOC"))) == WORKING + CANCELLED
+    assert messages(floor.place(buy(1, 10, floor.bid(-5), tif="IOC"))) == WORKING + CANCELLED
     shown = floor.spy.ask_size
     events = floor.place(buy(2, shown + 1, floor.ask(), tif="IOC"))
-    assert story(events) == WORKING + PARTIAL + CANCELLED
+    assert messages(events) == WORKING + PARTIAL + CANCELLED
     assert floor.exchange.open_orders() == []
 
 
 def test_marketable_limits_fill_at_the_quote(floor: Floor):
     """A limit through the quote gets the quote's price, not its own."""
-    assert fills(floor.place(buy(1, 1, floor.ask(50)))) == [(1, floor.ask())]
-    assert fills(floor.place(sell(2, 1, floor.bid(-50)))) == [(1, floor.bid())]
+    assert trades(floor.place(buy(1, 1, floor.ask(50)))) == [(1, floor.ask())]
+    assert trades(floor.place(sell(2, 1, floor.bid(-50)))) == [(1, floor.bid())]
 
 
 def test_a_resting_limit_fills_at_its_price_when_the_quote_reaches_it(floor: Floor):
@@ -114,7 +112,7 @@ def test_a_resting_limit_fills_at_its_price_when_the_quote_reaches_it(floor: Flo
     floor.place(buy(1, 10, limit))
     assert floor.quote(floor.bid(-9), floor.ask(-9)) == []
     events = floor.quote(floor.bid(-30), floor.ask(-30))
-    assert fills(events) == [(10, limit)]
+    assert trades(events) == [(10, limit)]
     assert [event.execution.liquidity for event in events if isinstance(event, Executed)] == [1]
 
 
@@ -122,9 +120,9 @@ def test_a_trade_through_a_resting_limit_fills_it(floor: Floor):
     """A print below a resting bid means the bid was hit; no more shares than were traded."""
     limit = floor.bid(-2)
     floor.place(buy(1, 300, limit))
-    assert fills(floor.trade(limit + Decimal("0.01"), 900)) == []
-    assert fills(floor.trade(limit - Decimal("0.01"), 200)) == [(200, limit)]
-    assert fills(floor.trade(limit - Decimal("0.01"), 200)) == [(100, limit)]
+    assert trades(floor.trade(limit + Decimal("0.01"), 900)) == []
+    assert trades(floor.trade(limit - Decimal("0.01"), 200)) == [(200, limit)]
+    assert trades(floor.trade(limit - Decimal("0.01"), 200)) == [(100, limit)]
 
 
 def test_trades_at_the_limit_work_through_the_queue(floor: Floor):
@@ -132,12 +130,12 @@ def test_trades_at_the_limit_work_through_the_queue(floor: Floor):
     floor.quote(floor.bid(), floor.ask(), 500)
     bid = floor.bid()
     floor.place(buy(1, 100, bid))
-    assert fills(floor.trade(bid, 400)) == []
-    assert fills(floor.trade(bid, 150)) == [(50, bid)]
+    assert trades(floor.trade(bid, 400)) == []
+    assert trades(floor.trade(bid, 150)) == [(50, bid)]
     floor.place(buy(2, 100, bid))
     floor.quote(bid, floor.ask(), 200)
-    assert fills(floor.trade(bid, 250)) == [(50, bid)]
-    assert fills(floor.trade(bid, 200)) == [(100, bid)]
+    assert trades(floor.trade(bid, 250)) == [(50, bid)]
+    assert trades(floor.trade(bid, 200)) == [(100, bid)]
 
 
 def test_an_older_order_is_filled_first(floor: Floor):
@@ -155,10 +153,10 @@ def test_the_same_id_modifies_a_working_order(floor: Floor):
     """New price and size are echoed under the same permId; a price that crosses fills at once."""
     floor.place(buy(1, 10, floor.bid(-10)))
     [before] = floor.exchange.open_orders()
-    assert story(floor.place(buy(1, 20, floor.bid(-5)))) == ["Echo Submitted", "Status Submitted"]
+    assert messages(floor.place(buy(1, 20, floor.bid(-5)))) == ["Echo Submitted", "Status Submitted"]
     [after] = floor.exchange.open_orders()
     assert (after.perm_id, after.remaining, after.ticket.limit_price) == (before.perm_id, 20, floor.bid(-5))
-    assert story(floor.place(buy(1, 20))) == ["Echo Submitted", "Status Submitted", *FILLED]
+    assert messages(floor.place(buy(1, 20))) == ["Echo Submitted", "Status Submitted", *FILLED]
 
 
 def test_a_modify_after_the_fill_is_ignored_in_silence(floor: Floor):
@@ -172,8 +170,8 @@ def test_a_modify_after_the_fill_is_ignored_in_silence(floor: Floor):
 def test_a_modify_may_not_change_what_the_order_is(floor: Floor):
     """Another side or instrument under the same id is 105, and the order works on as it was."""
     floor.place(buy(1, 10, floor.bid(-10)))
-    assert story(floor.place(sell(1, 10, floor.ask(10)))) == ["Notice 105"]
-    assert story(floor.place(buy(1, 10, floor.bid(-10), con_id=TSLA, symbol="TSLA"))) == ["Notice 105"]
+    assert messages(floor.place(sell(1, 10, floor.ask(10)))) == ["Notice 105"]
+    assert messages(floor.place(buy(1, 10, floor.bid(-10), con_id=TSLA, symbol="TSLA"))) == ["Notice 105"]
     [order] = floor.exchange.open_orders()
     assert (order.ticket.action, order.ticket.con_id) == ("BUY", SPY)
 
@@ -183,7 +181,7 @@ def test_a_modify_below_what_is_filled_ends_the_order(floor: Floor):
     floor.place(buy(1, 300, floor.bid(-1)))
     floor.trade(floor.bid(-2), 100)
     events = floor.place(buy(1, 50, floor.bid(-1)))
-    assert story(events) == CANCELLED
+    assert messages(events) == CANCELLED
     assert isinstance(events[0], Status)
     assert (events[0].order.filled, events[0].order.remaining) == (100, 0)
 
@@ -198,7 +196,7 @@ def bracket(floor: Floor, parent: OrderTicket) -> list[OrderEvent]:
 def test_a_bracket_waits_for_its_last_leg(floor: Floor):
     """Nothing is told until the last leg; then the children wait as PreSubmitted, held by their parent."""
     events = bracket(floor, buy(1, 10, floor.bid(-10)))
-    assert story(events) == [*WORKING[:2] * 3, *WORKING[2:]]
+    assert messages(events) == [*WORKING[:2] * 3, *WORKING[2:]]
     parent, first, second = floor.exchange.open_orders()
     assert parent.status is OrderStatus.SUBMITTED
     for child in (first, second):
@@ -210,16 +208,16 @@ def test_a_bracket_waits_for_its_last_leg(floor: Floor):
 def test_a_filled_parent_starts_its_children_and_one_child_ends_the_other(floor: Floor):
     """The children work only after the fill; the first to fill cancels its sibling."""
     events = bracket(floor, buy(1, 10))
-    assert story(events) == [*WORKING[:2] * 3, *WORKING[2:], *FILLED, *WORKING[2:], *WORKING[2:]]
+    assert messages(events) == [*WORKING[:2] * 3, *WORKING[2:], *FILLED, *WORKING[2:], *WORKING[2:]]
     events = floor.quote(floor.ask(120), floor.ask(121))
-    assert story(events) == [*FILLED, *CANCELLED]
+    assert messages(events) == [*FILLED, *CANCELLED]
     assert floor.exchange.open_orders() == []
 
 
 def test_cancelling_a_parent_cancels_its_children(floor: Floor):
     """Parent first; who ended it is told apart afterwards."""
     bracket(floor, buy(1, 10, floor.bid(-10)))
-    assert story(floor.exchange.cancel(7, 1, NOW_NS)) == CANCELLED * 3
+    assert messages(floor.cancel(1)) == CANCELLED * 3
     assert [order.completed_status for order in floor.exchange.completed_orders()] == [
         "Cancelled by Trader",
         "Cancelled by System:\n",
@@ -230,7 +228,7 @@ def test_cancelling_a_parent_cancels_its_children(floor: Floor):
 def test_a_rejected_parent_takes_its_children_along(floor: Floor):
     """None of them is left waiting."""
     events = bracket(floor, buy(1, 20_000))
-    assert story(events)[-4:] == CANCELLED * 2
+    assert messages(events)[-4:] == CANCELLED * 2
     assert floor.exchange.open_orders() == []
 
 
@@ -238,7 +236,7 @@ def test_a_what_if_order_is_one_answer_and_no_order(floor: Floor):
     """Margins before and after, nothing placed, and the id is used up."""
     [answer] = floor.place(buy(1, 100, what_if=True))
     assert isinstance(answer, WhatIf)
-    mark = floor.market.marks()[SPY]
+    mark = floor.tape.marks()[SPY]
     assert answer.order.status is OrderStatus.PRE_SUBMITTED
     assert answer.initial_margin_after_usd - answer.initial_margin_before_usd == 25 * mark
     assert answer.equity_after_usd == answer.equity_before_usd
@@ -261,7 +259,7 @@ def test_executions_are_filtered_as_clients_ask(floor: Floor):
     assert ids() == [(7, 1), (8, 1), (7, 2)]
     assert ids(client_id=8) == ids(side="SELL") == [(8, 1)]
     assert ids(symbol="TSLA") == ids(exchange="NASDAQ") == [(7, 2)]
-    assert ids(since_ns=NOW_NS + 1) == [(8, 1), (7, 2)]
+    assert ids(since_ns=floor.start_ns + 1) == [(8, 1), (7, 2)]
     assert ids(account="DU0000000") == ids(sec_type="OPT") == []
     assert len(floor.exchange.executions()) == 3
 
@@ -279,12 +277,12 @@ def test_a_new_day_ends_day_orders_and_forgets_finished_ones(floor: Floor):
     floor.place(buy(1))
     floor.place(buy(2, 1, floor.bid(-100)))
     floor.place(buy(3, 1, floor.bid(-100), tif="GTC"))
-    events = floor.exchange.advance(START_NS + 24 * 3600 * SECOND_NS, [])
-    assert story(events) == CANCELLED
+    events = floor.exchange.advance(floor.start_ns + DAY_NS, [])
+    assert messages(events) == CANCELLED
     assert [order.ticket.order_id for order in floor.exchange.open_orders()] == [3]
     assert floor.exchange.completed_orders() == floor.exchange.executions() == []
     assert floor.exchange.next_order_id(7) == 4
-    assert story(floor.exchange.place(buy(1), START_NS)) == ["Notice 103"]
+    assert messages(floor.exchange.place(buy(1), floor.start_ns)) == ["Notice 103"]
 
 
 def test_commissions():

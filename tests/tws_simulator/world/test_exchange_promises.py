@@ -9,7 +9,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tws_simulator.world.still_floor import SPY, START_NS, TSLA, Floor, buy, story
+from tests.tws_simulator.world.exchange_floor import SPY, TSLA, Floor, buy, messages
 from tws_simulator.world.market.events import as_decimal
 from tws_simulator.world.orders.order_events import Commissioned, Echo, Executed, OrderEvent, Status
 from tws_simulator.world.orders.tickets import TRANSITIONS, OrderStatus
@@ -38,7 +38,7 @@ def test_whatever_clients_and_the_market_do_the_accounts_agree(steps, seed: int)
     """Any mix of orders on a moving market keeps every promise an order makes.
 
     Statuses only move along the table; filled + remaining is the quantity; fills are never worse than the limit; every
-    fill is followed by its commission; the ledger's positions are what the executions say; the story repeats.
+    fill is followed by its commission; the ledger's positions are what the executions say; the messages repeats.
     """
     stories = [play(steps, seed) for _ in range(2)]
     assert stories[0] == stories[1]
@@ -48,7 +48,7 @@ def test_busy_days_keep_every_promise_too():
     """The same on long seeded mixes of all that clients do, in which every kind of message occurs."""
     seen = Counter()
     for seed in range(12):
-        seen.update(story(play(busy_day(seed), seed)))
+        seen.update(messages(play(busy_day(seed), seed)))
     assert seen.keys() >= {
         "Echo Inactive", "Echo Submitted paid", "Echo Filled paid", "Status Cancelled", "Executed", "Commissioned",
         "Notice 103", "Notice 105", "Notice 161", "Notice 201", "Notice 202", "Notice 10006", "Notice 10147",
@@ -79,12 +79,12 @@ def busy_day(seed: int) -> list[tuple]:
 
 
 def play(steps, seed: int) -> list[OrderEvent]:
-    floor = Floor(seed)
-    exchange, market = floor.exchange, floor.market
+    floor = Floor(10, always_open=True, seed=seed)
+    exchange, market = floor.exchange, floor.tape
     status: dict[int, OrderStatus] = defaultdict(lambda: OrderStatus.HELD)
     filled: dict[int, Decimal] = defaultdict(Decimal)
     told: list[OrderEvent] = []
-    now_ns = START_NS
+    now_ns = floor.start_ns
     for step in steps:
         match step:
             case ["place", order_id, action, con_id, quantity, offset, tif, parent_id, transmit]:
