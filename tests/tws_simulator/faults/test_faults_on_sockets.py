@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from tests.tws_simulator.official.test_served_sockets import WAIT_S_MAX, SocketClient
+from tests.tws_simulator.scripted_client import START_NS
 from tws_simulator import Gateway
+from tws_simulator.clocks import VirtualClock
 from tws_simulator.faults.reading import read_scenario
 from tws_simulator.wire.codec import frame
 
@@ -49,6 +51,12 @@ async def until(condition: Any) -> None:
     async with asyncio.timeout(WAIT_S_MAX):
         while not condition():  # noqa: ASYNC110 - the gateway's state has no event for it
             await asyncio.sleep(TICK_S)
+
+
+async def passes(clock: VirtualClock, seconds: float, gateway: Gateway) -> None:
+    """The gateway's time goes on, and the gateway has noticed."""
+    clock.advance(seconds)
+    await until(lambda: gateway.core.state.now_ns == clock())
 
 
 async def test_close_ends_with_what_was_said_and_fin() -> None:
@@ -97,30 +105,36 @@ async def test_a_gateway_that_stays_silent_accepts_and_never_answers() -> None:
         client.close()
 
 
-async def test_reading_that_stalls_fills_the_clients_send_buffer_and_goes_on_later() -> None:
-    """The client cannot send any more, until the gateway reads again."""
+async def test_what_is_sent_while_reading_stalls_is_read_later() -> None:
+    """The gateway hears nothing of it until its time has come."""
+    clock = VirtualClock(START_NS)
     step = {"when": {"started": 1}, "do": "stall_reading", "for_s": 0.3}
-    async with gateway_with(step, pacing="off") as gateway:
+    async with gateway_with(step, pacing="off", clock=clock) as gateway:
         client = await SocketClient.connect(gateway.port, 1)
         session = gateway.core.state.sessions[0]
         await until(lambda: not session.is_read)
         client.request("reqManagedAccts")
-        await until(lambda: session.is_read)
+        await passes(clock, 0.2, gateway)
+        assert (session.is_read, gateway.core.state.requests["reqManagedAccts"]) == (False, 0)
+        await passes(clock, 0.1, gateway)
+        assert session.is_read
         await client.until("managedAccounts")
         client.close()
 
 
 async def test_what_is_said_while_writing_stalls_comes_later() -> None:
     """Nothing is lost."""
+    clock = VirtualClock(START_NS)
     step = {"when": {"request": "reqManagedAccts"}, "do": "stall_writing", "for_s": 0.2}
-    async with gateway_with(step) as gateway:
+    async with gateway_with(step, clock=clock) as gateway:
         client = await SocketClient.connect(gateway.port, 1)
         client.request("reqManagedAccts")
         client.request("reqPositions")
         session = gateway.core.state.sessions[0]
         await until(lambda: not session.link.writes and session.output)
-        await client.until("positionEnd")
+        await passes(clock, 0.2, gateway)
         assert session.link.writes
+        await client.until("positionEnd")
         client.close()
 
 
@@ -150,8 +164,9 @@ async def test_a_session_in_single_bytes_is_the_same_session() -> None:
 
 async def test_a_port_that_is_down_refuses_and_comes_back_as_the_same_port() -> None:
     """Open connections stay, new ones are refused by the kernel."""
-    steps = ({"when": {"request": "reqPositions"}, "do": "port_down", "for_s": 0.5},)
-    async with gateway_with(*steps) as gateway:
+    clock = VirtualClock(START_NS)
+    step = {"when": {"request": "reqPositions"}, "do": "port_down", "for_s": 0.5}
+    async with gateway_with(step, clock=clock) as gateway:
         client = await SocketClient.connect(gateway.port, 1)
         client.request("reqPositions")
         await client.until("positionEnd")
@@ -163,6 +178,7 @@ async def test_a_port_that_is_down_refuses_and_comes_back_as_the_same_port() -> 
         await until(refused)
         client.request("reqManagedAccts")
         await client.until("managedAccounts")
+        clock.advance(0.5)
         await until(lambda: not refused())
         again = await SocketClient.connect(gateway.port, 2)
         again.close()
