@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tws_simulator.wire.text import Values
+from tws_simulator.wire.values import Values
 
 _TEXT_MAX = 200
 

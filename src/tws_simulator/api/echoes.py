@@ -14,7 +14,7 @@ from tws_simulator.api.contracts.contracts import described
 from tws_simulator.api.notices import error
 from tws_simulator.api.wire_times import exchange_time, gateway_time, read_time
 from tws_simulator.wire.row import Message, message, part
-from tws_simulator.wire.text import Values
+from tws_simulator.wire.values import Values
 from tws_simulator.world.accounts.records import Commission, Execution
 from tws_simulator.world.instruments.universe import listing
 from tws_simulator.world.orders.order_events import (

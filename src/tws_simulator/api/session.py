@@ -23,7 +23,7 @@ from tws_simulator.api.streams.stream import Stream
 from tws_simulator.wire import handshake
 from tws_simulator.wire.codec import PAYLOAD_BYTES_MAX, Codec, UnknownMessage, frame
 from tws_simulator.wire.row import Message
-from tws_simulator.wire.text import MalformedMessage
+from tws_simulator.wire.values import MalformedMessage
 
 _LENGTH = struct.Struct("!I")
 STREAMS_MAX = 500

@@ -8,7 +8,7 @@ from typing import Protocol
 from tws_simulator.api.session import Session
 from tws_simulator.faults.values import ANYTHING, matches
 from tws_simulator.wire.row import Message
-from tws_simulator.wire.text import Values
+from tws_simulator.wire.values import Values
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

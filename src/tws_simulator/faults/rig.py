@@ -24,7 +24,7 @@ from tws_simulator.faults.pipe import Pipe
 from tws_simulator.faults.stops import Stops
 from tws_simulator.faults.values import filled, lookup
 from tws_simulator.wire.row import Message
-from tws_simulator.wire.text import Values
+from tws_simulator.wire.values import Values
 from tws_simulator.world.world import World
 
 SECOND_NS = 1_000_000_000

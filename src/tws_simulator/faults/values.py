@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from tws_simulator.wire.row import Message
-from tws_simulator.wire.text import Values
+from tws_simulator.wire.values import Values
 
 ANYTHING = "*"
 _CONSTANT = re.compile(r"\$(ACCOUNT|NOW_S|SERIAL)\b")

@@ -18,7 +18,8 @@ from typing import Any
 from tws_simulator.recording.format import Direction, Kind, Record, Recording
 from tws_simulator.recording.payload import message_id
 from tws_simulator.wire.codec import Codec
-from tws_simulator.wire.text import MalformedMessage, plain
+from tws_simulator.wire.text.writing import plain
+from tws_simulator.wire.values import MalformedMessage
 
 HEX_BYTES_MAX = 64
 _NANOSECONDS = 1_000_000_000

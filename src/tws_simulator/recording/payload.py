@@ -13,7 +13,7 @@ from typing import Any
 
 from tws_simulator.wire.codec import FIRST_SERVER_VERSION_WITH_BINARY_IDS, PROTOBUF_ID_OFFSET, Codec
 from tws_simulator.wire.row import Message
-from tws_simulator.wire.text import MalformedMessage
+from tws_simulator.wire.values import MalformedMessage
 
 # placeOrder, cancelOrder, exerciseOptions, reqGlobalCancel: known by number, whatever else is known of them.
 ORDER_MESSAGE_IDS = frozenset({3, 4, 21, 58})

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from tws_simulator.recording.format import Direction, Kind, Recording
 from tws_simulator.recording.payload import Read, read_reply, read_request
 from tws_simulator.wire.codec import Codec
-from tws_simulator.wire.text import plain
+from tws_simulator.wire.text.writing import plain
 
 PAYLOAD_BYTES_MAX = 512 * 1024 * 1024
 

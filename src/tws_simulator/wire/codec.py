@@ -31,7 +31,9 @@ from tws_simulator.wire import (
 )
 from tws_simulator.wire.protobuf import decode_protobuf, encode_protobuf
 from tws_simulator.wire.row import REPLY, REQUEST, Direction, Message, Row
-from tws_simulator.wire.text import MalformedMessage, decode_text, encode_text
+from tws_simulator.wire.text.reading import decode_text
+from tws_simulator.wire.text.writing import encode_text
+from tws_simulator.wire.values import MalformedMessage
 
 FIRST_SERVER_VERSION_WITH_BINARY_IDS = 201
 PROTOBUF_ID_OFFSET = 200

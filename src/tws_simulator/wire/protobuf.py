@@ -19,17 +19,10 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from tws_simulator.wire.text import (
-    ITEMS_MAX,
-    TEXT_CHARACTERS_MAX,
-    UNSET_FLOAT,
-    MalformedMessage,
-    Values,
-    amount,
-    expect_measurable,
-    plain,
-)
+from tws_simulator.wire.text.reading import ITEMS_MAX, TEXT_CHARACTERS_MAX, amount, expect_measurable
+from tws_simulator.wire.text.writing import plain
 from tws_simulator.wire.types import TYPES
+from tws_simulator.wire.values import UNSET_FLOAT, MalformedMessage, Values
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _WIRE_TYPE = {"i": _VARINT, "b": _VARINT, "f": _FIXED64, "n": _FIXED64, "x": _FIXED64}

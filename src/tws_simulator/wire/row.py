@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from tws_simulator.wire.text import Values
+from tws_simulator.wire.values import Values
 
 Direction = Literal["request", "reply"]
 

@@ -10,7 +10,7 @@ from tests.tws_simulator.faults.played import RESTING, Played, Proofs, place
 from tests.tws_simulator.scripted_client import AAPL, ScriptedClient, codes, names, of
 from tws_simulator.api.link import End
 from tws_simulator.wire.row import Message
-from tws_simulator.wire.text import MalformedMessage
+from tws_simulator.wire.values import MalformedMessage
 
 PROOFS = Proofs()
 MSFT = {"symbol": "MSFT", "secType": "STK", "exchange": "SMART", "currency": "USD"}

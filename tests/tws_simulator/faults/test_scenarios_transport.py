@@ -11,7 +11,7 @@ from tests.tws_simulator.scripted_client import AAPL, ScriptedClient, names, of
 from tws_simulator.api.link import End
 from tws_simulator.wire.codec import UnknownMessage, frame
 from tws_simulator.wire.row import message
-from tws_simulator.wire.text import MalformedMessage
+from tws_simulator.wire.values import MalformedMessage
 
 PROOFS = Proofs()
 

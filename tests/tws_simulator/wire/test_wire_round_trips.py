@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from tws_simulator.wire.codec import ROWS_BY_NAME, Codec, frame, join_fields, split_fields
 from tws_simulator.wire.protobuf import decode_protobuf, encode_protobuf
 from tws_simulator.wire.row import REPLY, REQUEST, Message, Row
-from tws_simulator.wire.text import MalformedMessage, decode_text, encode_text
+from tws_simulator.wire.text.reading import decode_text
+from tws_simulator.wire.text.writing import encode_text
 from tws_simulator.wire.types import TYPES
+from tws_simulator.wire.values import MalformedMessage
 
 ROWS = list(ROWS_BY_NAME.values())
 TEXT_ROWS = [row for row in ROWS if row.text is not None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tws_simulator.api.contracts.contracts import described
 from tws_simulator.api.notices.accounts import no_account
 from tws_simulator.api.refused import Refused
-from tws_simulator.wire.text import Values
+from tws_simulator.wire.values import Values
 from tws_simulator.world.accounts.ledger import Ledger
 from tws_simulator.world.instruments.universe import find
 from tws_simulator.world.options import chains as option_chains

@@ -9,7 +9,7 @@ from typing import Any
 from tws_simulator.api.contracts.contracts import Instrument, described
 from tws_simulator.api.contracts.hours import Session, hours
 from tws_simulator.wire.row import Message, message
-from tws_simulator.wire.text import Values
+from tws_simulator.wire.values import Values
 from tws_simulator.world.instruments.listing import US_CENTRAL, US_EASTERN, Listing
 from tws_simulator.world.options.chains import OPTION_ORDER_TYPES, Option
 from tws_simulator.world.time.calendar import Calendar

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from tws_simulator.api.notices.reference import NO_SECURITY_TYPE, UNKNOWN_CONTRACT, ambiguous
 from tws_simulator.api.refused import Refused
-from tws_simulator.wire.text import Values
+from tws_simulator.wire.values import Values
 from tws_simulator.world.instruments.listing import SMART, Listing
 from tws_simulator.world.instruments.universe import everything, find, trades_at
 from tws_simulator.world.options import chains as option_chains

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from tws_simulator.api.wire_times import gateway_time
 from tws_simulator.wire.row import Message, message
-from tws_simulator.wire.text import Values
+from tws_simulator.wire.values import Values
 from tws_simulator.world.history.history import BarSize, Step
 from tws_simulator.world.market.tape import Bar
 from tws_simulator.world.time.calendar import new_york_date

@@ -7,7 +7,7 @@ from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.api.wire_times import read_time
 from tws_simulator.wire.row import Message, message
-from tws_simulator.wire.text import Values
+from tws_simulator.wire.values import Values
 from tws_simulator.world.orders.executions import ExecutionFilter
 
 

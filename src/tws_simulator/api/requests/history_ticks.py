@@ -18,7 +18,7 @@ from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.api.wire_times import read_time, utc_time
 from tws_simulator.wire.row import Message, message
-from tws_simulator.wire.text import Values
+from tws_simulator.wire.values import Values
 from tws_simulator.world.history.bars import Kind
 from tws_simulator.world.history.history import BarSize, Step
 from tws_simulator.world.history.past import FIRST_DAY

@@ -12,7 +12,7 @@ from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.api.wire_times import read_time
 from tws_simulator.wire.row import Message
-from tws_simulator.wire.text import Values
+from tws_simulator.wire.values import Values
 from tws_simulator.world.instruments.listing import SMART, Listing
 from tws_simulator.world.options.chains import FIRST_CON_ID
 from tws_simulator.world.orders.notices import BAD_CONDITION, NOT_TRADED, rejected

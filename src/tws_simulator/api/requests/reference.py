@@ -11,7 +11,7 @@ from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.api.streams.option_quotes import BBO_EXCHANGE as OPTIONS_BBO_EXCHANGE
 from tws_simulator.api.streams.quotes import BBO_EXCHANGE
 from tws_simulator.wire.row import Message, message
-from tws_simulator.wire.text import Values
+from tws_simulator.wire.values import Values
 from tws_simulator.world.instruments.listing import VENUE_LETTERS, Listing
 from tws_simulator.world.instruments.price_rules import MARKET_RULES
 from tws_simulator.world.instruments.universe import everything, find

@@ -15,7 +15,7 @@ from tws_simulator.api.notices.session import NOT_SERVED
 from tws_simulator.api.session import Session
 from tws_simulator.wire.codec import UnknownMessage, split_fields
 from tws_simulator.wire.protobuf import decode_protobuf
-from tws_simulator.wire.text import MalformedMessage
+from tws_simulator.wire.values import MalformedMessage
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final
 from tws_simulator.api.accounts.account_books import held_contract
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message, message
-from tws_simulator.wire.text import Values
+from tws_simulator.wire.values import Values
 from tws_simulator.world.accounts.ledger import Ledger
 from tws_simulator.world.accounts.records import Position
 
