@@ -40,7 +40,7 @@ class World:
 
     ``always_open`` False keeps the hours of US stocks: closed at night, on weekends and holidays. ``symbols`` are the
     stocks and funds that trade, the usual ones when empty; every other instrument has a quote that never changes.
-    ``ledgers`` are the books of each of the ``accounts``; ``account`` and ``ledger`` are the first.
+    ``ledgers`` are the books of each of the ``accounts``; ``first_account`` and ``first_ledger`` serve whom any does.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class World:
         accounts: int = 1,
     ) -> None:
         self.accounts = tuple(account_for(seed, number) for number in range(accounts))
-        self.account = self.accounts[0]
+        self.first_account = self.accounts[0]
         self.calendar = Calendar(always_open=always_open)
         quoted = named(symbols) or LISTINGS
         self.market = Market(quoted, seed, start_ns, self.calendar)
@@ -68,7 +68,7 @@ class World:
         closes = {listing.con_id: self.tape.quote(listing.con_id).close for listing in every}
         self.history = History(Past(every, seed, start_ns, opening, closes), self.tape, self.calendar)
         self.ledgers = {account: Ledger(account, positions=opening_positions()) for account in self.accounts}
-        self.ledger = self.ledgers[self.account]
+        self.first_ledger = self.ledgers[self.first_account]
         self.exchange = Exchange(self.tape, self.calendar, self.ledgers, seed, start_ns, listings=quoted)
 
     def __repr__(self) -> str:
