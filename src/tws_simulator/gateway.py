@@ -82,11 +82,11 @@ class Gateway:
 
     @property
     def account(self) -> str:
-        return self.core.state.world.account
+        return self.core.state.world.first_account
 
     @property
     def ledger(self) -> Ledger:
-        return self.core.state.world.ledger
+        return self.core.state.world.first_ledger
 
     def disconnect_all(self) -> None:
         """Cut every connection at once, as a gateway that dies does."""

@@ -16,7 +16,7 @@ def test_a_summary_tells_the_tags_asked_for_and_ends() -> None:
     told = ScriptedClient(core).ask("reqAccountSummary", reqId=1, group="All", tags=TAGS)
     assert names(told) == ["accountSummary"] * 3 + ["accountSummaryEnd"]
     assert [row["tag"] for row in told[:3]] == ["BuyingPower", "NetLiquidation", "TotalCashValue"]
-    assert {row["account"] for row in told[:3]} == {core.state.world.account}
+    assert {row["account"] for row in told[:3]} == {core.state.world.first_account}
     assert told[0]["currency"] == "USD"
 
 

@@ -41,13 +41,13 @@ def test_a_download_has_values_then_the_portfolio_then_an_end(version: int) -> N
     """Values sorted by key; each position is followed by the time, and one more time comes before the end."""
     core = gateway_core()
     client = ScriptedClient(core, newest=version)
-    told = client.ask("reqAccountUpdates", subscribe=True, acctCode=core.state.world.account)
+    told = client.ask("reqAccountUpdates", subscribe=True, acctCode=core.state.world.first_account)
     count = len(of(told, "updateAccountValue"))
     assert names(told)[count:] == ["updatePortfolio", "updateAccountTime", "updateAccountTime", "accountDownloadEnd"]
     keys = [row["key"] for row in told[:count]]
     assert keys == sorted(keys)
     assert count > 100
-    assert told[-1]["accountName"] == core.state.world.account
+    assert told[-1]["accountName"] == core.state.world.first_account
     assert told[-2]["timeStamp"] == "11:30"
 
 
@@ -57,11 +57,11 @@ def test_a_download_is_the_ledger() -> None:
     world = core.state.world
     told = ScriptedClient(core).ask("reqAccountUpdates", subscribe=True, acctCode="")
     values = _values(told)
-    summary = {row.tag: row.value for row in world.ledger.summary(world.marks())}
+    summary = {row.tag: row.value for row in world.first_ledger.summary(world.marks())}
     assert values["NetLiquidation", "USD"] == summary["NetLiquidation"]
     assert values["BuyingPower", "USD"] == summary["BuyingPower"]
     assert values["TotalCashBalance", "USD"] == values["TotalCashBalance", "BASE"] == summary["TotalCashValue"]
-    assert values["AccountCode", ""] == world.account
+    assert values["AccountCode", ""] == world.first_account
     assert values["AccountReady", ""] == "true"
     assert ("Currency", "BASE") in values
     (row,) = of(told, "updatePortfolio")
@@ -121,7 +121,7 @@ def test_updates_under_a_request_id() -> None:
     """The same values with the id; ledgerAndNLV leaves only what is told for each currency; 102 and 300 for bad ids."""
     core = gateway_core()
     client = ScriptedClient(core)
-    account = core.state.world.account
+    account = core.state.world.first_account
     told = client.ask("reqAccountUpdatesMulti", reqId=7, account=account, modelCode="", ledgerAndNLV=False)
     rows = of(told, "accountUpdateMulti")
     assert names(told) == ["accountUpdateMulti"] * len(rows) + ["accountUpdateMultiEnd"]
@@ -139,7 +139,7 @@ def test_positions_of_one_account() -> None:
     """An end with the id, then what changes."""
     core = gateway_core()
     client = ScriptedClient(core)
-    told = client.ask("reqPositionsMulti", reqId=9, account=core.state.world.account, modelCode="")
+    told = client.ask("reqPositionsMulti", reqId=9, account=core.state.world.first_account, modelCode="")
     assert names(told) == ["positionMulti", "positionMultiEnd"]
     assert (told[0]["reqId"], told[0]["contract"]["symbol"], told[0]["position"]) == (9, "SPY", Decimal(100))
     client.ask("placeOrder", orderId=1, contract=AAPL, order=MARKET)
@@ -168,7 +168,7 @@ def test_managed_accounts_are_listed_with_commas() -> None:
     core = _with_accounts(3)
     (several,) = ScriptedClient(core).ask("reqManagedAccts")
     assert several["accountsList"] == "".join(f"{account}," for account in core.state.world.accounts)
-    assert core.state.world.account == one["accountsList"]
+    assert core.state.world.first_account == one["accountsList"]
 
 
 def test_several_accounts_are_told_apart() -> None:

@@ -99,7 +99,7 @@ def test_the_simulated_gateway_answers_as_the_real_one_did(name: str) -> None:
         values = dict(each.values)
         if "order" in values:
             limit = values["order"].get("lmtPrice")
-            values["order"] = {**values["order"], "account": core.state.world.account}
+            values["order"] = {**values["order"], "account": core.state.world.first_account}
             if limit is not None:
                 values["order"]["lmtPrice"] = SHIFTED.get(limit, limit)
         ours += client.ask(each.name, **values)

@@ -42,7 +42,7 @@ def test_the_echo_repeats_what_was_sent_and_adds_what_the_server_fills_in() -> N
     core = gateway_core()
     sent = {"orderType": "LMT", "lmtPrice": 10.0, "orderRef": "mine", "displaySize": 0, "modelCode": "m"}
     echo = of(_place(ScriptedClient(core), 1, **sent), "openOrder")[0]["order"]
-    assert (echo["account"], echo["orderRef"], echo["modelCode"]) == (core.state.world.account, "mine", "m")
+    assert (echo["account"], echo["orderRef"], echo["modelCode"]) == (core.state.world.first_account, "mine", "m")
     assert (echo["ocaType"], echo["clearingIntent"], echo["adjustedOrderType"]) == (3, "IB", "None")
     assert (echo["lmtPrice"], echo["trailStopPrice"], echo["auxPrice"]) == (10.0, 11.0, 0.0)
     assert not {"transmit", "displaySize", "softDollarTier"} & echo.keys()
@@ -117,7 +117,7 @@ def test_a_what_if_is_answered_by_one_echo_with_margins() -> None:
     assert told[0]["order"]["whatIf"] is True
     assert state["initMarginAfter"] == pytest.approx(state["initMarginBefore"] + state["initMarginChange"])
     assert state["commissionAndFees"] > 0
-    assert core.state.world.ledger.executions == []
+    assert core.state.world.first_ledger.executions == []
 
 
 def test_open_orders_of_one_client_and_of_all() -> None:
@@ -203,13 +203,13 @@ def test_fills_of_a_client_that_is_away_are_kept_for_later() -> None:
     core.disconnect(client.session)
     for step in range(1, 2000):
         core.advance(START_NS + step * 1_000_000_000)
-        if core.state.world.ledger.executions:
+        if core.state.world.first_ledger.executions:
             break
     back = ScriptedClient(core)
     assert len(of(back.ask("reqExecutions", reqId=1, executionFilter={}), "execDetails")) == len(
-        core.state.world.ledger.executions
+        core.state.world.first_ledger.executions
     )
-    assert core.state.world.ledger.executions
+    assert core.state.world.first_ledger.executions
 
 
 def test_a_global_cancel_ends_the_orders_of_everybody_and_tells_their_owners() -> None:

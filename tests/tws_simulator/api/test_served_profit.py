@@ -13,7 +13,7 @@ SPY = 756733
 
 
 def _subscribed(client: ScriptedClient) -> list[Message]:
-    account = client.core.state.world.account
+    account = client.core.state.world.first_account
     return client.ask("reqPnL", reqId=1, account=account, modelCode="") + client.ask(
         "reqPnLSingle", reqId=2, account=account, modelCode="", conId=SPY
     )
@@ -26,7 +26,7 @@ def test_the_first_rows_come_at_once(version: int) -> None:
     told = _subscribed(ScriptedClient(core, newest=version))
     assert names(told) == ["pnl", "pnlSingle"]
     account, single = told
-    profit = core.state.world.ledger.pnl(core.state.world.marks())
+    profit = core.state.world.first_ledger.pnl(core.state.world.marks())
     assert account["dailyPnL"] == pytest.approx(float(profit.daily_usd))
     assert account["unrealizedPnL"] == single["unrealizedPnL"] == pytest.approx(float(profit.unrealized_usd))
     assert "realizedPnL" not in account.values
@@ -60,7 +60,7 @@ def test_a_contract_that_is_not_held_has_no_rows_until_it_is() -> None:
     """And no refusal."""
     core = gateway_core()
     client = ScriptedClient(core)
-    account = core.state.world.account
+    account = core.state.world.first_account
     assert client.ask("reqPnLSingle", reqId=3, account=account, modelCode="", conId=265598) == []
     core.advance(core.state.now_ns + 5 * SECOND)
     assert client.replies() == []

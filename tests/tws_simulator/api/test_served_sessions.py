@@ -90,7 +90,7 @@ def test_accounts_and_ids_can_be_asked_for_again() -> None:
     """One message each, unchanged."""
     core = gateway_core()
     client = ScriptedClient(core)
-    assert client.ask("reqManagedAccts")[0]["accountsList"] == core.state.world.account
+    assert client.ask("reqManagedAccts")[0]["accountsList"] == core.state.world.first_account
     assert client.ask("reqIds", numIds=1)[0]["orderId"] == 1
     assert client.ask("setServerLogLevel", logLevel=5) == []
 
@@ -193,4 +193,4 @@ def test_sessions_and_gateways_describe_themselves() -> None:
     core = gateway_core()
     client = ScriptedClient(core)
     assert repr(client.session) == "<Session 1 v226 running 0 streams>"
-    assert repr(core) == f"<GatewayCore {core.state.world.account} v226 1 clients>"
+    assert repr(core) == f"<GatewayCore {core.state.world.first_account} v226 1 clients>"

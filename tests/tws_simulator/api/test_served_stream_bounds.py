@@ -27,7 +27,7 @@ def test_the_subscriptions_of_a_client_are_bounded(name: str, asked: dict[str, A
     """One too many is refused with the id of its request; after a cancel there is room again."""
     core = gateway_core(lines_max=0)
     client = ScriptedClient(core)
-    asked = asked if name == "reqMktDepth" else {**asked, "account": core.state.world.account}
+    asked = asked if name == "reqMktDepth" else {**asked, "account": core.state.world.first_account}
     for req_id in range(STREAMS_MAX):
         assert not [code for _, code in codes(client.ask(name, reqId=req_id, **asked)) if code == 321]
     told = client.ask(name, reqId=STREAMS_MAX, **asked)

@@ -40,7 +40,7 @@ class Played:
 
     @property
     def ledger(self) -> Ledger:
-        return self.core.state.world.ledger
+        return self.core.state.world.first_ledger
 
     def client(self, client_id: int = 1, **extra: Any) -> ScriptedClient:
         return ScriptedClient(self.core, client_id, **extra)

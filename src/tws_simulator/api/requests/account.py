@@ -27,7 +27,7 @@ def _req_account_summary(gateway: GatewayState, session: Session, request: Messa
     if len(open_ids - {req_id}) >= _SUMMARIES_MAX:
         raise Refused(TOO_MANY_SUMMARIES)
     tags = frozenset(tag.strip() for tag in request.get("tags", "").split(",") if tag.strip())
-    known = {row.tag for row in world.ledger.summary(world.marks())}
+    known = {row.tag for row in world.first_ledger.summary(world.marks())}
     if not tags & known and not any(tag.startswith(summaries.LEDGER) for tag in tags):
         raise Refused(BAD_TAGS)
     if group != ALL and group not in world.ledgers:
@@ -44,7 +44,7 @@ def _req_account_updates(gateway: GatewayState, session: Session, request: Messa
     """One account at a time: another one, or ``subscribe`` false, ends the subscription with 2100."""
     account = request.get("acctCode", "")
     if account in ("", ALL):
-        account = gateway.world.account
+        account = gateway.world.first_account
     ledger = ledger_of(gateway.world, account)
     if not request.get("subscribe", False):
         if session.unsubscribe(portfolio.KIND, NO_ID) is not None:
