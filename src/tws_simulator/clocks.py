@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-_SECOND = 1_000_000_000
+from tws_simulator.world.time.units import SECOND_NS
 
 
 class VirtualClock:
@@ -17,7 +17,7 @@ class VirtualClock:
         return self._now_ns
 
     def advance(self, seconds: float) -> None:
-        self._now_ns += int(seconds * _SECOND)
+        self._now_ns += int(seconds * SECOND_NS)
 
 
 class RunningClock:

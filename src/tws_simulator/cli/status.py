@@ -6,8 +6,8 @@ from collections import Counter
 
 from tws_simulator.api.state import GatewayState
 from tws_simulator.world.time.calendar import new_york_time
+from tws_simulator.world.time.units import SECOND_NS
 
-_SECOND = 1_000_000_000
 _CLIENTS_NAMED_MAX = 6
 
 
@@ -37,7 +37,7 @@ class Status:
         now = {session.peer.connection: (session.requests, session.replies) for session in gateway.sessions}
         before, self._counted = self._counted, now
         told_ns, self._told_ns = self._told_ns, gateway.steady_ns
-        seconds = 0.0 if told_ns is None else (gateway.steady_ns - told_ns) / _SECOND
+        seconds = 0.0 if told_ns is None else (gateway.steady_ns - told_ns) / SECOND_NS
         if seconds <= 0:
             return 0, 0
         received = sum(counts[0] - before.get(number, (0, 0))[0] for number, counts in now.items())

@@ -17,10 +17,11 @@ from tws_simulator.api.core import GatewayCore
 from tws_simulator.faults.actions import Action
 from tws_simulator.faults.armed import TooManyFaults
 from tws_simulator.faults.event import BY_ITSELF, Cause, Event
-from tws_simulator.faults.rig import SECOND_NS, Rig
+from tws_simulator.faults.rig import Rig
 from tws_simulator.faults.scenario import Scenario, Step
 from tws_simulator.faults.stage import Stage
 from tws_simulator.faults.triggers import After, Clock, On
+from tws_simulator.world.time.units import SECOND_NS
 
 
 class OptionsDiffer(ValueError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-_SECOND = 1_000_000_000
+from tws_simulator.world.time.units import SECOND_NS
 
 
 class Pipe:
@@ -70,7 +70,7 @@ class Pipe:
         if not self.bytes_per_s:
             return len(self._ready)
         if self._filled_ns:
-            self._allowed_bytes += (now_ns - self._filled_ns) * self.bytes_per_s / _SECOND
+            self._allowed_bytes += (now_ns - self._filled_ns) * self.bytes_per_s / SECOND_NS
         self._filled_ns = now_ns
         room = min(len(self._ready), int(self._allowed_bytes))
         self._allowed_bytes = min(self._allowed_bytes - room, self.bytes_per_s)

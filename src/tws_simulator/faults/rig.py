@@ -25,9 +25,9 @@ from tws_simulator.faults.stops import Stops
 from tws_simulator.faults.values import filled, lookup
 from tws_simulator.wire.row import Message
 from tws_simulator.wire.values import Values
+from tws_simulator.world.time.units import SECOND_NS
 from tws_simulator.world.world import World
 
-SECOND_NS = 1_000_000_000
 TIMERS_MAX = 100_000
 
 

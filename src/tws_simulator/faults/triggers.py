@@ -10,8 +10,7 @@ from typing import Any
 from tws_simulator.faults.event import Event, EventKind
 from tws_simulator.faults.values import matches
 from tws_simulator.world.time.calendar import new_york_time
-
-_SECOND = 1_000_000_000
+from tws_simulator.world.time.units import SECOND_NS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +38,7 @@ class Clock:
             then += timedelta(days=1)
         then_ns = now_ns + _nanoseconds(then - here)
         then_ns += _nanoseconds(then - _shown(then_ns))
-        return then_ns + int(self.after_s * _SECOND)
+        return then_ns + int(self.after_s * SECOND_NS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

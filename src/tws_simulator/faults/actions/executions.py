@@ -10,13 +10,14 @@ from tws_simulator.api.echoes import commission_report, exec_details
 from tws_simulator.api.session import Session
 from tws_simulator.faults.actions.base import Action, OfAccount
 from tws_simulator.faults.event import Cause
-from tws_simulator.faults.rig import SECOND_NS, Rig
+from tws_simulator.faults.rig import Rig
 from tws_simulator.faults.values import lookup
 from tws_simulator.world.accounts import outside
 from tws_simulator.world.accounts.records import ZERO, Commission, Execution
 from tws_simulator.world.instruments.listing import SMART, Listing
 from tws_simulator.world.instruments.universe import find
 from tws_simulator.world.orders.order_events import OrderView
+from tws_simulator.world.time.units import SECOND_NS
 
 COMMISSION_USD = Decimal("1.00")
 UNKNOWN_PERM_ID = 1_990_000_000

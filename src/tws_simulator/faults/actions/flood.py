@@ -11,9 +11,10 @@ from tws_simulator.api.session import Session, SessionState
 from tws_simulator.api.streams.stream import Stream
 from tws_simulator.faults.actions.base import Action
 from tws_simulator.faults.event import Cause
-from tws_simulator.faults.rig import SECOND_NS, Rig
+from tws_simulator.faults.rig import Rig
 from tws_simulator.wire.codec import frame
 from tws_simulator.wire.row import message
+from tws_simulator.world.time.units import SECOND_NS
 
 _BLOCK = 1000
 _STEP_S = 0.05

@@ -10,8 +10,9 @@ from tws_simulator.api.session import Session
 from tws_simulator.faults.actions.base import Action
 from tws_simulator.faults.event import Cause
 from tws_simulator.faults.filters import FrameFilter, ReplyFilter, RequestFilter, Selection
-from tws_simulator.faults.rig import SECOND_NS, Rig
+from tws_simulator.faults.rig import Rig
 from tws_simulator.wire.row import Message
+from tws_simulator.world.time.units import SECOND_NS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,9 +15,10 @@ from tws_simulator.faults.actions.selecting import Damaging
 from tws_simulator.faults.event import Cause
 from tws_simulator.faults.filters import RequestFilter
 from tws_simulator.faults.pipe import Pipe
-from tws_simulator.faults.rig import SECOND_NS, Rig
+from tws_simulator.faults.rig import Rig
 from tws_simulator.wire.codec import FIRST_SERVER_VERSION_WITH_BINARY_IDS, frame, join_fields
 from tws_simulator.wire.row import Message
+from tws_simulator.world.time.units import SECOND_NS
 
 _LENGTH = struct.Struct("!I")
 _FILLER_BYTES = 1000
