@@ -36,7 +36,9 @@ class GatewayCore:
 
     def __repr__(self) -> str:
         state = self.state
-        return f"<GatewayCore {state.world.first_account} v{state.options.server_version} {len(state.sessions)} clients>"
+        return (
+            f"<GatewayCore {state.world.first_account} v{state.options.server_version} {len(state.sessions)} clients>"
+        )
 
     def connect(self) -> Session | None:
         """None when the gateway is full, or the interference refuses."""
