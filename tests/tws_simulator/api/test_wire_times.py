@@ -79,3 +79,11 @@ def test_an_order_that_waits_for_a_time_nobody_can_read_is_refused() -> None:
         told = client.ask("placeOrder", orderId=order_id, contract=AAPL, order={**MARKET, "conditions": [condition]})
         assert codes(told) == [(order_id, 321)]
         assert len(told) == 1
+
+
+def test_an_order_that_begins_at_a_time_nobody_can_read_is_refused() -> None:
+    """It would work at once otherwise."""
+    client = ScriptedClient(gateway_core(server_version=200))
+    told = client.ask("placeOrder", orderId=1, contract=AAPL, order={**MARKET, "goodAfterTime": "later"})
+    assert codes(told) == [(1, 391)]
+    assert len(told) == 1

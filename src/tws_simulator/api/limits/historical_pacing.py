@@ -12,13 +12,13 @@ from collections.abc import Hashable
 from typing import Final
 
 from tws_simulator.api.limits.window import Window
+from tws_simulator.world.time.units import SECOND_NS
 
 SMALL_BAR_S_MAX: Final = 30
 
-_SECOND_NS: Final = 1_000_000_000
-_IDENTICAL_NS: Final = 15 * _SECOND_NS
-_SAME_MAX, _SAME_NS = 5, 2 * _SECOND_NS
-_ALL_MAX, _ALL_NS = 60, 600 * _SECOND_NS
+_IDENTICAL_NS: Final = 15 * SECOND_NS
+_SAME_MAX, _SAME_NS = 5, 2 * SECOND_NS
+_ALL_MAX, _ALL_NS = 60, 600 * SECOND_NS
 
 
 class HistoricalPacing:

@@ -14,14 +14,13 @@ from typing import Literal, get_args
 from tws_simulator.api.limits.window import Window
 from tws_simulator.api.notices import Notice
 from tws_simulator.api.notices.session import too_many_messages
+from tws_simulator.world.time.units import SECOND_NS
 
 Pacing = Literal["pace", "reject", "off"]
 PACINGS: tuple[str, ...] = get_args(Pacing)
 BACKLOG_MAX = 1_000
 """Messages held back for one client; at it the gateway stops reading its socket until some are served."""
 STRIKES_MAX = 3
-
-_SECOND = 1_000_000_000
 
 
 class Verdict(Enum):
@@ -38,7 +37,7 @@ class MessageRate:
         self.per_second = per_second
         self.strikes = 0
         self._pacing = pacing
-        self._recent: Window[None] = Window(_SECOND)
+        self._recent: Window[None] = Window(SECOND_NS)
         self._struck_ns: int | None = None
 
     def judge(self, now_ns: int) -> Verdict:
@@ -51,7 +50,7 @@ class MessageRate:
         if self._pacing == "pace":
             return Verdict.HOLD
         self._recent.add(now_ns, None)
-        if self._struck_ns is None or now_ns - self._struck_ns >= _SECOND:
+        if self._struck_ns is None or now_ns - self._struck_ns >= SECOND_NS:
             self._struck_ns = now_ns
             self.strikes += 1
         return Verdict.DISCONNECT if self.strikes >= STRIKES_MAX else Verdict.REFUSE

@@ -18,13 +18,13 @@ from tws_simulator.api.options import Options
 from tws_simulator.api.refused import Refused
 from tws_simulator.api.session import Session
 from tws_simulator.api.streams import bars, depth, history, quotes, tick_by_tick
+from tws_simulator.world.time.units import SECOND_NS
 
-_SECOND_NS: Final = 1_000_000_000
-BARS_MAX, BARS_WINDOW_NS = 60, 600 * _SECOND_NS
+BARS_MAX, BARS_WINDOW_NS = 60, 600 * SECOND_NS
 """New requests for five-second bars within ten minutes."""
 KEPT_MAX: Final = 50
 """Historical requests that are kept up to date, at once."""
-SYMBOLS_PAUSE_NS: Final = _SECOND_NS
+SYMBOLS_PAUSE_NS: Final = SECOND_NS
 """In which a client searches for symbols once."""
 
 _LINE_KINDS: Final = (quotes.KIND, bars.KIND)
@@ -37,7 +37,7 @@ class Quotas:
         self._options = options
         self._sessions = sessions
         self._bars: Window[None] = Window(BARS_WINDOW_NS)
-        self._ticks: Window[Hashable] = Window(int(options.tick_by_tick_pause_s * _SECOND_NS))
+        self._ticks: Window[Hashable] = Window(int(options.tick_by_tick_pause_s * SECOND_NS))
         self._symbols: Window[int] = Window(SYMBOLS_PAUSE_NS)
         self._historical = HistoricalPacing()
 

@@ -13,11 +13,11 @@ from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.api.streams import portfolio, positions, summaries
 from tws_simulator.wire.row import Message, message
+from tws_simulator.world.time.units import SECOND_NS
 
 NO_ID = 0
 """Of subscriptions that have no request id."""
 _SUMMARIES_MAX = 2
-_SECOND = 1_000_000_000
 
 
 def _req_account_summary(gateway: GatewayState, session: Session, request: Message) -> None:
@@ -98,7 +98,7 @@ def _tell(session: Session, rows: Iterable[Message], end: Message) -> None:
 
 
 def _interval_ns(gateway: GatewayState) -> int:
-    return int(gateway.options.account_interval_s * _SECOND)
+    return int(gateway.options.account_interval_s * SECOND_NS)
 
 
 HANDLERS: dict[str, Handler] = {

@@ -15,7 +15,7 @@ from tws_simulator.wire.row import Message
 from tws_simulator.wire.values import Values
 from tws_simulator.world.instruments.listing import SMART, Listing
 from tws_simulator.world.options.chains import FIRST_CON_ID
-from tws_simulator.world.orders.notices import BAD_CONDITION, NOT_TRADED, rejected
+from tws_simulator.world.orders.notices import BAD_CONDITION, BAD_GTD, NOT_TRADED, rejected
 from tws_simulator.world.orders.tickets import Condition, ConditionKind, OrderTicket
 from tws_simulator.world.time.calendar import new_york_date
 
@@ -71,7 +71,7 @@ def _ticket(
         limit_offset=_price(order, "lmtPriceOffset"),
         tif=order.get("tif", "") or _preset_tif(session),
         good_till_ns=_time(order, "goodTillDate", now_ns),
-        good_after_ns=_time(order, "goodAfterTime", now_ns),
+        good_after_ns=_good_after_ns(order, now_ns),
         order_ref=order.get("orderRef", ""),
         account=order.get("account", ""),
         exchange=contract.get("exchange", SMART),
@@ -96,6 +96,13 @@ def _ticket(
 def _time(sent: Values, name: str, now_ns: int) -> int | None:
     """A day alone means its last second."""
     return read_time(sent.get(name, ""), now_ns, day_means="its end")
+
+
+def _good_after_ns(order: Values, now_ns: int) -> int | None:
+    ts_ns = _time(order, "goodAfterTime", now_ns)
+    if ts_ns is None and order.get("goodAfterTime"):
+        raise Refused(BAD_GTD)
+    return ts_ns
 
 
 def _condition(sent: Values, now_ns: int) -> Condition:

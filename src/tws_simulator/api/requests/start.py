@@ -10,10 +10,10 @@ from tws_simulator.api.requests.order_lists import send_open_orders
 from tws_simulator.api.session import Session, SessionState
 from tws_simulator.api.state import GatewayState, Handler
 from tws_simulator.wire.row import Message, message
+from tws_simulator.world.time.units import SECOND_NS
 
-_SECOND = 1_000_000_000
 # A gateway does not answer reqCurrentTime again this soon after an answer.
-_TIME_AGAIN_NS = 4 * _SECOND
+_TIME_AGAIN_NS = 4 * SECOND_NS
 
 
 def start_api(gateway: GatewayState, session: Session, request: Message) -> None:
@@ -58,7 +58,7 @@ def _req_current_time(gateway: GatewayState, session: Session, request: Message)
     if gateway.steady_ns - session.time_answered_ns < _TIME_AGAIN_NS:
         return
     session.time_answered_ns = gateway.steady_ns
-    session.send(message("currentTime", currentTime=gateway.now_ns // _SECOND))
+    session.send(message("currentTime", currentTime=gateway.now_ns // SECOND_NS))
 
 
 def _req_current_time_in_millis(gateway: GatewayState, session: Session, request: Message) -> None:

@@ -15,12 +15,12 @@ from tws_simulator.api.streams.tick_by_tick import midpoint
 from tws_simulator.wire.row import Message, message
 from tws_simulator.world.market.events import QuoteChanged
 from tws_simulator.world.time.calendar import Phase
+from tws_simulator.world.time.units import SECOND_NS
 from tws_simulator.world.world import World
 
 KIND = "bars"
 TRADES = "TRADES"
 BAR_NS: Final = 5_000_000_000
-_SECOND_NS: Final = 1_000_000_000
 _MADE_UP_AT_ONCE_MAX: Final = 720
 """An hour: who lets the clock jump further is told the latest."""
 _SIDES: Final[dict[str, Callable[[QuoteChanged], float]]] = {
@@ -61,7 +61,7 @@ class BarStream:
         return message(
             "realtimeBar",
             reqId=self.req_id,
-            time=start_ns // _SECOND_NS,
+            time=start_ns // SECOND_NS,
             open=opening,
             high=high,
             low=low,

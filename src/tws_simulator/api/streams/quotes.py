@@ -19,6 +19,7 @@ from tws_simulator.wire.row import Message, message
 from tws_simulator.world.instruments.listing import VENUE_LETTERS, Listing
 from tws_simulator.world.market.events import Quote
 from tws_simulator.world.time.calendar import Phase
+from tws_simulator.world.time.units import SECOND_NS
 from tws_simulator.world.world import World
 
 KIND = "quote"
@@ -32,8 +33,7 @@ _STOCK, _CURRENCY = "STK", "CASH"
 _PRECISION = "0.000001"
 _CAN_AUTO_EXECUTE, _NO_ATTRIBUTE = 1, 0
 _NO_PRICE = -1.0
-_SECOND_NS = 1_000_000_000
-_MINUTE_NS = 60 * _SECOND_NS
+_MINUTE_NS = 60 * SECOND_NS
 _ON_THEIR_WAY = (
     Tick.HIGH, Tick.LOW, Tick.VOLUME, Tick.CLOSE, Tick.LAST, Tick.LAST_TIMESTAMP, Tick.OPEN, Tick.BID, Tick.ASK,
 )  # fmt: skip
@@ -162,7 +162,7 @@ class QuoteStream:
         yield from self._ticks.price(Tick.OPEN, quote.open)
 
     def _last_time(self, quote: Quote) -> Iterator[Message]:
-        yield from self._ticks.string(Tick.LAST_TIMESTAMP, str(quote.last_ts_ns // _SECOND_NS))
+        yield from self._ticks.string(Tick.LAST_TIMESTAMP, str(quote.last_ts_ns // SECOND_NS))
 
     def _exchanges(self, last_venue: str | None = None) -> Iterator[Message]:
         """The letters of the venues that stand at the best prices, and of the last trade's."""

@@ -14,6 +14,7 @@ from tws_simulator.wire.row import Message, message
 from tws_simulator.world.history.history import History
 from tws_simulator.world.instruments.listing import Listing
 from tws_simulator.world.market.events import MarketEvent, Quote, QuoteChanged, Traded
+from tws_simulator.world.time.units import SECOND_NS
 from tws_simulator.world.world import World
 
 KIND = "tick-by-tick"
@@ -22,7 +23,6 @@ TYPES: Final = {"Last": LAST, "AllLast": ALL_LAST, "BidAsk": BID_ASK, "MidPoint"
 TICKS_MAX: Final = 1000
 """Of the past that a request may ask for along with the ticks to come."""
 LOT: Final = 100
-_SECOND_NS: Final = 1_000_000_000
 _ODD_LOT: Final = "   I"
 
 
@@ -89,7 +89,7 @@ def trade_tick(trade: Traded) -> dict[str, Any]:
     """As IB's message for a historical trade."""
     odd = trade.size < LOT
     return {
-        "time": trade.ts_ns // _SECOND_NS,
+        "time": trade.ts_ns // SECOND_NS,
         "tickAttribLast": {"pastLimit": trade.past_limit, "unreported": trade.unreported or odd},
         "price": trade.price,
         "size": Decimal(trade.size),
@@ -101,7 +101,7 @@ def trade_tick(trade: Traded) -> dict[str, Any]:
 def quote_tick(quote: QuoteChanged, low: float = 0.0, high: float = float("inf")) -> dict[str, Any]:
     """``low`` and ``high`` are the day's: a bid below, an ask above is marked."""
     return {
-        "time": quote.ts_ns // _SECOND_NS,
+        "time": quote.ts_ns // SECOND_NS,
         "tickAttribBidAsk": {"bidPastLow": quote.bid < low, "askPastHigh": quote.ask > high},
         "priceBid": quote.bid,
         "priceAsk": quote.ask,
@@ -111,7 +111,7 @@ def quote_tick(quote: QuoteChanged, low: float = 0.0, high: float = float("inf")
 
 
 def midpoint_tick(quote: QuoteChanged) -> dict[str, Any]:
-    return {"time": quote.ts_ns // _SECOND_NS, "price": midpoint(quote), "size": Decimal(0)}
+    return {"time": quote.ts_ns // SECOND_NS, "price": midpoint(quote), "size": Decimal(0)}
 
 
 def midpoint(quote: Quote | QuoteChanged) -> float:
