@@ -39,7 +39,11 @@ LIVE_REFUSAL_CODES = frozenset(_LIVE_REFUSALS)
 
 def not_subscribed(listing: Listing, code: int = 10089) -> Notice:
     """One of several codes with which gateways refuse a live line."""
-    return code, _LIVE_REFUSALS[code].format(top=_market(listing, "TOP"))
+    return live_refusal(code, _market(listing, "TOP"))
+
+
+def live_refusal(code: int, market: str = "") -> Notice:
+    return code, _LIVE_REFUSALS[code].format(top=market)
 
 
 def depth_not_subscribed(listing: Listing) -> Notice:

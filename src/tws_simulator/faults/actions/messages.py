@@ -138,7 +138,7 @@ class Refuse(Selecting):
         def change(session: Session, message: Message, memory: list[Message]) -> tuple[Message, ...]:
             msg_id = message.get("reqId", message.get("orderId", NO_REQUEST))
             msg_id = NO_REQUEST if self.code in _OF_THE_SESSION else msg_id
-            rig.tell_error(session, msg_id, self.code, self.text or wording(self.code))
+            rig.tell_error(session, msg_id, self.code, self.text or wording(self.code, msg_id))
             if self.closing:
                 session.enter(SessionState.CLOSED)
             return (message,) if self.served else ()
@@ -182,8 +182,9 @@ class Tell(Action):
         for session in self.sessions(rig, cause):
             if session.state is SessionState.RUNNING:
                 for _ in range(self.times):
-                    values = rig.fill_in({"id": self.id, "text": self.text or wording(self.code)}, cause)
-                    rig.tell_error(session, values.get("id", NO_REQUEST), self.code, values.get("text", ""))
+                    values = rig.fill_in({"id": self.id, "text": self.text}, cause)
+                    msg_id = values.get("id", NO_REQUEST)
+                    rig.tell_error(session, msg_id, self.code, values.get("text") or wording(self.code, msg_id))
 
 
 def _problem_of_values(direction: Direction, name: str, template: Mapping[str, Any]) -> str:
