@@ -16,7 +16,7 @@ from tws_simulator.api.wire_times import exchange_time, gateway_time, read_time
 from tws_simulator.wire.row import Message, message, part
 from tws_simulator.wire.values import Values
 from tws_simulator.world.accounts.records import Commission, Execution
-from tws_simulator.world.instruments.universe import listing
+from tws_simulator.world.instruments import universe
 from tws_simulator.world.orders.order_events import (
     Bound,
     Commissioned,
@@ -119,7 +119,7 @@ def _what_if(answer: WhatIf) -> Message:
 
 
 def _contract(view: OrderView) -> Values:
-    return described(listing(view.ticket.con_id), view.ticket.exchange or "SMART")
+    return described(universe.listing(view.ticket.con_id), view.ticket.exchange or "SMART")
 
 
 def _order(view: OrderView) -> Values:
@@ -223,7 +223,7 @@ def exec_details(req_id: int, execution: Execution, server_version: int) -> Mess
     return message(
         "execDetails",
         reqId=req_id,
-        contract=described(listing(execution.con_id), execution.exchange),
+        contract=described(universe.listing(execution.con_id), execution.exchange),
         execution={
             "orderId": execution.order_id,
             "execId": execution.exec_id,

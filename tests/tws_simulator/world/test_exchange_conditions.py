@@ -103,3 +103,15 @@ def test_conditions_that_cancel_are_kept_when_a_working_order_changes(floor: Flo
     assert story(floor.place(buy(limit="630", **terms)))[-1] == "1 Submitted pair"
     assert story(floor.place(buy(limit="631", **terms))) == ["1 Submitted pair"]
     assert story(floor.trade("641.00") + floor.wait(1)) == ["1 Cancelled alone", "1 202"]
+
+
+def test_conditions_that_cancel_are_kept_when_an_order_changes_in_the_evening() -> None:
+    """It waits for the next opening, and is cancelled before, at the first look at which they are true."""
+    floor = Floor(15)
+    late = Condition(kind=ConditionKind.TIME, threshold=Decimal(floor.now_ns + 4 * 3600 * 10**9))
+    terms = {"conditions": (late,), "conditions_cancel": True, "tif": "GTC"}
+    floor.place(buy(limit="630", **terms))
+    floor.until(18)
+    floor.place(buy(limit="631", **terms))
+    assert "1 Cancelled alone" not in story(floor.until(18, 59))
+    assert story(floor.until(19, 1)) == ["1 Cancelled alone", "1 202"]

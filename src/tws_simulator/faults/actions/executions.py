@@ -14,8 +14,8 @@ from tws_simulator.faults.rig import Rig
 from tws_simulator.faults.values import lookup
 from tws_simulator.world.accounts import outside
 from tws_simulator.world.accounts.records import ZERO, Commission, Execution
+from tws_simulator.world.instruments import universe
 from tws_simulator.world.instruments.listing import SMART, Listing
-from tws_simulator.world.instruments.universe import find
 from tws_simulator.world.orders.order_events import OrderView
 from tws_simulator.world.time.units import SECOND_NS
 
@@ -112,7 +112,7 @@ class Transfer(OfAccount):
 
 
 def problem_of_symbol(symbol: str) -> str:
-    return "" if find(symbol) is not None else f"{symbol} is not listed"
+    return "" if universe.find(symbol) is not None else f"{symbol} is not listed"
 
 
 def order_of(rig: Rig, cause: Cause, order_ref: str) -> OrderView | None:
@@ -147,9 +147,7 @@ def tell_fill(
 
 def of_order(rig: Rig, view: OrderView, price: float = 0.0) -> Execution:
     """As an order's next execution begins: what all its executions together have filled, and no shares yet."""
-    ticket = view.ticket
-    listing = find(con_id=ticket.con_id)
-    assert listing is not None, f"{ticket.con_id} is not listed"
+    ticket, listing = view.ticket, universe.listing(view.ticket.con_id)
     filled, average_price = outside.filled(rig.world.ledgers, ticket.account, view.perm_id)
     return replace(
         _of_instrument(rig, listing, price or float(ticket.limit_price or 0)),
@@ -180,9 +178,7 @@ def and_more(execution: Execution, shares: Decimal, rig: Rig) -> Execution:
 
 def _of_nobody(rig: Rig, account: str, symbol: str, side: str, price: float) -> Execution:
     """As the execution begins of an order that no client has placed: id 0, client 0, as those from elsewhere have."""
-    listing = find(symbol)
-    assert listing is not None, f"{symbol} is not listed"
-    return replace(_of_instrument(rig, listing, price), account=account, side=side)
+    return replace(_of_instrument(rig, universe.listing_named(symbol), price), account=account, side=side)
 
 
 def _of_instrument(rig: Rig, listing: Listing, price: float) -> Execution:

@@ -22,7 +22,7 @@ from tws_simulator.faults.actions.executions import (
 from tws_simulator.faults.event import Cause
 from tws_simulator.faults.rig import Rig
 from tws_simulator.world.accounts import outside
-from tws_simulator.world.instruments.universe import find
+from tws_simulator.world.instruments.universe import listing_named
 from tws_simulator.world.orders.order_events import OrderView
 from tws_simulator.world.orders.tickets import OrderTicket
 
@@ -45,8 +45,7 @@ class PlaceOrder(OfAccount):
         return OfAccount.problem(self) or problem_of_symbol(self.symbol)
 
     def apply(self, rig: Rig, cause: Cause) -> None:
-        listing = find(self.symbol)
-        assert listing is not None, f"{self.symbol} is not listed"
+        listing = listing_named(self.symbol)
         exchange = rig.world.exchange
         ticket = OrderTicket(
             client_id=self.owner,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from tws_simulator.world.instruments.universe import listing
+from tws_simulator.world.instruments import universe
 from tws_simulator.world.orders import notices
 from tws_simulator.world.orders.order_store import OrderStore
 from tws_simulator.world.orders.tickets import LIMITED, OrderStatus
@@ -90,9 +90,9 @@ class ClosedMarket:
         if order.perm_id not in self._unwarned:
             return
         self._unwarned.discard(order.perm_id)
-        ticket, found = order.ticket, listing(order.ticket.con_id)
+        ticket, listing = order.ticket, universe.listing(order.ticket.con_id)
         opens = new_york_time(self._calendar.next_open_ns(self._store.now_ns))
-        self._store.tell_notice(ticket, notices.market_closed(ticket.action, ticket.quantity, found, opens))
+        self._store.tell_notice(ticket, notices.market_closed(ticket.action, ticket.quantity, listing, opens))
 
 
 def _pairs(order: WorkingOrder) -> int:

@@ -83,10 +83,6 @@ class OrderLifecycle:
         """KeyError for an instrument that is not listed."""
         return self._matching.book(con_id)
 
-    def _accepts(self, order: WorkingOrder) -> bool:
-        """Whether the market is open for this order."""
-        return self._phase is Phase.REGULAR or (order.outside_rth and self._phase is not Phase.CLOSED)
-
     def transmit(self, order: WorkingOrder) -> None:
         """Send an order and, with it, the held ones of its bracket: parent first, then children by age."""
         family = [each for each in order.family if each.status is OrderStatus.HELD and not each.refused]
@@ -130,9 +126,6 @@ class OrderLifecycle:
         else:
             self._triggers.watch(order, self._tape.mark(order.ticket.con_id))
 
-    def _cancel_when_met(self, order: WorkingOrder) -> None:
-        self._conditions.wait(order, lambda met: self.cancel(met, notices.BY_SYSTEM))
-
     def modify(self, order: WorkingOrder, ticket: OrderTicket) -> None:
         limit, quantity = order.limit, order.ticket.quantity
         order.change(ticket)
@@ -150,14 +143,15 @@ class OrderLifecycle:
         if not self._accepts(order):
             self._matching.withdraw(order)
             self._closed_market.changed(order)
+            if order.status is OrderStatus.SUBMITTED:
+                self._cancel_when_met(order)
             return
         self._store.tell_order(order)
         if order.status is not OrderStatus.SUBMITTED:
             self._matching.withdraw(order)
             self.start(order)
             return
-        if ticket.conditions_cancel:
-            self._cancel_when_met(order)
+        self._cancel_when_met(order)
         if not order.is_live:
             return
         if self._matching.rests(order) and limit == order.limit and quantity >= order.ticket.quantity:
@@ -198,6 +192,15 @@ class OrderLifecycle:
             for order in self._triggers.see(fresh):
                 if order.is_live:
                     self._work(order)
+
+    def _accepts(self, order: WorkingOrder) -> bool:
+        """Whether the market is open for this order."""
+        return self._phase is Phase.REGULAR or (order.outside_rth and self._phase is not Phase.CLOSED)
+
+    def _cancel_when_met(self, order: WorkingOrder) -> None:
+        """For an order whose conditions end it: from now on they are looked at, whether the market is open or not."""
+        if order.ticket.conditions_cancel:
+            self._conditions.wait(order, lambda met: self.cancel(met, notices.BY_SYSTEM))
 
     def _submit(self, order: WorkingOrder) -> None:
         if order.status is OrderStatus.PRE_SUBMITTED:

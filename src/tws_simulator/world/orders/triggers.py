@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final
 
-from tws_simulator.world.instruments.universe import listing
+from tws_simulator.world.instruments import universe
 from tws_simulator.world.market.events import MarketEvent, Traded, as_decimal
 from tws_simulator.world.orders.tickets import IF_TOUCHED
 from tws_simulator.world.orders.working_order import WorkingOrder
@@ -110,7 +110,7 @@ def _sets_off(watch: _Watch, shown: _Shown) -> bool:
 
 def _trailing(order: WorkingOrder, price: Decimal) -> Decimal:
     """The stop that belongs to a price, rounded away from it to the tick."""
-    ticket, tick = order.ticket, Decimal(listing(order.ticket.con_id).min_tick)
+    ticket, tick = order.ticket, Decimal(universe.listing(order.ticket.con_id).min_tick)
     distance = price * (ticket.trailing_percent or Decimal(0)) / 100 if ticket.aux_price is None else ticket.aux_price
     raw = price + distance if order.buys else price - distance
     return (raw / tick).quantize(Decimal(1), ROUND_CEILING if order.buys else ROUND_FLOOR) * tick

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tws_simulator.world.instruments.universe import listing
+from tws_simulator.world.instruments import universe
 from tws_simulator.world.market.tape import Tape
 from tws_simulator.world.orders.commissions import commission_usd
 from tws_simulator.world.orders.order_events import WhatIf
@@ -14,7 +14,7 @@ from tws_simulator.world.orders.working_order import WorkingOrder
 def what_if(ticket: OrderTicket, store: OrderStore, tape: Tape) -> WhatIf:
     """The order itself is forgotten; its permanent id is not given again."""
     marks, ledger = tape.prices, store.ledger(ticket)
-    multiplier = listing(ticket.con_id).multiplier or 1
+    multiplier = universe.listing(ticket.con_id).multiplier or 1
     before = ledger.margins(marks)
     after = ledger.margins(marks, ticket.con_id, ticket.signed_quantity, multiplier)
     price = ticket.limit_price or marks[ticket.con_id]
