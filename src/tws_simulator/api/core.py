@@ -99,6 +99,7 @@ class GatewayCore:
     def serve(self, session: Session, request: Message) -> None:
         """Do what a request asks for, whenever it came."""
         self.state.requests[request.name] += 1
+        self._interference.serving(session.peer, request)
         requests.serve(self.state, session, request)
         self._interference.served(session.peer, request)
 

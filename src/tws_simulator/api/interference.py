@@ -2,7 +2,7 @@
 
 A message goes through the doors in this order:
 
-    request, the request is served, served                      from the client
+    request, serving, the request is served, served             from the client
     reply, framed, sent, and later output with its bytes        to the client
 
 ``opened``, ``agreed``, ``answered`` and ``closed`` are the stations of a connection; ``advance`` tells the time.
@@ -34,6 +34,9 @@ class Interference:
     def request(self, peer: Peer, message: Message) -> Message | None:
         """What the gateway is to read instead; None to lose it."""
         return message
+
+    def serving(self, peer: Peer, message: Message) -> None:
+        """The gateway begins to do what the request asks for; all it says until ``served`` is the answer."""
 
     def served(self, peer: Peer, message: Message) -> None:
         """The gateway has done what the request asked for."""

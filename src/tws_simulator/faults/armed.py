@@ -64,8 +64,9 @@ class Armed:
     def request(self, session: Session, message: Message, now_ns: int) -> tuple[Message, ...]:
         return _through(self._requests, session, message, now_ns)
 
-    def reply(self, session: Session, message: Message, now_ns: int) -> tuple[Message, ...]:
-        return _through(self._replies, session, message, now_ns)
+    def reply(self, session: Session, message: Message, now_ns: int, *, is_row: bool) -> tuple[Message, ...]:
+        """``is_row``: it belongs to the answer to a request for a list."""
+        return _through(self._replies, session, message, now_ns, is_row=is_row)
 
     def frame(self, session: Session, message: Message, frame: bytes, now_ns: int) -> bytes:
         for each in list(self._frames):
@@ -75,10 +76,17 @@ class Armed:
 
 
 def _through(
-    filters: list[RequestFilter] | list[ReplyFilter], session: Session, message: Message, now_ns: int
+    filters: list[RequestFilter] | list[ReplyFilter],
+    session: Session,
+    message: Message,
+    now_ns: int,
+    *,
+    is_row: bool = False,
 ) -> tuple[Message, ...]:
     """Every filter counts every message; those that take it change it one after the other."""
-    taking: list[MessageFilter] = [each for each in filters if each.takes(session.client_id, message, now_ns)]
+    taking: list[MessageFilter] = [
+        each for each in filters if each.takes(session.client_id, message, now_ns, is_row=is_row)
+    ]
     passed: tuple[Message, ...] = (message,)
     for each in taking:
         passed = tuple(changed for told in passed for changed in each.change(session, told, each.memory))

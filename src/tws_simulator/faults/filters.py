@@ -13,7 +13,10 @@ from tws_simulator.wire.values import Values
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
-    """Which messages: by name ("*" is all) and values; leaving ``skip`` alone, then ``count`` of them (0: all)."""
+    """Which messages: by name ("*" is all) and values; leaving ``skip`` alone, then ``count`` of them (0: all).
+
+    Rows of lists only with ``lists``: a list that lacks rows and has its end is no silence, but a false statement.
+    """
 
     names: frozenset[str]
     but_not: frozenset[str] = frozenset()
@@ -21,10 +24,12 @@ class Selection:
     client_id: int | None = None
     skip: int = 0
     count: int = 0
+    lists: bool = False
 
-    def covers(self, client_id: int, message: Message) -> bool:
+    def covers(self, client_id: int, message: Message, *, is_row: bool) -> bool:
         return (
-            self.client_id in (None, client_id)
+            (self.lists or not is_row)
+            and self.client_id in (None, client_id)
             and (message.name in self.names or ANYTHING in self.names)
             and message.name not in self.but_not
             and matches(message.values, self.where)
@@ -51,8 +56,8 @@ class Filter:
         self._until_ns = until_ns
         self._seen = 0
 
-    def takes(self, client_id: int, message: Message, now_ns: int) -> bool:
-        if self.is_over(now_ns) or not self._selection.covers(client_id, message):
+    def takes(self, client_id: int, message: Message, now_ns: int, *, is_row: bool = False) -> bool:
+        if self.is_over(now_ns) or not self._selection.covers(client_id, message, is_row=is_row):
             return False
         self._seen += 1
         return self._seen > self._selection.skip

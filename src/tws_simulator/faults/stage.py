@@ -11,6 +11,10 @@ from tws_simulator.faults.event import Event
 from tws_simulator.faults.rig import Rig
 from tws_simulator.wire.row import Message
 
+_LISTS = frozenset({"startApi", "reqOpenOrders", "reqAllOpenOrders", "reqExecutions", "reqPositions"})
+"""Requests whose answers are lists with an end that promises that nothing is missing; a greeting has one, too."""
+_TOLD_LIVE_TOO = frozenset({"openOrder", "orderStatus", "execDetails", "commissionAndFeesReport", "position"})
+
 
 class Stage(Interference):
     """``hear`` is told every event while it is set."""
@@ -20,6 +24,7 @@ class Stage(Interference):
         self._rig = rig
         self._sessions: dict[int, Session] = {}
         self._written: dict[int, int] = {}
+        self._listing: int | None = None
 
     def opened(self, peer: Peer) -> None:
         self._sessions[peer.connection] = next(each for each in self._rig.gateway.sessions if each.peer is peer)
@@ -41,7 +46,11 @@ class Stage(Interference):
         passed = rig.armed.request(session, message, rig.now_ns)
         return passed[0] if passed else None
 
+    def serving(self, peer: Peer, message: Message) -> None:
+        self._listing = peer.connection if message.name in _LISTS else None
+
     def served(self, peer: Peer, message: Message) -> None:
+        self._listing = None
         if self.hear is not None:
             self._told(Event("served", peer, message))
             if message.name == "startApi" and peer.client_id >= 0:
@@ -51,10 +60,12 @@ class Stage(Interference):
         rig = self._rig
         if rig.stops and rig.stops.swallows(peer.client_id, message):
             return ()
-        if rig.outage is not None and rig.outage.hides(message):
+        if rig.outage is not None and not self._is_row(peer, message) and rig.outage.hides(message):
             return ()
         session = self._sessions.get(peer.connection) if rig.armed.changes_replies else None
-        return (message,) if session is None else rig.armed.reply(session, message, rig.now_ns)
+        if session is None:
+            return (message,)
+        return rig.armed.reply(session, message, rig.now_ns, is_row=self._is_row(peer, message))
 
     def framed(self, peer: Peer, message: Message, frame: bytes) -> bytes:
         rig = self._rig
@@ -90,6 +101,10 @@ class Stage(Interference):
         self._rig.pipes.pop(peer.connection, None)
         self._written.pop(peer.connection, None)
         self._told(Event("disconnection", peer))
+
+    def _is_row(self, peer: Peer, message: Message) -> bool:
+        """Whether it belongs to a list, and is no live report."""
+        return peer.connection == self._listing and message.name in _TOLD_LIVE_TOO
 
     def _told(self, event: Event) -> None:
         if self.hear is not None:

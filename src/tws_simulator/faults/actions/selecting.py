@@ -19,7 +19,8 @@ from tws_simulator.world.time.units import SECOND_NS
 class Selecting(Action):
     """``names`` of messages ("*" is all) except ``but_not``, with the values ``where``, after ``skip`` of them.
 
-    Then so many as ``count`` says (0: all), for ``for_s`` seconds (0: for good).
+    Then so many as ``count`` says (0: all), for ``for_s`` seconds (0: for good). Orders, executions and positions in
+    answer to a request for them are left alone, unless ``lists`` is true: a list with an end says that it is whole.
     """
 
     names: tuple[str, ...]
@@ -28,6 +29,7 @@ class Selecting(Action):
     skip: int = 0
     count: int = 0
     for_s: float = 0.0
+    lists: bool = False
 
     def selection(self, rig: Rig, cause: Cause) -> Selection:
         return Selection(
@@ -37,6 +39,7 @@ class Selecting(Action):
             client_id=self.client_id(cause),
             skip=self.skip,
             count=self.count,
+            lists=self.lists,
         )
 
     def until_ns(self, rig: Rig) -> int | None:
