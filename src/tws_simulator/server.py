@@ -12,7 +12,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from typing import cast
+from typing import TypeVar, cast
 
 from tws_simulator.api.core import GatewayCore
 from tws_simulator.api.link import Door, End, Link
@@ -22,6 +22,7 @@ Clock = Callable[[], int]
 
 # A connection that asyncio has just accepted becomes a protocol of ours only some passes of the loop later.
 _ACCEPT_PASSES = 4
+_Result = TypeVar("_Result")
 
 
 class NotLoopback(ValueError):
@@ -119,11 +120,15 @@ class Server:
         for connection in list(self._connections):
             connection.abort()
 
-    def opened(self, connection: _Connection) -> None:
+    def opened(self, connection: _Connection) -> Session | None:
+        """None where the core takes no more clients."""
         self._connections.add(connection)
+        return self._guarded(self.core.connect)
 
-    def lost(self, connection: _Connection) -> None:
+    def lost(self, connection: _Connection, session: Session | None) -> None:
         self._connections.discard(connection)
+        if session is not None:
+            self._guarded(lambda: self.core.disconnect(session))
 
     def received(self, session: Session, data: bytes) -> None:
         self._guarded(lambda: self.core.receive(session, data, self._clock(), self._steady()))
@@ -158,16 +163,17 @@ class Server:
     def _door(self) -> Door:
         return self.core.state.door
 
-    def _guarded(self, step: Callable[[], None]) -> None:
+    def _guarded(self, step: Callable[[], _Result]) -> _Result | None:
         """A fault of the simulator itself is kept for ``stop`` to raise: the loop would only log it."""
         if self.failure is not None:
-            return
+            return None
         try:
-            step()
+            result = step()
+            self._refresh()
         except Exception as fault:  # noqa: BLE001 - raised by ``stop``
             self._fail(fault)
-        else:
-            self.refresh()
+            return None
+        return result
 
     def _fail(self, fault: Exception) -> None:
         self.failure = self.failure or fault
@@ -176,6 +182,9 @@ class Server:
 
     def refresh(self) -> None:
         """Write what is waiting, and obey the door: after anything that changed what the core has to say."""
+        self._guarded(lambda: None)
+
+    def _refresh(self) -> None:
         for connection in list(self._connections):
             connection.flush()
         if self._door.is_open is (self._listener is None):
@@ -208,11 +217,10 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._session = self._server.core.connect() if self._server.failure is None else None
+        self._session = self._server.opened(self)
         if self._session is None:
             self._transport.abort()
-        self._server.opened(self)
-        self.flush()
+        self._server.refresh()
 
     def data_received(self, data: bytes) -> None:
         if self._session is not None:
@@ -221,9 +229,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._pause is not None:
             self._pause.cancel()
-        if self._session is not None:
-            self._server.core.disconnect(self._session)
-        self._server.lost(self)
+        self._server.lost(self, self._session)
         self.closed.set()
 
     @property

@@ -10,7 +10,8 @@ import pytest
 
 from tests.tws_simulator.official.test_served_sockets import SocketClient
 from tests.tws_simulator.scripted_client import START_NS, ScriptedClient, gateway_core
-from tws_simulator import Gateway, VirtualClock
+from tws_simulator import Gateway, Interference, VirtualClock
+from tws_simulator.api.peer import Peer
 from tws_simulator.server import Server
 from tws_simulator.wire.codec import frame
 from tws_simulator.wire.row import message
@@ -81,6 +82,42 @@ async def test_a_clock_that_stands_still_silences_nobody() -> None:
         for _ in range(10):
             await client.until("nextValidId")
         client.close()
+
+
+class _Breaks(Interference):
+    """Wherever a test wants it."""
+
+    def __init__(self, door: str) -> None:
+        self._door = door
+
+    def opened(self, peer: Peer) -> None:
+        self._break("opened")
+
+    def output(self, peer: Peer, data: bytes) -> bytes:
+        if data:
+            self._break("output")
+        return data
+
+    def closed(self, peer: Peer) -> None:
+        self._break("closed")
+
+    def _break(self, door: str) -> None:
+        if door == self._door:
+            raise KeyError(door)
+
+
+@pytest.mark.parametrize("door", ["opened", "output", "closed"])
+async def test_a_fault_at_any_door_is_one_of_the_simulator(door: str) -> None:
+    """Where a client comes, is written to, or goes: nothing is left to the log of the loop."""
+    gateway = Gateway(interference=_Breaks(door))
+    await gateway.server.start()
+    _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(b"API\0" + frame(b"v100..226"))
+    writer.close()
+    async with asyncio.timeout(20):
+        await gateway.server.failed()
+    with pytest.raises(KeyError, match=door):
+        await gateway.server.stop()
 
 
 async def test_a_failed_core_is_known_at_once() -> None:

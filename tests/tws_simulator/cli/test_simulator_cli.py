@@ -194,3 +194,17 @@ def test_a_symbol_nobody_lists_is_named() -> None:
     result = CliRunner().invoke(main, ["run", "--symbols", "spy,nope"])
     assert result.exit_code == EXIT_USAGE
     assert "--symbols: no stock or fund is called 'NOPE'; there are AAPL, " in result.output
+
+
+def test_the_help_of_run_says_what_it_is_and_parts_examples_from_words() -> None:
+    """Each example ends before its explanation begins, two spaces at least."""
+    shown = CliRunner().invoke(main, ["run", "--help"]).stdout
+    assert "Start a simulated TWS or IB Gateway" in shown
+    assert "--scenario daily-restart with" not in shown
+    assert "Start a simulated TWS or IB Gateway" in CliRunner().invoke(main, ["--help"]).stdout
+
+
+def test_time_runs_no_faster_than_a_machine_can_follow() -> None:
+    """A market of a thousand seconds a second would leave no time to serve anybody."""
+    result = CliRunner().invoke(main, ["run", "--speed", "301"])
+    assert (result.exit_code, "0.01<=x<=300" in result.stderr) == (EXIT_USAGE, True)

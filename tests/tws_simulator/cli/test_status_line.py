@@ -32,3 +32,16 @@ def test_rates_are_since_the_line_before() -> None:
         client.ask("reqManagedAccts")
     core.advance(core.state.now_ns + 3 * SECOND)
     assert status.line(core.state).endswith("in 2/s out 2/s")
+
+
+def test_rates_are_of_the_machines_seconds() -> None:
+    """However fast the market's time runs, or whether it stands."""
+    core = gateway_core()
+    client = ScriptedClient(core, 7)
+    core.advance(core.state.now_ns, 100 * SECOND)
+    status = Status()
+    status.line(core.state)
+    for _ in range(6):
+        client.ask("reqManagedAccts")
+    core.advance(core.state.now_ns, 103 * SECOND)
+    assert status.line(core.state).endswith("in 2/s out 2/s")
