@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.tws_simulator.scripted_client import AAPL, SECOND, ScriptedClient, codes, gateway_core, names
+from tws_simulator.api.limits.quotas import DEPTHS_OF_ONE_MAX
 from tws_simulator.api.limits.window import Window
 from tws_simulator.api.session import STREAMS_MAX
 
@@ -20,22 +21,33 @@ SYMBOLS = ("AAPL", "AMZN", "MSFT", "NVDA")
         ("reqPnLSingle", {"conId": 756733}),
         ("reqAccountUpdatesMulti", {"ledgerAndNLV": True}),
         ("reqPositionsMulti", {}),
-        ("reqMktDepth", {"contract": AAPL, "numRows": 1, "isSmartDepth": True}),
     ],
 )
 def test_the_subscriptions_of_a_client_are_bounded(name: str, asked: dict[str, Any]) -> None:
     """One too many is refused with the id of its request; after a cancel there is room again."""
     core = gateway_core(lines_max=0)
     client = ScriptedClient(core)
-    asked = asked if name == "reqMktDepth" else {**asked, "account": core.state.world.first_account}
+    asked = {**asked, "account": core.state.world.first_account}
     for req_id in range(STREAMS_MAX):
         assert not [code for _, code in codes(client.ask(name, reqId=req_id, **asked)) if code == 321]
     told = client.ask(name, reqId=STREAMS_MAX, **asked)
     assert codes(told) == [(STREAMS_MAX, 321)]
     assert names(told) == ["error"]
     assert len(client.session.streams) == STREAMS_MAX
-    client.ask(name.replace("req", "cancel", 1), reqId=7, isSmartDepth=True)
+    client.ask(name.replace("req", "cancel", 1), reqId=7)
     assert not [code for _, code in codes(client.ask(name, reqId=STREAMS_MAX, **asked)) if code == 321]
+
+
+def test_the_depth_subscriptions_to_one_instrument_are_bounded() -> None:
+    """For all clients together; another instrument has room of its own."""
+    core = gateway_core()
+    clients = ScriptedClient(core, 1), ScriptedClient(core, 2)
+    depth = {"contract": AAPL, "numRows": 60, "isSmartDepth": True}
+    for req_id in range(DEPTHS_OF_ONE_MAX):
+        assert codes(clients[req_id % 2].ask("reqMktDepth", reqId=req_id, **depth)) == [(req_id, 2152)]
+    assert codes(clients[0].ask("reqMktDepth", reqId=100, **depth)) == [(100, 309)]
+    spy = {"symbol": "SPY", "secType": "STK", "currency": "USD", "exchange": "SMART"}
+    assert codes(clients[0].ask("reqMktDepth", reqId=100, **{**depth, "contract": spy})) == [(100, 2152)]
 
 
 def test_market_data_lines_have_their_own_limit() -> None:

@@ -7,6 +7,7 @@ ticks of the same instrument again. Of history see `historical_pacing`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Final
 
@@ -22,6 +23,8 @@ from tws_simulator.world.time.units import SECOND_NS
 
 BARS_MAX, BARS_WINDOW_NS = 60, 600 * SECOND_NS
 """New requests for five-second bars within ten minutes."""
+DEPTHS_OF_ONE_MAX: Final = 32
+"""Depth subscriptions to one instrument, which IB does not limit: each compares up to 120 rows at every step."""
 KEPT_MAX: Final = 50
 """Historical requests that are kept up to date, at once."""
 SYMBOLS_PAUSE_NS: Final = SECOND_NS
@@ -50,8 +53,9 @@ class Quotas:
 
     def check_depth(self, con_id: int) -> None:
         streams = (stream for session in self._sessions for stream in session.streams.values())
-        shown = {stream.con_id for stream in streams if isinstance(stream, depth.DepthStream)}
-        if con_id not in shown and len(shown) >= self._options.depths_max:
+        shown = Counter(stream.con_id for stream in streams if isinstance(stream, depth.DepthStream))
+        is_one_more = con_id not in shown and len(shown) >= self._options.depths_max
+        if is_one_more or shown[con_id] >= DEPTHS_OF_ONE_MAX:
             raise Refused(market_data.too_many_depths(self._options.depths_max))
 
     def take_bars(self, now_ns: int) -> None:

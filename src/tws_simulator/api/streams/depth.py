@@ -49,7 +49,7 @@ class DepthStream:
         self._rows = min(max(rows, 1), ROWS_MAX)
         self._venue = venue
         self._shifting = shifting
-        self._shares_book = len(set(listing.valid_exchanges) - {SMART}) > 1
+        self._own_book = venue if len(set(listing.valid_exchanges) - {SMART}) > 1 else None
         self._ended = ended
         self._bids: Side = []
         self._asks: Side = []
@@ -73,11 +73,16 @@ class DepthStream:
             self._resets = False
             self._bids, self._asks = [], []
             yield error(self.req_id, DEPTH_RESET, moment.now_ns)
-        yield from self.changes()  # orders that rest behind the best price change the book, and no quote
+        # Orders that rest behind the best price change the book, and no quote.
+        yield from self._told(*moment.once((KIND, self.con_id, self._rows, self._own_book), self._look))
 
     def changes(self) -> Iterator[Message]:
-        venue = self._venue if self._shares_book else None
-        bids, asks = book.sides(self._world, self.con_id, self._rows, venue)
+        yield from self._told(*self._look())
+
+    def _look(self) -> tuple[Side, Side]:
+        return book.sides(self._world, self.con_id, self._rows, self._own_book)
+
+    def _told(self, bids: Side, asks: Side) -> Iterator[Message]:
         for operation in steps((self._bids, self._asks), (bids, asks), shifting=self._shifting):
             yield self._message(operation)
         self._bids, self._asks = bids, asks

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from tws_simulator.wire.row import Message
 from tws_simulator.world.market.events import MarketEvent, QuoteChanged, Traded
+
+Seen = TypeVar("Seen")
 
 
 @dataclass(slots=True)
@@ -24,6 +26,7 @@ class Moment:
 
     now_ns: int
     changes: dict[int, Change]
+    _seen: dict[Hashable, Any] = field(default_factory=dict)
 
     @classmethod
     def after(cls, now_ns: int, events: Iterable[MarketEvent]) -> Moment:
@@ -37,6 +40,13 @@ class Moment:
             else:
                 change.trades.append(event)
         return cls(now_ns, changes)
+
+    def once(self, what: Hashable, look: Callable[[], Seen]) -> Seen:
+        """What many streams look at is looked up for the first of them; what changes after that is seen a step later."""
+        if what not in self._seen:
+            self._seen[what] = look()
+        found: Seen = self._seen[what]
+        return found
 
 
 class Stream(Protocol):
