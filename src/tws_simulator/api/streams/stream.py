@@ -42,7 +42,7 @@ class Moment:
         return cls(now_ns, changes)
 
     def once(self, what: Hashable, look: Callable[[], Seen]) -> Seen:
-        """What many streams look at is looked up for the first of them; what changes after that is seen a step later."""
+        """Many streams look at the same: it is looked up for the first of them, and what changes then is seen later."""
         if what not in self._seen:
             self._seen[what] = look()
         found: Seen = self._seen[what]
