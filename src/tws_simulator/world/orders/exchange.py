@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Final
 
 from tws_simulator.world.accounts.ledger import Ledger
@@ -23,6 +24,7 @@ from tws_simulator.world.market.tape import Tape
 from tws_simulator.world.orders import notices
 from tws_simulator.world.orders.entry import completed, refusal
 from tws_simulator.world.orders.executions import ExecutionFilter
+from tws_simulator.world.orders.interventions import Interventions
 from tws_simulator.world.orders.lifecycle import OrderLifecycle
 from tws_simulator.world.orders.notices import CodedText
 from tws_simulator.world.orders.order_events import Bound, Notice, OrderEvent, OrderView
@@ -63,6 +65,7 @@ class Exchange:
         self._schedule = Schedule()
         self._lifecycle = OrderLifecycle(tape, self._store, self._schedule, calendar, seed)
         TradingDays(self._lifecycle, self._store, self._schedule, calendar, tape, ledgers, listings).note_next()
+        self._interventions = Interventions(self._store, self._lifecycle)
         self._manual_orders = 0
         self._binds = False
 
@@ -110,13 +113,15 @@ class Exchange:
         """Another client's order is not found: 10147; a finished one is not cancellable: 10148."""
         self._set_clock(now_ns)
         order = self._store.orders.get((client_id, order_id))
-        if order is None or not order.bound:
+        working = self._store.living(client_id, order_id) if order is None or order.bound else []
+        if not working and (order is None or not order.bound):
             self._tell_not_found(client_id, order_id)
-        elif not order.is_live:
+        elif not working and order is not None:
             is_filled = order.status is OrderStatus.FILLED
             self._store.tell_notice(order.ticket, notices.finished(order_id, is_filled=is_filled))
-        else:
-            self._lifecycle.cancel(order, notices.BY_TRADER)
+        for each in working:
+            if each.is_live:
+                self._lifecycle.cancel(each, notices.BY_TRADER)
         self._lifecycle.trigger_stops()
         return self._store.take_events()
 
@@ -149,6 +154,49 @@ class Exchange:
             meet(event)
         self._set_clock(now_ns)
         self._tape.turn(now_ns)
+        return self._store.take_events()
+
+    def fill(
+        self, perm_id: int, shares: Decimal, price: Decimal, now_ns: int, *, force: bool = False
+    ) -> list[OrderEvent]:
+        """Shares from nobody in the book, and no more than a working order has left; all of them with ``force``."""
+        self._set_clock(now_ns)
+        if perm_id in self._store.by_perm_id:
+            self._interventions.fill(self._store.by_perm_id[perm_id], shares, price, force=force)
+        self._lifecycle.trigger_stops()
+        return self._store.take_events()
+
+    def hold(self, client_id: int, order_id: int, told_as: OrderStatus, now_ns: int) -> list[OrderEvent]:
+        """Whatever works under this id does nothing until it is released; if nothing does, the next order of it."""
+        self._set_clock(now_ns)
+        working = self._store.living(client_id, order_id)
+        for order in working:
+            self._interventions.hold(order, told_as)
+        if not working:
+            self._interventions.await_order((client_id, order_id), told_as)
+        return self._store.take_events()
+
+    def release(self, client_id: int, order_id: int, now_ns: int) -> list[OrderEvent]:
+        self._set_clock(now_ns)
+        for order in self._store.living(client_id, order_id):
+            self._interventions.release(order)
+        self._lifecycle.trigger_stops()
+        return self._store.take_events()
+
+    def release_all(self, now_ns: int) -> list[OrderEvent]:
+        """Nothing is held, and nothing will be."""
+        self._set_clock(now_ns)
+        self._interventions.release_all()
+        self._lifecycle.trigger_stops()
+        return self._store.take_events()
+
+    def double(self, perm_id: int, now_ns: int) -> list[OrderEvent]:
+        """A working order works twice, under one order id; changing it changes the elder, cancelling it ends both."""
+        self._set_clock(now_ns)
+        order = self._store.by_perm_id.get(perm_id)
+        if order is not None and order.is_live and order.bound:
+            self._interventions.double(order)
+        self._lifecycle.trigger_stops()
         return self._store.take_events()
 
     def book(self, con_id: int) -> Book:
@@ -233,6 +281,7 @@ class Exchange:
             # The gateway links a bracket's children by itself: the group is the parent's permanent id.
             ticket = replace(ticket, oca_group=str(parent.perm_id))
         order = self._add(ticket, parent)
+        order.held_as = self._interventions.arrived(order.key)
         if ticket.transmit:
             self._lifecycle.transmit(order)
 

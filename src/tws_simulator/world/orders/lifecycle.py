@@ -69,7 +69,7 @@ class OrderLifecycle:
         orders = [
             order
             for order in self._store.live.values()
-            if takes_part(order) and not order.waits and order.status in _WORKS_OR_WAITS
+            if takes_part(order) and not order.waits and not order.held_as and order.status in _WORKS_OR_WAITS
         ]
         for order in orders:
             self._submit(order)
@@ -100,7 +100,7 @@ class OrderLifecycle:
                 self._reject(member, reason)
         if not accepted:
             return
-        if not self._accepts(accepted[0]):
+        if not self._accepts(accepted[0]) and accepted[0].held_as is None:
             self._wait(accepted)
             return
         for member in accepted:
@@ -110,7 +110,7 @@ class OrderLifecycle:
 
     def start(self, order: WorkingOrder) -> None:
         """Let an order work, or watch for its trigger, if nothing holds it back any more."""
-        if order.status is not OrderStatus.PRE_SUBMITTED or order.waits or not self._accepts(order):
+        if order.status is not OrderStatus.PRE_SUBMITTED or order.held_as or order.waits or not self._accepts(order):
             return
         if (order.ticket.good_after_ns or 0) > self._store.now_ns or order.ticket.tif == "OPG":
             return
@@ -166,6 +166,38 @@ class OrderLifecycle:
         self._leave(order)
         self._store.cancelled(order, why)
         self._cancel_children(order)
+
+    def fill_outside(self, order: WorkingOrder, shares: Decimal, price: Decimal) -> None:
+        """From nobody in the book; one that has ended only counts it."""
+        was_live = order.is_live
+        if order.status is OrderStatus.PRE_SUBMITTED and shares >= order.remaining:
+            order.move(OrderStatus.SUBMITTED)
+        self._matching.fill_outside(order, shares, price)
+        if was_live:
+            if not order.is_live:
+                self._leave(order)
+            self._after_fill(order, shares)
+
+    def hold(self, order: WorkingOrder, told_as: OrderStatus) -> None:
+        """An order that was accepted does nothing until it is released."""
+        self._conditions.forget(order)
+        self._closed_market.forget(order)
+        self._triggers.forget(order)
+        self._matching.withdraw(order)
+        if order.status is OrderStatus.SUBMITTED:
+            order.move(OrderStatus.PRE_SUBMITTED)
+        order.held_as = told_as
+        self._store.tell_order(order)
+
+    def release(self, order: WorkingOrder) -> None:
+        order.held_as = None
+        if order.status is not OrderStatus.PRE_SUBMITTED:
+            return
+        if self._accepts(order):
+            self._store.tell_order(order)
+            self.start(order)
+        else:
+            self._wait([order])
 
     def expire(self, order: WorkingOrder) -> None:
         if order.status is OrderStatus.HELD:

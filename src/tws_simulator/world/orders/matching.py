@@ -131,6 +131,14 @@ class Matching:
                 self._fill(order, order.remaining, price, listing.primary_exchange, 2)
                 self._after_fill(order, order.filled)
 
+    def fill_outside(self, order: WorkingOrder, shares: Decimal, price: Decimal) -> None:
+        """From nobody in the book, at a price that the public does not see; what is left keeps its place."""
+        self._fill(order, shares, price, _venue(order, universe.listing(order.ticket.con_id)), 1, force=True)
+        if order.is_live:
+            self.reduced(order)
+        else:
+            self.withdraw(order)
+
     def take_fresh(self) -> list[MarketEvent]:
         """What was made public since the last call."""
         fresh, self._fresh = self._fresh, []
@@ -154,7 +162,9 @@ class Matching:
             if order is not None:
                 self._after_fill(order, shares)
 
-    def _fill(self, order: WorkingOrder, shares: Decimal, price: Decimal, venue: str, liquidity: int) -> None:
+    def _fill(
+        self, order: WorkingOrder, shares: Decimal, price: Decimal, venue: str, liquidity: int, *, force: bool = False
+    ) -> None:
         listing = universe.listing(order.ticket.con_id)
         self._store.fill(
             order,
@@ -164,6 +174,7 @@ class Matching:
             liquidity=liquidity,
             sec_type=listing.sec_type,
             multiplier=listing.multiplier or 1,
+            force=force,
         )
 
     def _print(self, con_id: int, price: float, shares: int, venue: str) -> None:

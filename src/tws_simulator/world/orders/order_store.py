@@ -19,7 +19,7 @@ from tws_simulator.world.orders import notices
 from tws_simulator.world.orders.notices import CodedText
 from tws_simulator.world.orders.order_events import Commissioned, Echo, Executed, Notice, OrderEvent, Status
 from tws_simulator.world.orders.tickets import OrderStatus, OrderTicket
-from tws_simulator.world.orders.working_order import WorkingOrder
+from tws_simulator.world.orders.working_order import Key, WorkingOrder
 from tws_simulator.world.time.units import SECOND_NS
 
 
@@ -43,9 +43,10 @@ class OrderStore:
     def __init__(self, ledgers: Mapping[str, Ledger], seed: int, start_ns: int) -> None:
         self.now_ns = start_ns
         self.ledgers = ledgers
-        self.orders: dict[tuple[int, int], WorkingOrder] = {}
-        self.live: dict[tuple[int, int], WorkingOrder] = {}
+        self.orders: dict[Key, WorkingOrder] = {}
+        self.live: dict[Key, WorkingOrder] = {}
         self.by_perm_id: dict[int, WorkingOrder] = {}
+        self._twins: dict[Key, list[WorkingOrder]] = {}
         self._yesterdays = {account: len(ledger.executions) for account, ledger in ledgers.items()}
         self._ids: dict[int, Ids] = {}
         self._serials = _Serials(seed, start_ns)
@@ -79,10 +80,21 @@ class OrderStore:
     def add(self, order: WorkingOrder) -> None:
         order.placed_ns = self.now_ns
         self.orders[order.key] = self.live[order.key] = self.by_perm_id[order.perm_id] = order
+        if order.is_twin:
+            self._twins.setdefault((order.ticket.client_id, order.ticket.order_id), []).append(order)
+
+    def living(self, client_id: int, order_id: int) -> list[WorkingOrder]:
+        """All that work under one id: one, or it and its twins."""
+        key = client_id, order_id
+        named = [self.orders[key]] if key in self.orders else []
+        return [order for order in (*named, *self._twins.get(key, ())) if order.is_live]
 
     def start_day(self) -> None:
         """Forget what is finished."""
         self.orders = dict(self.live)
+        self._twins = {
+            key: living for key in self._twins if (living := [each for each in self._twins[key] if each.is_live])
+        }
         self.by_perm_id = {order.perm_id: order for order in self.live.values()}
         self._yesterdays = {account: len(ledger.executions) for account, ledger in self.ledgers.items()}
 
@@ -145,10 +157,11 @@ class OrderStore:
         liquidity: int,
         sec_type: str = "STK",
         multiplier: int = 1,
+        force: bool = False,
     ) -> None:
-        """Book a fill and tell the owner."""
+        """Book a fill and tell the owner; with ``force`` also more than is left, or of an order that has ended."""
         ticket = order.ticket
-        cost_usd = order.fill(shares, price, multiplier)
+        cost_usd = order.fill(shares, price, multiplier, force=force)
         execution = Execution(
             exec_id=self._serials.exec_id(),
             perm_id=order.perm_id,
@@ -169,9 +182,11 @@ class OrderStore:
             sec_type=sec_type,
             multiplier=multiplier,
         )
-        if not order.remaining:
+        if order.is_live and order.remaining <= 0:
             order.move(OrderStatus.FILLED)
             self._finish(order, notices.filled(order.filled))
+        elif order.status is OrderStatus.FILLED:
+            order.completed_status = notices.filled(order.filled)
         report = self.ledger(order).apply(execution, cost_usd)
         self._out.append(Executed(client_id=order.owner, ts_ns=self.now_ns, execution=execution))
         self.tell_order(order)

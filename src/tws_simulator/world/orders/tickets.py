@@ -21,16 +21,18 @@ class OrderStatus(Enum):
     """IB's names, as they go over the wire."""
 
     HELD = "ApiPending"  # transmit=False: never told to anybody
+    PENDING_SUBMIT = "PendingSubmit"  # only told, of an order that has not reached the exchange: see ``held_as``
     PRE_SUBMITTED = "PreSubmitted"
     SUBMITTED = "Submitted"
     PENDING_CANCEL = "PendingCancel"
     FILLED = "Filled"
     CANCELLED = "Cancelled"
-    INACTIVE = "Inactive"  # refused after it was accepted; never works again
+    INACTIVE = "Inactive"  # refused after it was accepted, and never works again; also told of what is held back
 
 
 TRANSITIONS: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
     OrderStatus.HELD: frozenset({OrderStatus.PRE_SUBMITTED, OrderStatus.CANCELLED}),
+    OrderStatus.PENDING_SUBMIT: frozenset(),
     OrderStatus.PRE_SUBMITTED: frozenset(
         {OrderStatus.SUBMITTED, OrderStatus.PENDING_CANCEL, OrderStatus.CANCELLED, OrderStatus.INACTIVE}
     ),

@@ -22,15 +22,21 @@ from tws_simulator.world.orders.tickets import (
 
 NOBODY: Final = -1  # a client id that no client has
 
+Key = tuple[int, int]
+"""Client and order id."""
+
 
 class WorkingOrder:
     """``elected`` is whether a stop was reached, ``stop_price`` where it stands.
 
     ``expires_ns`` is when the order ends by itself. ``bound`` False is an order of the gateway's own screen that no
-    client has a number for. ``refused`` was never accepted, but a cancel still finds it.
+    client has a number for. ``refused`` was never accepted, but a cancel still finds it. ``held_as`` is the status told
+    of an order that something holds back. ``is_twin`` is one that works beside another of the same id.
     """
 
-    def __init__(self, ticket: OrderTicket, perm_id: int, parent: WorkingOrder | None) -> None:
+    def __init__(
+        self, ticket: OrderTicket, perm_id: int, parent: WorkingOrder | None, *, is_twin: bool = False
+    ) -> None:
         self.ticket = ticket
         self.perm_id = perm_id
         self.parent = parent
@@ -51,12 +57,19 @@ class WorkingOrder:
         self.outside_rth = ticket.outside_rth
         self.bound = True
         self.refused = False
+        self.held_as: OrderStatus | None = None
+        self.is_twin = is_twin
         self.conditions_met = not ticket.conditions
         self._value_usd = ZERO
 
     @property
-    def key(self) -> tuple[int, int]:
-        return self.ticket.client_id, self.ticket.order_id
+    def key(self) -> Key:
+        """Unlike any other's: a twin's has its permanent id, negative, as no client numbers orders."""
+        return self.ticket.client_id, -self.perm_id if self.is_twin else self.ticket.order_id
+
+    @property
+    def told_status(self) -> OrderStatus:
+        return self.held_as if self.held_as and self.status is OrderStatus.PRE_SUBMITTED else self.status
 
     @property
     def owner(self) -> int:
@@ -153,9 +166,10 @@ class WorkingOrder:
     def reduce(self, quantity: Decimal) -> None:
         self.ticket = replace(self.ticket, quantity=quantity)
 
-    def fill(self, shares: Decimal, price: Decimal, multiplier: int = 1) -> Decimal:
-        """Count a fill; what it adds to the commission."""
-        assert 0 < shares <= self.remaining, f"{self!r} overfilled by {shares}"
+    def fill(self, shares: Decimal, price: Decimal, multiplier: int = 1, *, force: bool = False) -> Decimal:
+        """Count a fill, with ``force`` of more than is left; what it adds to the commission."""
+        most = shares if force else self.remaining
+        assert 0 < shares <= most, f"{self!r} overfilled by {shares}"
         charged_usd = commission_usd(self.filled, self._value_usd * multiplier)
         self.filled += shares
         self._value_usd += shares * price
@@ -166,7 +180,7 @@ class WorkingOrder:
         return OrderView(
             ticket=self.ticket if self.bound else replace(self.ticket, order_id=0),
             perm_id=self.perm_id,
-            status=self.status,
+            status=self.told_status,
             filled=self.filled,
             remaining=max(self.remaining, ZERO),
             average_price=self.average_price,
