@@ -15,7 +15,7 @@ from tws_simulator.api.notices import error
 from tws_simulator.api.wire_times import exchange_time, gateway_time, read_time
 from tws_simulator.wire.row import Message, message, part
 from tws_simulator.wire.values import Values
-from tws_simulator.world.accounts.records import Commission, Execution
+from tws_simulator.world.accounts.records import ZERO, Commission, Execution
 from tws_simulator.world.instruments import universe
 from tws_simulator.world.orders.order_events import (
     Bound,
@@ -28,12 +28,13 @@ from tws_simulator.world.orders.order_events import (
     Status,
     WhatIf,
 )
-from tws_simulator.world.orders.tickets import TRAILING, TRIGGERED, OrderStatus
+from tws_simulator.world.orders.tickets import TRAILING, TRIGGERED, OrderStatus, OrderTicket
 from tws_simulator.world.time.calendar import new_york_ns, new_york_time
 from tws_simulator.world.time.units import SECOND_NS
 
 _CLOSE_HOUR = 16
 _SUBMITTER = "simulated-user"
+_PENDING = "PendingSubmit"
 _NOT_ECHOED = frozenset(
     {"transmit", "displaySize", "softDollarTier", "overridePercentageConstraints", "advancedErrorOverride"}
     | {"manualOrderTime", "auxPrice", "trailStopPrice"}
@@ -91,6 +92,23 @@ def open_order(view: OrderView) -> Message:
         order=_order(view),
         orderState={"status": view.status.value} if refused else _state(view),
     )
+
+
+def pending_order(ticket: OrderTicket) -> tuple[Message, Message]:
+    """An order that waits in the gateway for a link to the broker, who has given it no permanent id yet."""
+    view = OrderView(
+        ticket=ticket,
+        perm_id=0,
+        status=OrderStatus.PRE_SUBMITTED,
+        filled=ZERO,
+        remaining=ticket.quantity,
+        average_price=ZERO,
+        last_price=ZERO,
+        limit_price=ticket.limit_price,
+    )
+    echo, status = open_order(view), order_status(view)
+    echo.values["orderState"]["status"] = status.values["status"] = _PENDING
+    return echo, status
 
 
 def completed_order(view: OrderView) -> Message:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from tws_simulator.api import echoes
 from tws_simulator.api.configuration import Configuration
+from tws_simulator.api.known import Known
 from tws_simulator.api.limits.quotas import Quotas
 from tws_simulator.api.link import Door
 from tws_simulator.api.options import Options
@@ -30,6 +31,7 @@ class GatewayState:
             symbols=options.symbols,
             accounts=options.accounts,
         )
+        self.known = Known(self.world)
         self.sessions: list[Session] = []
         self.quotas = Quotas(options, self.sessions)
         self.configuration = Configuration(read_only=options.read_only)
@@ -44,7 +46,12 @@ class GatewayState:
         return next((session for session in self.running() if session.client_id == client_id), None)
 
     def deliver(self, events: Iterable[OrderEvent]) -> None:
-        """Tell each owner about its orders, and the master client about everybody's; errors only the owner."""
+        """Tell each owner about its orders, and the master client about everybody's; errors only the owner.
+
+        Nobody is told what the gateway cannot know, for want of a link to the broker.
+        """
+        if not self.known.hears:
+            return
         master_id = self.options.master_client_id
         for event in events:
             told = [event.client_id]

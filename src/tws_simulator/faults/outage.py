@@ -4,37 +4,45 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tws_simulator.api.refused import Refused
+from tws_simulator.api.requests.orders import read_ticket
 from tws_simulator.api.session import Session
+from tws_simulator.api.state import GatewayState
 from tws_simulator.wire.row import Message
 
 Orders = Literal["queued", "lost", "working"]
 
 REQUESTS_OF_ORDERS = frozenset({"placeOrder", "cancelOrder", "reqGlobalCancel"})
-_REPORTS = frozenset({"openOrder", "orderStatus", "commissionAndFeesReport"})
 _HELD_MAX = 10_000
 
 
 class Outage:
-    """What is done with orders meanwhile, and whether fills are reported.
+    """What is done with orders meanwhile.
 
     ``queued`` is a gateway's setting "maintain and resubmit orders when connection is restored", on since 10.28.
     """
 
-    def __init__(self, orders: Orders, *, fills_told: bool) -> None:
+    def __init__(self, orders: Orders) -> None:
         self.held: list[tuple[Session, Message]] = []
         self._orders = orders
-        self._fills_told = fills_told
 
-    def keeps(self, session: Session, request: Message) -> bool:
-        """Whether a request does not reach the broker now."""
+    def keeps(self, gateway: GatewayState, session: Session, request: Message) -> bool:
+        """Whether a request does not reach the broker now; the gateway knows the ids of orders that it took."""
         if request.name not in REQUESTS_OF_ORDERS or self._orders == "working":
             return False
-        if self._orders == "queued" and len(self.held) < _HELD_MAX:
+        queues = self._orders == "queued" and len(self.held) < _HELD_MAX
+        if queues:
             self.held.append((session, request))
+        if request.name == "placeOrder":
+            gateway.known.take(session.client_id, request.get("orderId", 0))
+            if queues:
+                _list(gateway, session, request)
         return True
 
-    def hides(self, reply: Message) -> bool:
-        """Whether a report of an order does not reach the gateway now."""
-        if self._fills_told:
-            return False
-        return reply.name in _REPORTS or (reply.name == "execDetails" and reply.get("reqId", -1) == -1)
+
+def _list(gateway: GatewayState, session: Session, request: Message) -> None:
+    """What nobody can read is refused when the link is back."""
+    try:
+        gateway.known.await_link(read_ticket(gateway, session, request))
+    except Refused:
+        return

@@ -12,7 +12,7 @@ from itertools import count
 
 from tws_simulator.api.core import GatewayCore
 from tws_simulator.api.link import End, Link
-from tws_simulator.api.notices import error
+from tws_simulator.api.notices import Notice, error
 from tws_simulator.api.requests import perform
 from tws_simulator.api.session import Session, SessionState
 from tws_simulator.api.state import GatewayState
@@ -25,6 +25,7 @@ from tws_simulator.faults.stops import Stops
 from tws_simulator.faults.values import filled, lookup
 from tws_simulator.wire.row import Message
 from tws_simulator.wire.values import Values
+from tws_simulator.world.orders.order_events import Echo, Status
 from tws_simulator.world.time.units import SECOND_NS
 from tws_simulator.world.world import World
 
@@ -124,12 +125,22 @@ class Rig:
         }
         return filled(template, values, constants)
 
-    def lose_link(self, outage: Outage) -> None:
+    def lose_link(self, outage: Outage, notice: Notice, *, hears: bool) -> None:
+        """``hears``: reports of the broker get through all the same. What another outage holds stays held."""
+        if self.outage is not None:
+            outage.held[:0] = self.outage.held
         self.outage = outage
+        self.gateway.known.lose_link(notice, hears=hears)
 
     def restore_link(self) -> None:
-        """What was held for the broker is sent to it now, in order; a client that has left changes nothing of that."""
+        """Owners are told what has become of their orders, and what was held for the broker is sent to it, in order.
+
+        That the client of an order has left changes nothing of that.
+        """
         outage, self.outage = self.outage, None
+        for view in self.gateway.known.restore_link():
+            client_id = view.ticket.client_id
+            self.gateway.deliver(kind(client_id=client_id, ts_ns=self.now_ns, order=view) for kind in (Echo, Status))
         for session, request in outage.held if outage is not None else ():
             if session.state is SessionState.RUNNING:
                 self.serve(session, request)

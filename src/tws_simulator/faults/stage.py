@@ -41,7 +41,7 @@ class Stage(Interference):
         rig, session = self._rig, self._sessions[peer.connection]
         if session.state is SessionState.CLOSED:
             return None
-        if rig.outage is not None and rig.outage.keeps(session, message):
+        if rig.outage is not None and rig.outage.keeps(rig.gateway, session, message):
             return None
         passed = rig.armed.request(session, message, rig.now_ns)
         return passed[0] if passed else None
@@ -59,8 +59,6 @@ class Stage(Interference):
     def reply(self, peer: Peer, message: Message) -> tuple[Message, ...]:
         rig = self._rig
         if rig.stops and rig.stops.swallows(peer.client_id, message):
-            return ()
-        if rig.outage is not None and not self._is_row(peer, message) and rig.outage.hides(message):
             return ()
         session = self._sessions.get(peer.connection) if rig.armed.changes_replies else None
         if session is None:

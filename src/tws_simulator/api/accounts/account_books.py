@@ -6,7 +6,6 @@ from tws_simulator.api.contracts.contracts import described
 from tws_simulator.api.notices.accounts import no_account
 from tws_simulator.api.refused import Refused
 from tws_simulator.wire.values import Values
-from tws_simulator.world.accounts.ledger import Ledger
 from tws_simulator.world.instruments.universe import find
 from tws_simulator.world.options import chains as option_chains
 from tws_simulator.world.time.calendar import new_york_date
@@ -21,16 +20,16 @@ def account_list(world: World) -> str:
     return names[0] if len(names) == 1 else "".join(f"{name}," for name in names)
 
 
-def ledger_of(world: World, account: str) -> Ledger:
-    """The books of one account, which must be named."""
+def check_account(world: World, account: str) -> str:
+    """One account, which must be named."""
     if account not in world.ledgers:
         raise Refused(no_account(account))
-    return world.ledgers[account]
+    return account
 
 
-def ledgers_of(world: World, account: str) -> dict[str, Ledger]:
-    """The books of one account, or of all of them for "All" or ""."""
-    return dict(world.ledgers) if account in ("", ALL) else {account: ledger_of(world, account)}
+def accounts_of(world: World, account: str) -> tuple[str, ...]:
+    """One account, or all of them for "All" or ""."""
+    return world.accounts if account in ("", ALL) else (check_account(world, account),)
 
 
 def held_contract(con_id: int, now_ns: int) -> Values:

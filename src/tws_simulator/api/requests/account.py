@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tws_simulator.api.accounts.account_books import ALL, ledger_of, ledgers_of
+from tws_simulator.api.accounts.account_books import ALL, accounts_of, check_account
 from tws_simulator.api.notices import NO_REQUEST
 from tws_simulator.api.notices.accounts import ACCOUNT_UNSUBSCRIBED, BAD_TAGS, TOO_MANY_SUMMARIES, bad_group
 from tws_simulator.api.refused import Refused
@@ -22,17 +22,18 @@ _SUMMARIES_MAX = 2
 
 def _req_account_summary(gateway: GatewayState, session: Session, request: Message) -> None:
     """``double_summaries`` tells every row, and the end, twice: seen in captures of group "All" of a paper account."""
-    req_id, world, group = request.req_id, gateway.world, request.get("group", "")
+    req_id, books, group = request.req_id, gateway.known.books, request.get("group", "")
     open_ids = {stream_id for kind, stream_id in session.streams if kind == summaries.KIND}
     if len(open_ids - {req_id}) >= _SUMMARIES_MAX:
         raise Refused(TOO_MANY_SUMMARIES)
     tags = frozenset(tag.strip() for tag in request.get("tags", "").split(",") if tag.strip())
-    known = {row.tag for row in world.first_ledger.summary(world.marks())}
+    known = {row.tag for row in books[gateway.world.first_account].summary(books.marks())}
     if not tags & known and not any(tag.startswith(summaries.LEDGER) for tag in tags):
         raise Refused(BAD_TAGS)
-    if group != ALL and group not in world.ledgers:
+    if group != ALL and group not in books:
         raise Refused(bad_group(group))
-    stream = summaries.SummaryStream(req_id, world, ledgers_of(world, group), tags, _interval_ns(gateway))
+    accounts = accounts_of(gateway.world, group)
+    stream = summaries.SummaryStream(req_id, books, accounts, tags, _interval_ns(gateway))
     session.subscribe(summaries.KIND, req_id, stream)
     times = 2 if gateway.options.double_summaries else 1
     for row in [*stream.changes(gateway.now_ns), message("accountSummaryEnd", reqId=req_id)]:
@@ -45,13 +46,13 @@ def _req_account_updates(gateway: GatewayState, session: Session, request: Messa
     account = request.get("acctCode", "")
     if account in ("", ALL):
         account = gateway.world.first_account
-    ledger = ledger_of(gateway.world, account)
+    check_account(gateway.world, account)
     if not request.get("subscribe", False):
         if session.unsubscribe(portfolio.KIND, NO_ID) is not None:
             session.send_error(NO_REQUEST, ACCOUNT_UNSUBSCRIBED)
         return
     running = session.streams.get((portfolio.KIND, NO_ID))
-    stream = portfolio.PortfolioStream(account, ledger, gateway.world, _interval_ns(gateway))
+    stream = portfolio.PortfolioStream(account, gateway.known.books, _interval_ns(gateway))
     session.subscribe(portfolio.KIND, NO_ID, stream)
     if isinstance(running, portfolio.PortfolioStream) and running.account != account:
         session.send_error(NO_REQUEST, ACCOUNT_UNSUBSCRIBED)
@@ -59,12 +60,12 @@ def _req_account_updates(gateway: GatewayState, session: Session, request: Messa
 
 
 def _req_account_updates_multi(gateway: GatewayState, session: Session, request: Message) -> None:
-    ledgers = ledgers_of(gateway.world, request.get("account", ""))
+    accounts = accounts_of(gateway.world, request.get("account", ""))
     check_new(session, portfolio.MULTI_KIND, request)
     stream = portfolio.AccountUpdatesStream(
         request.req_id,
-        ledgers,
-        gateway.world,
+        accounts,
+        gateway.known.books,
         ledger_only=request.get("ledgerAndNLV", False),
         interval_ns=_interval_ns(gateway),
     )
@@ -73,7 +74,7 @@ def _req_account_updates_multi(gateway: GatewayState, session: Session, request:
 
 
 def _req_positions(gateway: GatewayState, session: Session, request: Message) -> None:
-    stream = positions.PositionStream(gateway.world.ledgers, positions.position)
+    stream = positions.PositionStream(gateway.world.accounts, gateway.known.books, positions.position)
     session.subscribe(positions.KIND, NO_ID, stream)
     _tell(session, stream.changes(gateway.now_ns), message("positionEnd"))
 
@@ -84,9 +85,9 @@ def _cancel_positions(gateway: GatewayState, session: Session, request: Message)
 
 
 def _req_positions_multi(gateway: GatewayState, session: Session, request: Message) -> None:
-    ledgers = ledgers_of(gateway.world, request.get("account", ""))
+    accounts = accounts_of(gateway.world, request.get("account", ""))
     check_new(session, positions.MULTI_KIND, request)
-    stream = positions.PositionStream(ledgers, positions.position_multi(request.req_id))
+    stream = positions.PositionStream(accounts, gateway.known.books, positions.position_multi(request.req_id))
     session.subscribe(positions.MULTI_KIND, request.req_id, stream)
     _tell(session, stream.changes(gateway.now_ns), message("positionMultiEnd", reqId=request.req_id))
 

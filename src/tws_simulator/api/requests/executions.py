@@ -13,7 +13,7 @@ from tws_simulator.world.orders.executions import ExecutionFilter
 
 def _req_executions(gateway: GatewayState, session: Session, request: Message) -> None:
     wanted = _filter(request.get("executionFilter", {}), gateway.now_ns)
-    executions = gateway.world.exchange.executions(wanted)
+    executions = gateway.known.executions(wanted)
     for execution in executions:
         session.send(exec_details(request.req_id, execution, session.codec.server_version))
     for execution in executions:

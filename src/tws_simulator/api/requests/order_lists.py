@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tws_simulator.api.echoes import completed_order, open_order, order_status
+from tws_simulator.api.echoes import completed_order, open_order, order_status, pending_order
 from tws_simulator.api.notices.session import ONLY_CLIENT_0_BINDS
 from tws_simulator.api.refused import Refused
 from tws_simulator.api.session import Session
@@ -14,9 +14,12 @@ from tws_simulator.world.orders.tickets import OrderStatus
 
 def send_open_orders(gateway: GatewayState, session: Session, client_id: int | None) -> None:
     """Of one client, or of all."""
-    for view in gateway.world.exchange.open_orders(client_id):
+    for view in gateway.known.open_orders(client_id):
         session.send(open_order(view))
         session.send(order_status(view))
+    for ticket in gateway.known.pending_orders(client_id):
+        for told in pending_order(ticket):
+            session.send(told)
     session.send(message("openOrderEnd"))
 
 
@@ -43,7 +46,7 @@ def _req_auto_open_orders(gateway: GatewayState, session: Session, request: Mess
 
 def _req_completed_orders(gateway: GatewayState, session: Session, request: Message) -> None:
     """Everybody's. First comes a stray status of each order of this client that was cancelled, as captured."""
-    completed = gateway.world.exchange.completed_orders()
+    completed = gateway.known.completed_orders()
     for view in completed:
         if view.status is OrderStatus.CANCELLED and view.ticket.client_id == session.client_id:
             session.send(order_status(view))

@@ -35,12 +35,16 @@ _FIRST_SERVER_VERSION_WITHOUT_PRESET_TIF = 203  # orders are protobuf from here 
 
 
 def _place_order(gateway: GatewayState, session: Session, request: Message) -> None:
-    order_id, contract, order = request.get("orderId", 0), request.get("contract", {}), request.get("order", {})
     if gateway.options.read_only:
         raise Refused(READ_ONLY)
+    gateway.deliver(gateway.world.exchange.place(read_ticket(gateway, session, request), gateway.now_ns))
+
+
+def read_ticket(gateway: GatewayState, session: Session, request: Message) -> OrderTicket:
+    """What placeOrder asks for; Refused where that cannot be read."""
+    order_id, contract, order = request.get("orderId", 0), request.get("contract", {}), request.get("order", {})
     found = _instrument(gateway, contract)
-    ticket = _ticket(session, order_id, found, contract, order, gateway.now_ns)
-    gateway.deliver(gateway.world.exchange.place(ticket, gateway.now_ns))
+    return _ticket(session, order_id, found, contract, order, gateway.now_ns)
 
 
 def _instrument(gateway: GatewayState, contract: Values) -> Listing:

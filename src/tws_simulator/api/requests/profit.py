@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tws_simulator.api.accounts.account_books import ledger_of
+from tws_simulator.api.accounts.account_books import check_account
 from tws_simulator.api.requests.subscribing import cancel, check_new
 from tws_simulator.api.session import Session
 from tws_simulator.api.state import GatewayState, Handler
@@ -11,14 +11,14 @@ from tws_simulator.wire.row import Message
 
 
 def _req_pnl(gateway: GatewayState, session: Session, request: Message) -> None:
-    ledger = ledger_of(gateway.world, request.get("account", ""))
-    _open(gateway, session, KIND, request, PnlStream(request.req_id, ledger, gateway.world))
+    account = check_account(gateway.world, request.get("account", ""))
+    _open(gateway, session, KIND, request, PnlStream(request.req_id, account, gateway.known.books))
 
 
 def _req_pnl_single(gateway: GatewayState, session: Session, request: Message) -> None:
     """Of a contract that is not held nothing is told, not even a refusal."""
-    ledger = ledger_of(gateway.world, request.get("account", ""))
-    stream = PnlSingleStream(request.req_id, ledger, gateway.world, request.get("conId", 0))
+    account = check_account(gateway.world, request.get("account", ""))
+    stream = PnlSingleStream(request.req_id, account, gateway.known.books, request.get("conId", 0))
     _open(gateway, session, SINGLE_KIND, request, stream)
 
 

@@ -17,7 +17,10 @@ _TIME_AGAIN_NS = 4 * SECOND_NS
 
 
 def start_api(gateway: GatewayState, session: Session, request: Message) -> None:
-    """Live orders first, if there are any, with one end marker; then accounts and ids; then the farms."""
+    """Live orders first, if there are any, with one end marker; then accounts and ids; then the farms.
+
+    Without a link to the broker nothing is known of any farm: that it is lost is told instead.
+    """
     if session.state is not SessionState.AWAITING_START:
         return
     client_id = request.get("clientId", 0)
@@ -27,13 +30,13 @@ def start_api(gateway: GatewayState, session: Session, request: Message) -> None
         return
     session.peer.client_id = client_id
     session.enter(SessionState.RUNNING)
-    if gateway.world.exchange.open_orders(client_id):
+    if gateway.known.open_orders(client_id) or gateway.known.pending_orders(client_id):
         send_open_orders(gateway, session, client_id)
     greeting = [_managed_accounts(gateway), _next_valid_id(gateway, session)]
     for reply in reversed(greeting) if gateway.options.accounts_after_ids else greeting:
         session.send(reply)
-    for farm in FARMS:
-        session.send_error(NO_REQUEST, farm)
+    for notice in FARMS if gateway.known.lost is None else (gateway.known.lost,):
+        session.send_error(NO_REQUEST, notice)
 
 
 def _managed_accounts(gateway: GatewayState) -> Message:
@@ -41,7 +44,7 @@ def _managed_accounts(gateway: GatewayState) -> Message:
 
 
 def _next_valid_id(gateway: GatewayState, session: Session) -> Message:
-    return message("nextValidId", orderId=gateway.world.exchange.next_order_id(session.client_id))
+    return message("nextValidId", orderId=gateway.known.next_order_id(session.client_id))
 
 
 def _req_ids(gateway: GatewayState, session: Session, request: Message) -> None:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
+from tws_simulator.api.accounts.books import Books
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.accounts.ledger import Ledger
-from tws_simulator.world.world import World
 
 KIND: Final = "profit"
 SINGLE_KIND: Final = "profit of a position"
@@ -21,10 +20,10 @@ class PnlStream:
 
     con_id: int | None = None
 
-    def __init__(self, req_id: int, ledger: Ledger, world: World) -> None:
+    def __init__(self, req_id: int, account: str, books: Books) -> None:
         self._req_id = req_id
-        self._ledger = ledger
-        self._world = world
+        self._account = account
+        self._books = books
         self._due_ns = 0
         self._told: Message | None = None
 
@@ -40,7 +39,7 @@ class PnlStream:
             yield row
 
     def _row(self) -> Message | None:
-        profit = self._ledger.pnl(self._world.marks())
+        profit = self._books[self._account].pnl(self._books.marks())
         return message(
             "pnl",
             reqId=self._req_id,
@@ -53,12 +52,12 @@ class PnlStream:
 class PnlSingleStream(PnlStream):
     """Silent about an instrument that is not held, until it is."""
 
-    def __init__(self, req_id: int, ledger: Ledger, world: World, con_id: int) -> None:
-        super().__init__(req_id, ledger, world)
+    def __init__(self, req_id: int, account: str, books: Books, con_id: int) -> None:
+        super().__init__(req_id, account, books)
         self.con_id = con_id
 
     def _row(self) -> Message | None:
-        profit = self._ledger.pnl_single(self.con_id or 0, self._world.marks())
+        profit = self._books[self._account].pnl_single(self.con_id or 0, self._books.marks())
         if profit is None:
             return None
         return message(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from tws_simulator.api.accounts.account_books import held_contract
+from tws_simulator.api.accounts.books import Books
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message, message
 from tws_simulator.wire.values import Values
-from tws_simulator.world.accounts.ledger import Ledger
 from tws_simulator.world.accounts.records import Position
 
 KIND: Final = "positions"
@@ -23,8 +23,9 @@ class PositionStream:
 
     con_id: int | None = None
 
-    def __init__(self, ledgers: Mapping[str, Ledger], shown: Shown) -> None:
-        self._ledgers = ledgers
+    def __init__(self, accounts: Sequence[str], books: Books, shown: Shown) -> None:
+        self._accounts = accounts
+        self._books = books
         self._shown = shown
         self._told: dict[tuple[str, int], Position] = {}
         self._bookings: dict[str, int] = {}
@@ -33,7 +34,8 @@ class PositionStream:
         yield from self.changes(moment.now_ns)
 
     def changes(self, now_ns: int) -> Iterator[Message]:
-        for account, ledger in self._ledgers.items():
+        for account in self._accounts:
+            ledger = self._books[account]
             if self._bookings.get(account) == ledger.bookings:
                 continue
             self._bookings[account] = ledger.bookings

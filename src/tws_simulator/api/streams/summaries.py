@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from tws_simulator.api.accounts.account_values import BASE, in_currencies
+from tws_simulator.api.accounts.books import Books
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.row import Message, message
-from tws_simulator.world.accounts.ledger import Ledger
-from tws_simulator.world.world import World
 
 KIND: Final = "account summary"
 LEDGER: Final = "$LEDGER"
@@ -27,11 +26,11 @@ class SummaryStream:
     con_id: int | None = None
 
     def __init__(
-        self, req_id: int, world: World, ledgers: Mapping[str, Ledger], tags: frozenset[str], interval_ns: int
+        self, req_id: int, books: Books, accounts: Sequence[str], tags: frozenset[str], interval_ns: int
     ) -> None:
         self._req_id = req_id
-        self._world = world
-        self._ledgers = ledgers
+        self._books = books
+        self._accounts = accounts
         self._tags = tags
         self._currencies = [_currency(tag) for tag in sorted(tags) if tag.startswith(LEDGER)]
         self._interval_ns = interval_ns
@@ -53,8 +52,9 @@ class SummaryStream:
                 )
 
     def _rows(self) -> Iterator[_Row]:
-        marks = self._world.marks()
-        for account, ledger in self._ledgers.items():
+        marks = self._books.marks()
+        for account in self._accounts:
+            ledger = self._books[account]
             for row in ledger.summary(marks):
                 if row.tag in self._tags:
                     yield account, row.tag, row.value, row.currency

@@ -32,10 +32,11 @@ _FARM_CODES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LinkLost(Action):
-    """The gateway loses its connection to the broker: 1100 (or 2110), and all market data stops.
+    """The gateway loses its connection to the broker: 1100 (or 2110), also to newcomers, and all market data stops.
 
-    Orders are ``queued`` and sent when the link is back (a gateway's default), ``lost``, or go on ``working``.
-    Fills happen all the same; clients hear of them only if ``fills_told``.
+    Orders are ``queued`` and sent when the link is back (a gateway's default), ``lost``, or go on ``working``; queued
+    ones are listed as PendingSubmit. Fills happen all the same; unless ``fills_told`` the gateway knows nothing of
+    them: orders, executions, positions and values stay what they were, live and when asked for.
     """
 
     do: ClassVar[str] = "link_lost"
@@ -46,14 +47,15 @@ class LinkLost(Action):
     def apply(self, rig: Rig, cause: Cause) -> None:
         _tell_all(rig, self.code)
         rig.stops.add(_LINK, DATA_KINDS)
-        rig.lose_link(Outage(self.orders, fills_told=self.fills_told))
+        rig.lose_link(Outage(self.orders), (self.code, wording(self.code)), hears=self.fills_told)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LinkBack(Action):
     """The connection to the broker is back. Data ``kept``: 1102 and subscriptions go on; ``lost``: 1101, they are gone.
 
-    ``kept silently`` sends neither, as after 2110.
+    ``kept silently`` sends neither, as after 2110. Then comes what orders are now, if it is not what they were, and
+    positions and values as far as somebody subscribed to them; executions are there for whom asks.
     """
 
     do: ClassVar[str] = "link_back"

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from copy import copy, deepcopy
 from decimal import Decimal
 from typing import Final
 
@@ -56,6 +57,14 @@ class Ledger:
         self._corrected: set[str] = set()
         self._holdings = {position.con_id: Holding(position) for position in positions}
         self._day_equity_usd = cash_usd + sum((holding.cost_usd for holding in self._holdings.values()), ZERO)
+
+    def copy(self) -> "Ledger":
+        """The books as they are: what is booked later is in one of the two only."""
+        twin = copy(self)
+        twin.executions, twin.placements = list(self.executions), list(self.placements)
+        twin.commissions, twin._corrected = dict(self.commissions), set(self._corrected)
+        twin._holdings = deepcopy(self._holdings)
+        return twin
 
     def apply(self, execution: Execution, commission_usd: Decimal) -> Commission:
         """Book one fill and answer with its commission report; an exec_id can be booked once."""
