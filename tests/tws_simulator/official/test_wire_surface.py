@@ -128,7 +128,10 @@ DIFFERENCES: Final = (
     *_since(170, "completedOrder.order.minCompeteSize", "completedOrder.order.competeAgainstBestOffset"),
     *(
         Difference(field, "two spaces and no time zone before 174", last=173)
-        for field in ("historicalData.bar.date", "historicalDataEnd.start", "historicalDataEnd.end")
+        for field in (
+            *("historicalData.bar.date", "historicalDataEnd.start", "historicalDataEnd.end"),
+            "execDetails.execution.time",
+        )
     ),
     *_since(176, f"{_SAMPLE}.description", f"{_SAMPLE}.issuerId"),
     *_since(182, f"{_DETAILS}.contract.lastTradeDate"),
