@@ -253,3 +253,62 @@ def test_an_order_has_one_end_however_often_it_changes() -> None:
     assert floor.exchange.scheduled_count == idle + 1
     floor.cancel(2)
     assert floor.exchange.scheduled_count == idle
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"order_type": "MKT"},
+        {"order_type": "STP", "aux_price": "600"},
+        {"order_type": "TRAIL", "aux_price": "1"},
+        {"order_type": "MIT", "aux_price": "600"},
+        {"order_type": "MOC"},
+        {"order_type": "LOC", "limit_price": Decimal("600")},
+    ],
+)
+def test_types_without_a_limit_trade_only_in_the_session(terms: dict[str, object]) -> None:
+    """2109 comes first and once, the flag is dropped, and the order waits for the opening like any other."""
+    floor = Floor(5)
+    told = floor.place(buy(1, outside_rth=True, **terms)) + floor.wait(5)
+    assert story(told)[0] == "1 2109"
+    assert story(told).count("1 2109") == 1
+    assert texts(told)[0] == (
+        "Order Event Warning:Attribute 'Outside Regular Trading Hours' is ignored based on the order type and "
+        "destination. PlaceOrder is now being processed."
+    )
+    assert fills(told) == []
+    [view] = floor.exchange.open_orders()
+    assert (view.status, view.outside_rth) == (OrderStatus.PRE_SUBMITTED, False)
+    assert "1 2109" not in story(floor.place(buy(1, 20, outside_rth=True, **terms)))
+
+
+def test_an_order_that_loses_its_limit_waits_for_the_session() -> None:
+    """It worked before the opening; as a market order it is told 2109, and is filled at the opening."""
+    floor = Floor(5)
+    assert story(floor.place(buy(1, limit=floor.bid(-10), outside_rth=True)))[-1] == "1 Submitted pair"
+    assert story(floor.place(buy(1, outside_rth=True)) + floor.wait(5))[0] == "1 2109"
+    assert fills(floor.until(9, 29)) == []
+    assert len(fills(floor.until(9, 30))) == 1
+
+
+@pytest.mark.parametrize("always_open", [False, True])
+@pytest.mark.parametrize("terms", [{"order_type": "MOC"}, {"order_type": "LOC", "limit_price": Decimal("600")}])
+def test_orders_for_the_close_come_too_late_from_ten_to_four(terms: dict[str, object], always_open: bool) -> None:
+    """201 until the auction is over; those that came before take part, and new terms are refused too."""
+    floor = Floor(15, 49, always_open=always_open)
+    floor.place(sell(1, order_type="MOC"))
+    floor.until(15, 50)
+    assert story(floor.place(buy(2, **terms))) == ["2 Inactive pair", "2 201", "2 Inactive pair"]
+    assert story(floor.place(sell(1, 5, order_type="MOC")))[0] == "1 201"
+    assert [shares for _, shares, _ in fills(floor.until(16))] == [10]
+    assert "3 201" not in story(floor.place(buy(3, **terms)))
+
+
+@pytest.mark.parametrize(("limit", "warning_at"), [(None, 0), ("600", 1)])
+def test_an_order_for_the_opening_that_has_passed_says_when_it_will_trade(limit: str | None, warning_at: int) -> None:
+    """399 with the next opening, before the pair for types without a limit and after it for those with one."""
+    floor = Floor(11)
+    told = floor.place(buy(1, limit=limit, tif="OPG"))
+    assert sorted(story(told)) == ["1 399", "1 PreSubmitted pair"]
+    assert story(told)[warning_at] == "1 399"
+    assert texts(told)[0].endswith("until 2026-06-23 09:30:00 US/Eastern.")

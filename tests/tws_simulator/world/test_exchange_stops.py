@@ -134,7 +134,7 @@ def test_stops_sleep_outside_the_session() -> None:
     floor = Floor(15)
     floor.quote("639.99", "640.01")
     floor.place(sell(1, order_type="STP", aux_price="639.50", tif="GTC"))
-    floor.place(sell(2, order_type="STP", aux_price="639.50", tif="GTC", outside_rth=True))
+    floor.place(sell(2, limit="638", order_type="STP LMT", aux_price="639.50", tif="GTC", outside_rth=True))
     floor.until(16)
     assert [order_id for order_id, _, _ in fills(floor.trade("639.00"))] == [2]
     floor.until(9, 30, day=23)

@@ -14,6 +14,7 @@ from typing import Final
 
 from tws_simulator.world.instruments import universe
 from tws_simulator.world.orders import notices
+from tws_simulator.world.orders.auctions import next_opening_ns
 from tws_simulator.world.orders.order_store import OrderStore
 from tws_simulator.world.orders.tickets import LIMITED, OrderStatus
 from tws_simulator.world.orders.working_order import WorkingOrder
@@ -51,6 +52,18 @@ class ClosedMarket:
             self._later([family[1:], family])
         else:
             self._later([family] * (_pairs(family[0]) - 1))
+
+    def tell_accepted(self, order: WorkingOrder) -> None:
+        """An order that the market is open for; if it is for the opening, that is the next one."""
+        if order.ticket.tif != "OPG":
+            self._store.tell_order(order)
+            return
+        opens_ns, limited = next_opening_ns(self._calendar, self._store.now_ns), order.ticket.order_type in LIMITED
+        if not limited:
+            self._tell_when(order, opens_ns)
+        self._store.tell_order(order)
+        if limited:
+            self._tell_when(order, opens_ns)
 
     def changed(self, order: WorkingOrder) -> None:
         """New terms are echoed twice."""
@@ -90,8 +103,10 @@ class ClosedMarket:
         if order.perm_id not in self._unwarned:
             return
         self._unwarned.discard(order.perm_id)
-        ticket, listing = order.ticket, universe.listing(order.ticket.con_id)
-        opens = new_york_time(self._calendar.next_open_ns(self._store.now_ns))
+        self._tell_when(order, self._calendar.next_open_ns(self._store.now_ns))
+
+    def _tell_when(self, order: WorkingOrder, opens_ns: int) -> None:
+        ticket, listing, opens = order.ticket, universe.listing(order.ticket.con_id), new_york_time(opens_ns)
         self._store.tell_notice(ticket, notices.market_closed(ticket.action, ticket.quantity, listing, opens))
 
 

@@ -13,9 +13,11 @@ from tws_simulator.world.instruments.listing import SMART, Listing
 from tws_simulator.world.instruments.universe import find, trades_at
 from tws_simulator.world.market.tape import Tape
 from tws_simulator.world.orders import notices
+from tws_simulator.world.orders.auctions import too_late_for_close
 from tws_simulator.world.orders.notices import CodedText
 from tws_simulator.world.orders.tickets import (
     ACTIONS,
+    AT_CLOSE,
     LIMITED,
     ORDER_TYPES,
     TIFS,
@@ -28,6 +30,7 @@ from tws_simulator.world.orders.tickets import (
 )
 from tws_simulator.world.orders.triggers import TRIGGER_METHODS
 from tws_simulator.world.orders.working_order import WorkingOrder
+from tws_simulator.world.time.calendar import Calendar
 
 _OF_INSTRUMENTS: Final = frozenset({ConditionKind.PRICE, ConditionKind.VOLUME, ConditionKind.CHANGE})
 _UNTRADED: Final = frozenset({"IND"})
@@ -52,6 +55,8 @@ def refusal(
         return notices.ZERO_SIZE
     if ticket.quantity % 1:
         return notices.FRACTIONAL_SIZE
+    if ticket.quantity > notices.ORDER_SHARES_MAX:
+        return notices.SIZE_LIMIT
     if ticket.account and ticket.account not in ledgers:
         return notices.BAD_ACCOUNT
     if ticket.trigger_method not in TRIGGER_METHODS:
@@ -65,8 +70,8 @@ def refusal(
     return _bad_price(ticket, listing) or _bad_parent(ticket, parent)
 
 
-def rejection(ticket: OrderTicket, ledger: Ledger, tape: Tape) -> str | None:
-    """Why an order that was well formed is not taken on (201)."""
+def rejection(ticket: OrderTicket, calendar: Calendar, now_ns: int) -> str | None:
+    """Why an order that was well formed is not taken on (201), whatever the account could carry."""
     listing = universe.listing(ticket.con_id)
     if ticket.tif in TIFS_REFUSED:
         return notices.bad_tif_for_venue(ticket.tif)
@@ -74,13 +79,10 @@ def rejection(ticket: OrderTicket, ledger: Ledger, tape: Tape) -> str | None:
         return notices.NOT_TRADED
     if listing.sec_type == "CASH":
         return notices.CURRENCY_LEVERAGE
-    if ticket.parent_id:
-        return None  # it will reduce what the parent opens
-    marks, multiplier = tape.prices, listing.multiplier or 1
-    before = ledger.margins(marks)
-    after = ledger.margins(marks, ticket.con_id, ticket.signed_quantity, multiplier)
-    if after.initial_usd > max(before.initial_usd, after.equity_usd):
-        return notices.too_little_equity(after.equity_usd, after.initial_usd)
+    if ticket.tif == "GTD" and ticket.good_till_ns is not None and ticket.good_till_ns <= now_ns:
+        return notices.ALREADY_EXPIRED
+    if ticket.order_type in AT_CLOSE and ticket.tif != "OPG" and too_late_for_close(calendar, now_ns):
+        return notices.TOO_LATE_FOR_CLOSE
     return None
 
 

@@ -17,13 +17,14 @@ from tws_simulator.world.market.book import Book
 from tws_simulator.world.market.events import MarketEvent
 from tws_simulator.world.market.tape import Tape
 from tws_simulator.world.orders import notices
+from tws_simulator.world.orders.buying_power import shortfall
 from tws_simulator.world.orders.closed_market import ROUND_NS, ClosedMarket
 from tws_simulator.world.orders.conditions import Conditions
 from tws_simulator.world.orders.entry import rejection
 from tws_simulator.world.orders.groups import left_after, others_of
 from tws_simulator.world.orders.matching import Matching
 from tws_simulator.world.orders.order_store import OrderStore
-from tws_simulator.world.orders.tickets import OrderStatus, OrderTicket
+from tws_simulator.world.orders.tickets import OUTSIDE_RTH, OrderStatus, OrderTicket
 from tws_simulator.world.orders.triggers import Triggers
 from tws_simulator.world.orders.working_order import WorkingOrder
 from tws_simulator.world.time.calendar import Calendar, Phase
@@ -88,12 +89,13 @@ class OrderLifecycle:
         family = [each for each in order.family if each.status is OrderStatus.HELD and not each.refused]
         for member in family:
             member.move(OrderStatus.PRE_SUBMITTED)
+            self._keep_to_session(member)
             self._date(member)
         accepted = []
-        for member in family:
+        for place, member in enumerate(family):
             if not member.is_live:
                 continue  # gone with its parent
-            reason = rejection(member.ticket, self._store.ledger(member), self._tape)
+            reason = self._rejection(member.ticket, member, untested=family[place:])
             if reason is None:
                 accepted.append(member)
             else:
@@ -104,7 +106,7 @@ class OrderLifecycle:
             self._wait(accepted)
             return
         for member in accepted:
-            self._store.tell_order(member)
+            self._closed_market.tell_accepted(member)
         for member in accepted:
             self.start(member)
 
@@ -126,8 +128,30 @@ class OrderLifecycle:
         else:
             self._triggers.watch(order, self._tape.mark(order.ticket.con_id))
 
+    def _rejection(self, ticket: OrderTicket, order: WorkingOrder, untested: Sequence[WorkingOrder] = ()) -> str | None:
+        """Why these terms of an order are not taken on; ``untested`` are still to be looked at themselves."""
+        reason = rejection(ticket, self._calendar, self._store.now_ns)
+        if reason is not None:
+            return reason
+        live, ledger = self._store.live.values(), self._store.ledger(order)
+        return shortfall(ticket, order, live, untested, ledger, self._tape.prices)
+
+    def _keep_to_session(self, order: WorkingOrder, before: OrderTicket | None = None) -> None:
+        """Types without a limit do not trade outside the regular session, whatever the client wants; told once."""
+        if not _asks_in_vain(order.ticket):
+            return
+        order.outside_rth = False
+        if before is None or not _asks_in_vain(before):
+            self._store.tell_notice(order.ticket, notices.OUTSIDE_RTH_IGNORED)
+
     def modify(self, order: WorkingOrder, ticket: OrderTicket) -> None:
-        limit, quantity = order.limit, order.ticket.quantity
+        """Terms that are not taken on leave the order as it was: 201, then its pair."""
+        reason = None if order.status is OrderStatus.HELD else self._rejection(ticket, order)
+        if reason is not None:
+            self._store.tell_notice(order.ticket, notices.rejected(reason))
+            self._store.tell_order(order)
+            return
+        limit, before = order.limit, order.ticket
         order.change(ticket)
         if order.status is OrderStatus.HELD:
             order.refused = False
@@ -138,6 +162,7 @@ class OrderLifecycle:
             # Fewer than are filled already: nothing is left to do. No capture shows it; this is the mildest reading.
             self.cancel(order, notices.BY_TRADER)
             return
+        self._keep_to_session(order, before)
         self._date(order)
         self._triggers.forget(order)
         if not self._accepts(order):
@@ -154,7 +179,8 @@ class OrderLifecycle:
         self._cancel_when_met(order)
         if not order.is_live:
             return
-        if self._matching.rests(order) and limit == order.limit and quantity >= order.ticket.quantity:
+        same_terms = (limit, before.tif) == (order.limit, ticket.tif) and not order.at_auction
+        if same_terms and before.quantity >= ticket.quantity and self._matching.rests(order):
             self._matching.reduced(order)
         else:
             self._matching.withdraw(order)
@@ -210,8 +236,8 @@ class OrderLifecycle:
         if order.status is OrderStatus.PRE_SUBMITTED:
             self._closed_market.forget(order)
             self.start(order)
-        elif order.status is OrderStatus.SUBMITTED and not order.at_auction and not self._matching.rests(order):
-            self._matching.work(order)
+        elif order.status is OrderStatus.SUBMITTED and not self._matching.rests(order):
+            self._work(order)
 
     def _close(self, order: WorkingOrder) -> None:
         """The market closed for this order, which lives on."""
@@ -349,6 +375,10 @@ class OrderLifecycle:
 
     def _later(self, action: Callable[[], None]) -> None:
         self._schedule.note(self._store.now_ns + ROUND_NS, action)
+
+
+def _asks_in_vain(ticket: OrderTicket) -> bool:
+    return ticket.outside_rth and ticket.order_type not in OUTSIDE_RTH
 
 
 def _end(order: WorkingOrder) -> tuple[str, int]:

@@ -12,6 +12,7 @@ from typing import Final
 from tws_simulator.world.instruments.listing import US_EASTERN, Listing
 
 CodedText = tuple[int, str]
+ORDER_SHARES_MAX: Final = 10_000_000  # or contracts: one order must not take seconds to play
 
 # Before there is an order.
 NO_SECURITY: Final = (200, "No security definition has been found for the request")
@@ -24,6 +25,7 @@ BAD_TRIGGER: Final = (321, "Error validating request.-'bz' : cause - Invalid tri
 BAD_GTD: Final = (391, "The time or time-zone entered is invalid.")  # wording ours
 BAD_CONDITION: Final = (321, "Error validating request.-'bz' : cause - Invalid condition")  # wording ours
 ZERO_SIZE: Final = (434, "The order size cannot be zero.")
+SIZE_LIMIT: Final = (383, f"The order size exceeds the Size Limit of {ORDER_SHARES_MAX}.")  # wording ours
 FRACTIONAL_SIZE: Final = (10243, "Fractional-sized order cannot be placed via API.")  # wording ours
 OFF_TICK: Final = (110, "The price does not conform to the minimum price variation for this contract.")
 DUPLICATE_ID: Final = (103, "Duplicate order id")
@@ -36,6 +38,8 @@ TRAIL_UNDER_MARKET: Final = (328, "Trailing stop orders can be attached to limit
 
 # Reasons of a rejection (201).
 EXPIRES_TOO_SOON: Final = "Order will be expired before market opens."
+ALREADY_EXPIRED: Final = "Order is already expired."
+TOO_LATE_FOR_CLOSE: Final = "The exchange takes no more orders for its closing auction."  # wording ours
 CURRENCY_LEVERAGE: Final = "FX trade would expose account to currency leverage."
 NOT_TRADED: Final = "The instrument is quoted but not traded here."  # wording ours
 TOO_MANY: Final = "Too many orders today."  # wording ours
@@ -43,7 +47,14 @@ TOO_MANY: Final = "Too many orders today."  # wording ours
 # How an order was completed.
 BY_TRADER: Final = "Cancelled by Trader"
 BY_SYSTEM: Final = "Cancelled by System:\n"
-EXPIRED: Final = BY_SYSTEM + "Order is already expired."
+EXPIRED: Final = BY_SYSTEM + ALREADY_EXPIRED
+
+# Of an order that lives on. As reported by users of the API; no capture has it.
+OUTSIDE_RTH_IGNORED: Final = (
+    2109,
+    "Order Event Warning:Attribute 'Outside Regular Trading Hours' is ignored based on the order type and destination. "
+    "PlaceOrder is now being processed.",
+)
 
 CANCELLED: Final = (202, "Order Canceled - reason:")
 DISCARDED: Final = (202, "Order Canceled - reason:Order was discarded.")

@@ -11,6 +11,7 @@ LIMITED: Final = frozenset({"LMT", "STP LMT", "TRAIL LIMIT", "LIT", "LOC"})
 TRAILING: Final = frozenset({"TRAIL", "TRAIL LIMIT"})
 IF_TOUCHED: Final = frozenset({"MIT", "LIT"})  # set off from the better side, where stops are from the worse
 TRIGGERED: Final = frozenset({"STP", "STP LMT"}) | TRAILING | IF_TOUCHED
+OUTSIDE_RTH: Final = LIMITED - {"LOC"}  # may trade outside the regular session; others wait for it
 AT_CLOSE: Final = frozenset({"MOC", "LOC"})
 ORDER_TYPES: Final = frozenset({"MKT"}) | LIMITED | TRIGGERED | AT_CLOSE
 TIFS: Final = frozenset({"DAY", "GTC", "IOC", "FOK", "GTD", "OPG"})

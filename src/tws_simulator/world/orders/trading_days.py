@@ -1,7 +1,6 @@
 """The market's day: sessions that open and close, auctions, orders that expire, and New York's midnight.
 
-At midnight finished orders, and those that were never transmitted, are forgotten and the ledgers start a new day. The
-auctions take place at the opening and the close, and at the same hours of every day where the market never closes.
+At midnight finished orders, and those that were never transmitted, are forgotten and the ledgers start a new day.
 """
 
 from __future__ import annotations
@@ -14,14 +13,13 @@ from functools import partial
 from tws_simulator.world.accounts.ledger import Ledger
 from tws_simulator.world.instruments.listing import Listing
 from tws_simulator.world.market.tape import Tape
+from tws_simulator.world.orders.auctions import auctions_of
 from tws_simulator.world.orders.lifecycle import OrderLifecycle
 from tws_simulator.world.orders.order_store import OrderStore
 from tws_simulator.world.orders.tickets import AT_CLOSE, OrderStatus
 from tws_simulator.world.orders.working_order import WorkingOrder
 from tws_simulator.world.time.calendar import Calendar, new_york_date, new_york_ns
 from tws_simulator.world.time.schedule import Schedule
-
-_OPENING, _CLOSING = time(9, 30), time(16)
 
 
 @dataclass(slots=True)
@@ -72,15 +70,13 @@ class TradingDays:
             return turns.setdefault(ts_ns, _Turn())
 
         at(new_york_ns(datetime.combine(day, time()))).midnight = True
-        trading = self._calendar.day(day)
-        if trading is not None and self._calendar.always_open:
-            at(new_york_ns(datetime.combine(day, _OPENING))).opening = True
-            at(new_york_ns(datetime.combine(day, _CLOSING))).closing = True
-        elif trading is not None:
-            at(trading.pre_open_ns)
-            at(trading.post_close_ns)
-            at(trading.open_ns).opening = True
-            at(trading.close_ns).closing = True
+        auctions, hours = auctions_of(self._calendar, day), self._calendar.day(day)
+        if auctions is not None:
+            at(auctions[0]).opening = True
+            at(auctions[1]).closing = True
+        if hours is not None and not self._calendar.always_open:
+            at(hours.pre_open_ns)
+            at(hours.post_close_ns)
         return turns
 
     def _play(self, turn: _Turn) -> None:
