@@ -125,6 +125,11 @@ class Rig:
         }
         return filled(template, values, constants)
 
+    def lift(self, stop: str) -> None:
+        """Data that nothing else stops go on, first with what was held of them."""
+        self.stops.lift(stop)
+        self._tell_free()
+
     def lose_link(self, outage: Outage, notice: Notice, *, hears: bool) -> None:
         """``hears``: reports of the broker get through all the same. What another outage holds stays held."""
         if self.outage is not None:
@@ -158,6 +163,7 @@ class Rig:
         self.armed.disarm()
         self._timers.clear()
         self.stops.clear()
+        self._tell_free()
         for pipe in self.pipes.values():
             pipe.open()
         self.restore_link()
@@ -166,6 +172,10 @@ class Rig:
         for session in self.gateway.sessions:
             if session.link.end is None:
                 session.link = Link()
+
+    def _tell_free(self) -> None:
+        for session, message in self.stops.take_free():
+            self.tell(session, message)
 
     def _account_of(self, values: Values) -> str:
         """That which the message names, if it is one of ours; else the first."""

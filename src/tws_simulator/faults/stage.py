@@ -13,6 +13,7 @@ from tws_simulator.wire.row import Message
 
 _LISTS = frozenset({"startApi", "reqOpenOrders", "reqAllOpenOrders", "reqExecutions", "reqPositions"})
 """Requests whose answers are lists with an end that promises that nothing is missing; a greeting has one, too."""
+_SUBSCRIPTIONS = frozenset({"reqMktData", "reqMktDepth", "reqTickByTickData", "reqRealTimeBars", "reqHistoricalData"})
 _TOLD_LIVE_TOO = frozenset({"openOrder", "orderStatus", "execDetails", "commissionAndFeesReport", "position"})
 
 
@@ -25,6 +26,7 @@ class Stage(Interference):
         self._sessions: dict[int, Session] = {}
         self._written: dict[int, int] = {}
         self._listing: int | None = None
+        self._opening: int | None = None
 
     def opened(self, peer: Peer) -> None:
         self._sessions[peer.connection] = next(each for each in self._rig.gateway.sessions if each.peer is peer)
@@ -48,9 +50,10 @@ class Stage(Interference):
 
     def serving(self, peer: Peer, message: Message) -> None:
         self._listing = peer.connection if message.name in _LISTS else None
+        self._opening = peer.connection if message.name in _SUBSCRIPTIONS else None
 
     def served(self, peer: Peer, message: Message) -> None:
-        self._listing = None
+        self._listing = self._opening = None
         if self.hear is not None:
             self._told(Event("served", peer, message))
             if message.name == "startApi" and peer.client_id >= 0:
@@ -58,7 +61,9 @@ class Stage(Interference):
 
     def reply(self, peer: Peer, message: Message) -> tuple[Message, ...]:
         rig = self._rig
-        if rig.stops and rig.stops.swallows(peer.client_id, message):
+        if rig.stops and (kind := rig.stops.stopped_kind(peer.client_id, message)) is not None:
+            if self._opening == peer.connection:
+                rig.stops.hold(self._sessions[peer.connection], kind, message)
             return ()
         session = self._sessions.get(peer.connection) if rig.armed.changes_replies else None
         if session is None:

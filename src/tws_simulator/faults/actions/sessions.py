@@ -62,13 +62,13 @@ class LinkBack(Action):
     data: Literal["kept", "lost", "kept silently"] = "kept"
 
     def apply(self, rig: Rig, cause: Cause) -> None:
-        rig.stops.lift(_LINK)
         if self.data == "lost":
             for session in rig.gateway.running():
                 for key in [key for key in session.streams if key[0] in DATA_KINDS]:
                     del session.streams[key]
         if self.data != "kept silently":
             _tell_all(rig, 1101 if self.data == "lost" else 1102)
+        rig.lift(_LINK)
         rig.restore_link()
 
 
@@ -90,7 +90,7 @@ class Farm(Action):
         if self.state in ("broken", "connecting"):
             rig.stops.add(stop, FARM_KINDS[self.kind])
         else:
-            rig.stops.lift(stop)
+            rig.lift(stop)
         if code is not None:
             text = wording(code)
             _tell_all(rig, code, f"{text[: text.rindex(_separator(text)) + 1]}{self.name}" if self.name else text)
@@ -110,7 +110,7 @@ class StopData(Action):
     def apply(self, rig: Rig, cause: Cause) -> None:
         rig.stops.add(_DATA, frozenset(self.kinds) or DATA_KINDS, self.client_id(cause))
         if self.for_s:
-            rig.after(self.for_s, partial(rig.stops.lift, _DATA))
+            rig.after(self.for_s, partial(rig.lift, _DATA))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,7 +120,7 @@ class ResumeData(Action):
     do: ClassVar[str] = "resume_data"
 
     def apply(self, rig: Rig, cause: Cause) -> None:
-        rig.stops.lift(_DATA)
+        rig.lift(_DATA)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,7 +141,7 @@ class CompetingSession(Action):
                     rig.tell_error(session, req_id, 10197, wording(10197))
         Refuse(names=_DATA_REQUESTS, code=10197, for_s=self.for_s, everyone=True).apply(rig, cause)
         if self.for_s:
-            rig.after(self.for_s, partial(rig.stops.lift, _COMPETING))
+            rig.after(self.for_s, partial(rig.lift, _COMPETING))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
