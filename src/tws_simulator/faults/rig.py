@@ -167,6 +167,7 @@ class Rig:
         for pipe in self.pipes.values():
             pipe.open()
         self.restore_link()
+        self.gateway.deliver(self.world.exchange.release_all(self.now_ns))
         self.server_version = None
         self.gateway.door.is_open = True
         for session in self.gateway.sessions:

@@ -29,6 +29,11 @@ def bought(messages: list[Message]) -> Decimal:
     return sum(latest.values(), Decimal(0))
 
 
+def _last_status(messages: list[Message]) -> tuple[str, Decimal, Decimal]:
+    last = of(messages, "orderStatus")[-1]
+    return last["status"], last["filled"], last["remaining"]
+
+
 def _fills(messages: list[Message]) -> list[Message]:
     return of(messages, "execDetails")
 
@@ -139,6 +144,7 @@ def overfill(played: Played) -> None:
     _, told = traded(played)
     assert _fills(told)[-1]["execution"]["cumQty"] == 10
     assert bought(told) == shares(played) == 10
+    assert _last_status(told) == ("Filled", 10, 0)
 
 
 @PROOFS.of("fill-after-cancelled")
@@ -146,8 +152,8 @@ def fill_after_cancelled(played: Played) -> None:
     client = played.client()
     place(client, RESTING)
     told = client.ask("cancelOrder", orderId=1) + played.pass_s(2, client)
-    assert "Cancelled" in statuses(told)
     assert bought(told) == shares(played) == 1
+    assert _last_status(told) == ("Cancelled", 1, 4)
 
 
 @PROOFS.of("cancel-ignored")
@@ -182,6 +188,7 @@ def cancel_races_fill(played: Played) -> None:
     told = client.ask("cancelOrder", orderId=1)
     assert names(told).index("execDetails") < names(told).index("orderStatus")
     assert bought(told) == shares(played) == 1
+    assert _last_status(told) == ("Cancelled", 1, 4)
 
 
 @PROOFS.of("modify-refused")
@@ -196,12 +203,13 @@ def modify_refused(played: Played) -> None:
 @PROOFS.of("two-orders-under-one-id")
 def two_orders_under_one_id(played: Played) -> None:
     client = played.client()
-    place(client, RESTING)
-    told = played.pass_s(45, client)
+    told = place(client, RESTING) + played.pass_s(12, client)
     echoes = of(told, "openOrder") + open_orders(client)
     assert {each["orderId"] for each in echoes} == {1}
-    assert len({each["order"]["permId"] for each in echoes}) == 2
-    assert bought(told) == shares(played) == 5
+    assert len({each["order"]["permId"] for each in echoes}) == len(open_orders(client)) == 2
+    assert len({each["permId"] for each in of(told, "orderStatus")}) == 2
+    assert bought(played.pass_s(33, client)) == shares(played) == 5
+    assert [each["order"]["permId"] for each in open_orders(client)] == [echoes[-2]["order"]["permId"]]
 
 
 @PROOFS.of("modify-never-acknowledged")
@@ -239,16 +247,24 @@ def order_refusals(played: Played) -> None:
 @PROOFS.of("order-inactive")
 def order_inactive(played: Played) -> None:
     client = played.client()
-    assert statuses(place(client, RESTING)) == ["Inactive"]
-    assert "Submitted" in statuses(played.pass_s(31, client))
+    told = place(client, RESTING)
+    assert statuses(told) == ["Inactive"]
+    assert [each["orderState"]["status"] for each in open_orders(client)] == ["Inactive"]
+    told += played.pass_s(31, client)
+    assert statuses(told)[-1] == "Submitted"
+    assert len({each["permId"] for each in of(told, "orderStatus")}) == 1
 
 
 @PROOFS.of("pending-submit-forever")
 def pending_submit_forever(played: Played) -> None:
     client = played.client()
-    told = place(client, RESTING) + played.pass_s(100, client)
+    told = place(client, MARKET) + played.pass_s(100, client)
     assert statuses(told) == ["PendingSubmit"]
-    assert of(told, "openOrder")[0]["contract"]["symbol"] == "AAPL"
+    assert [each["order"]["permId"] for each in open_orders(client)] == [of(told, "orderStatus")[0]["permId"]]
+    cancelled = client.ask("cancelOrder", orderId=1)
+    assert (statuses(cancelled), codes(cancelled)) == (["Cancelled"], [(1, 202)])
+    assert open_orders(client) == []
+    assert shares(played) == 0
 
 
 @PROOFS.of("missing-parent")
@@ -278,8 +294,10 @@ def position_without_executions(played: Played) -> None:
 
 @PROOFS.of("outage-over-midnight", AT_2359_NS)
 def outage_over_midnight(played: Played) -> None:
+    client = played.client()
+    place(client, RESTING, totalQuantity=300)
     played.pass_s(28)
-    assert len(played.client().ask("reqExecutions", reqId=1)) > 1
+    assert [each["execution"]["orderId"] for each in _fills(played.client(3).ask("reqExecutions", reqId=1))] == [1]
     assert not played.core.state.door.is_open
     played.pass_s(13)
     assert played.core.state.door.is_open
@@ -294,9 +312,14 @@ def ten_thousand_executions(played: Played) -> None:
 
 @PROOFS.of("ten-thousand-small-fills")
 def ten_thousand_small_fills(played: Played) -> None:
-    told = place(played.client(), RESTING, totalQuantity=10_000)
+    client = played.client()
+    told = place(client, RESTING, totalQuantity=10_000)
+    assert len(_fills(told)) == 100, "at a time"
+    told += played.pass_s(30, client)
     assert len(_fills(told)) == 10_000
     assert bought(told) == shares(played) == 10_000
+    assert _last_status(told) == ("Filled", 10_000, 0)
+    assert open_orders(client) == []
 
 
 @PROOFS.of("orders-queued-while-offline")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from tests.tws_simulator.faults.played import MARKET, RESTING, Played, Proofs, place
+from tests.tws_simulator.faults.played import RESTING, Played, Proofs, place
 from tests.tws_simulator.scripted_client import AAPL, SECOND, START_NS, ScriptedClient, codes, names, of
 from tws_simulator.api.link import End
 from tws_simulator.api.session import SessionState
@@ -67,10 +69,16 @@ def link_back_without_loss(played: Played) -> None:
     assert told_codes(played.pass_s(11, client)) == [1101, 1102, 1100]
 
 
+def at_the_ask(played: Played) -> dict[str, Any]:
+    """More than is offered there, so that the first fill is not the last."""
+    ask = played.core.state.world.quote(AAPL["conId"]).ask
+    return {**RESTING, "lmtPrice": ask, "totalQuantity": 10_000}
+
+
 @PROOFS.of("fills-during-outage")
 def fills_during_outage(played: Played) -> None:
     client = played.client()
-    place(client, MARKET)
+    place(client, at_the_ask(played))
     told = played.pass_s(30, client)
     assert told_codes(told).count(1102) == 1
     live = len(of(told, "execDetails"))
@@ -81,7 +89,7 @@ def fills_during_outage(played: Played) -> None:
 @PROOFS.of("fills-told-during-outage")
 def fills_told_during_outage(played: Played) -> None:
     client = played.client()
-    told = place(client, MARKET) + played.pass_s(30, client)
+    told = place(client, at_the_ask(played)) + played.pass_s(30, client)
     at = next(index for index, each in enumerate(told) if each.get("errorCode") == 1100)
     assert "execDetails" in names(told[at:])
 

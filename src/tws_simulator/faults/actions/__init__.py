@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from tws_simulator.faults.actions.base import Action
 from tws_simulator.faults.actions.depth import HaltDepth, ResetDepth
-from tws_simulator.faults.actions.executions import Correct, Fill, Transfer
+from tws_simulator.faults.actions.executions import Correct, Transfer
+from tws_simulator.faults.actions.fills import Fill
 from tws_simulator.faults.actions.flood import Flood
 from tws_simulator.faults.actions.messages import Delay, Drop, Duplicate, Inject, Refuse, Reorder, Replace, Tell
-from tws_simulator.faults.actions.orders import CancelOrders, PlaceOrder, TwinOrder
+from tws_simulator.faults.actions.orders import CancelOrders, HoldOrder, PlaceOrder, TwinOrder
 from tws_simulator.faults.actions.sessions import (
     ClaimVersion,
     CompetingSession,
@@ -59,7 +60,7 @@ BY_LAYER: dict[str, tuple[type[Action], ...]] = {
         CompetingSession,
         ClaimVersion,
     ),
-    "Orders and positions": (Fill, Correct, Transfer, PlaceOrder, CancelOrders, TwinOrder),
+    "Orders and positions": (Fill, Correct, Transfer, PlaceOrder, CancelOrders, HoldOrder, TwinOrder),
     "Load": (Flood,),
 }
 ACTIONS: dict[str, type[Action]] = {action.do: action for actions in BY_LAYER.values() for action in actions}

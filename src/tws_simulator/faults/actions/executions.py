@@ -1,4 +1,4 @@
-"""Executions, corrections and transfers outside the exchange's rules: booked, so the ledger stays the truth."""
+"""Corrections and transfers behind the exchange's back, and what executions outside it are made of: all are booked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tws_simulator.faults.values import lookup
 from tws_simulator.world.accounts import outside
 from tws_simulator.world.accounts.records import ZERO, Commission, Execution
 from tws_simulator.world.instruments import universe
-from tws_simulator.world.instruments.listing import SMART, Listing
+from tws_simulator.world.instruments.listing import Listing
 from tws_simulator.world.orders.order_events import OrderView
 from tws_simulator.world.time.units import SECOND_NS
 
@@ -25,55 +25,11 @@ CommissionTold = Literal["after", "before", "never"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fill(OfAccount):
-    """Executions nobody expects: of the order that caused this or has ``order_ref``, whatever its state; else of none.
-
-    ``count`` fills of ``shares`` each, at ``price`` (0: the order's limit, or the last trade). An order of which nobody
-    knows is in ``symbol`` and of ``account``. ``told`` ones are reported at once, the others are found by
-    reqExecutions; ``commission`` is told after its execution, before it, or never. All are in the ledger.
-    """
-
-    do: ClassVar[str] = "fill"
-    order_ref: str = ""
-    symbol: str = "AAPL"
-    side: Literal["order's", "BOT", "SLD"] = "order's"
-    shares: int = 1
-    price: float = 0.0
-    count: int = 1
-    told: bool = True
-    commission: CommissionTold = "after"
-
-    def problem(self) -> str:
-        return OfAccount.problem(self) or problem_of_symbol(self.symbol)
-
-    def apply(self, rig: Rig, cause: Cause) -> None:
-        execution = self._empty(rig, cause)
-        for _ in range(self.count):
-            execution = and_more(execution, Decimal(self.shares), rig)
-            report = outside.book(rig.world.ledgers, execution, COMMISSION_USD)
-            if self.told:
-                self._report(rig, execution, report)
-
-    def _empty(self, rig: Rig, cause: Cause) -> Execution:
-        """What the order has so far: an execution without shares."""
-        view = order_of(rig, cause, self.order_ref)
-        if view is None:
-            side = "SLD" if self.side == "SLD" else "BOT"
-            return _of_nobody(rig, self.account_name(rig), self.symbol, side, self.price)
-        execution = of_order(rig, view, self.price)
-        return execution if self.side == "order's" else replace(execution, side=self.side)
-
-    def _report(self, rig: Rig, execution: Execution, report: Commission) -> None:
-        owner = rig.gateway.session_of(execution.client_id)
-        for session in [owner] if owner is not None else rig.gateway.running():
-            tell_fill(rig, session, execution, report, self.commission)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Correct(Action):
-    """The latest execution is told again under its id with the next number after the last dot, and then counts instead.
+    """An execution is told again under its id with the next number after the last dot, and then counts instead.
 
-    With other ``shares`` (-1: the same; 0: the trade was busted) and a price moved by ``price_by``; of any account.
+    That which caused this; else the latest, of any account. With other ``shares`` (-1: the same; 0: the trade was
+    busted) and a price moved by ``price_by``.
     """
 
     do: ClassVar[str] = "correct"
@@ -82,12 +38,14 @@ class Correct(Action):
     told: bool = True
 
     def apply(self, rig: Rig, cause: Cause) -> None:
-        wrong = outside.latest(rig.world.ledgers)
+        caused = lookup(cause.message.values, "execution.execId") if cause.message is not None else None
+        ledgers = rig.world.ledgers
+        wrong = outside.revised(ledgers, caused) if isinstance(caused, str) else outside.latest(ledgers)
         if wrong is None:
             return
         shares = wrong.shares if self.shares < 0 else Decimal(self.shares)
         price = wrong.price + Decimal(str(self.price_by))
-        corrected, report = outside.correct(rig.world.ledgers, wrong, shares, price)
+        corrected, report = outside.correct(ledgers, wrong, shares, price)
         owner = rig.gateway.session_of(wrong.client_id)
         if self.told and owner is not None:
             tell_fill(rig, owner, corrected, report)
@@ -107,7 +65,7 @@ class Transfer(OfAccount):
 
     def apply(self, rig: Rig, cause: Cause) -> None:
         side = "BOT" if self.shares > 0 else "SLD"
-        execution = _of_nobody(rig, self.account_name(rig), self.symbol, side, self.price)
+        execution = of_nobody(rig, self.account_name(rig), self.symbol, side, self.price)
         outside.transfer(rig.world.ledgers, and_more(execution, Decimal(abs(self.shares)), rig))
 
 
@@ -145,24 +103,6 @@ def tell_fill(
         rig.tell(session, each)
 
 
-def of_order(rig: Rig, view: OrderView, price: float = 0.0) -> Execution:
-    """As an order's next execution begins: what all its executions together have filled, and no shares yet."""
-    ticket, listing = view.ticket, universe.listing(view.ticket.con_id)
-    filled, average_price = outside.filled(rig.world.ledgers, ticket.account, view.perm_id)
-    return replace(
-        _of_instrument(rig, listing, price or float(ticket.limit_price or 0)),
-        perm_id=view.perm_id,
-        client_id=ticket.client_id,
-        order_id=max(ticket.order_id, 0),  # one of the gateway's own screen that no client has bound has none
-        order_ref=ticket.order_ref,
-        account=ticket.account,
-        exchange=listing.primary_exchange if ticket.exchange in ("", SMART) else ticket.exchange,
-        side="BOT" if ticket.action == "BUY" else "SLD",
-        cum_qty=filled,
-        avg_price=average_price,
-    )
-
-
 def and_more(execution: Execution, shares: Decimal, rig: Rig) -> Execution:
     """The next execution of the same order, at the same price."""
     filled = execution.cum_qty + shares
@@ -176,7 +116,7 @@ def and_more(execution: Execution, shares: Decimal, rig: Rig) -> Execution:
     )
 
 
-def _of_nobody(rig: Rig, account: str, symbol: str, side: str, price: float) -> Execution:
+def of_nobody(rig: Rig, account: str, symbol: str, side: str, price: float) -> Execution:
     """As the execution begins of an order that no client has placed: id 0, client 0, as those from elsewhere have."""
     return replace(_of_instrument(rig, universe.listing_named(symbol), price), account=account, side=side)
 

@@ -1,30 +1,19 @@
-"""Orders outside the exchange's rules: placed by others, ended or doubled behind their owner's back."""
+"""Orders that go other ways than their owner's: placed by others, held back, ended or doubled behind its back."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import ClassVar, Literal
 
-from tws_simulator.api.echoes import open_order, order_status
 from tws_simulator.faults.actions.base import Action, OfAccount
-from tws_simulator.faults.actions.executions import (
-    COMMISSION_USD,
-    UNKNOWN_PERM_ID,
-    and_more,
-    of_order,
-    order_id_of,
-    order_of,
-    problem_of_symbol,
-    tell_fill,
-)
+from tws_simulator.faults.actions.executions import order_id_of, order_of, problem_of_symbol
 from tws_simulator.faults.event import Cause
 from tws_simulator.faults.rig import Rig
-from tws_simulator.world.accounts import outside
 from tws_simulator.world.instruments.universe import listing_named
 from tws_simulator.world.orders.order_events import OrderView
-from tws_simulator.world.orders.tickets import OrderTicket
+from tws_simulator.world.orders.tickets import OrderStatus, OrderTicket
 
 _MANUAL_CLIENT = 0
 
@@ -74,18 +63,48 @@ class CancelOrders(Action):
     def apply(self, rig: Rig, cause: Cause) -> None:
         exchange = rig.world.exchange
         wanted = order_id_of(cause)
-        for view in exchange.open_orders(self.client_id(cause)):
-            if wanted in (None, view.ticket.order_id) and self.order_ref in ("", view.ticket.order_ref):
-                events = exchange.cancel(view.ticket.client_id, view.ticket.order_id, rig.now_ns)
-                if not self.silent:
-                    rig.gateway.deliver(events)
+        ids = dict.fromkeys(
+            (view.ticket.client_id, view.ticket.order_id)
+            for view in exchange.open_orders(self.client_id(cause))
+            if wanted in (None, view.ticket.order_id) and self.order_ref in ("", view.ticket.order_ref)
+        )
+        for client_id, order_id in ids:
+            events = exchange.cancel(client_id, order_id, rig.now_ns)
+            if not self.silent:
+                rig.gateway.deliver(events)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HoldOrder(Action):
+    """The gateway holds an order back for ``for_s`` seconds (0: for good), which then starts as if newly placed.
+
+    That of the cause, from its beginning if its placeOrder is the cause, or that with ``order_ref``. Meanwhile it is
+    an open order of this ``status``, which can be cancelled and does not trade.
+    """
+
+    do: ClassVar[str] = "hold_order"
+    order_ref: str = ""
+    status: Literal["Inactive", "PendingSubmit"] = "Inactive"
+    for_s: float = 0.0
+
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        view = order_of(rig, cause, self.order_ref)
+        order_id, client_id = order_id_of(cause), self.client_id(cause)
+        if view is not None:
+            order_id, client_id = view.ticket.order_id, view.ticket.client_id
+        if order_id is None or client_id is None or (self.order_ref and view is None):
+            return
+        rig.gateway.deliver(rig.world.exchange.hold(client_id, order_id, OrderStatus(self.status), rig.now_ns))
+        if self.for_s:
+            rig.after(self.for_s, partial(_release, rig, client_id, order_id))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TwinOrder(Action):
-    """An order works twice: a second one with the same order id, reference and terms and another permanent id.
+    """The working order of the cause works twice: once more under the same order id, reference and terms.
 
-    The second is told by openOrder and orderStatus pairs; a fill of it is reported under its own permanent id.
+    The second has another permanent id and is an order like any other. A cancel ends both, new terms change the first.
+    ``filled_after_s`` seconds later the second is filled, if it still works (0: when the market does it).
     """
 
     do: ClassVar[str] = "twin_order"
@@ -93,20 +112,21 @@ class TwinOrder(Action):
 
     def apply(self, rig: Rig, cause: Cause) -> None:
         view = order_of(rig, cause, "")
-        owner = None if view is None else rig.gateway.session_of(view.ticket.client_id)
-        if view is None or owner is None:
+        if view is None:
             return
-        twin = replace(view, perm_id=UNKNOWN_PERM_ID + rig.serial())
-        rig.tell(owner, open_order(twin))
-        rig.tell(owner, order_status(twin))
-        if self.filled_after_s:
-            rig.after(self.filled_after_s, partial(_fill_twin, rig, twin))
+        rig.gateway.deliver(rig.world.exchange.double(view.perm_id, rig.now_ns))
+        twins = [
+            each
+            for each in rig.world.exchange.open_orders(view.ticket.client_id)
+            if each.ticket.order_id == view.ticket.order_id and each.perm_id != view.perm_id
+        ]
+        if twins and self.filled_after_s:
+            rig.after(self.filled_after_s, partial(_fill_all, rig, twins[-1]))
 
 
-def _fill_twin(rig: Rig, twin: OrderView) -> None:
-    begun = of_order(rig, twin)
-    execution = and_more(begun, twin.ticket.quantity - begun.cum_qty, rig)
-    report = outside.book(rig.world.ledgers, execution, COMMISSION_USD)
-    owner = rig.gateway.session_of(twin.ticket.client_id)
-    if owner is not None:
-        tell_fill(rig, owner, execution, report)
+def _release(rig: Rig, client_id: int, order_id: int) -> None:
+    rig.gateway.deliver(rig.world.exchange.release(client_id, order_id, rig.now_ns))
+
+
+def _fill_all(rig: Rig, view: OrderView) -> None:
+    rig.gateway.deliver(rig.world.exchange.fill(view.perm_id, view.ticket.quantity, None, rig.now_ns))

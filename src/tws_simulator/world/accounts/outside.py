@@ -28,6 +28,13 @@ def latest(ledgers: Ledgers) -> Execution | None:
     return max(standing, key=lambda execution: (execution.ts_ns, execution.exec_id), default=None)
 
 
+def revised(ledgers: Ledgers, exec_id: str) -> Execution | None:
+    """What counts of an execution by now, however often it was corrected."""
+    base = exec_id.rpartition(".")[0]
+    standing = (execution for ledger in ledgers.values() for execution in ledger.standing())
+    return next((execution for execution in standing if execution.exec_id.rpartition(".")[0] == base), None)
+
+
 def correct(ledgers: Ledgers, wrong: Execution, shares: Decimal, price: Decimal) -> tuple[Execution, Commission]:
     """The same execution with the next number after the last dot of its id, as IB corrects; 0 shares bust it."""
     filled = wrong.cum_qty - wrong.shares + shares
@@ -41,14 +48,6 @@ def correct(ledgers: Ledgers, wrong: Execution, shares: Decimal, price: Decimal)
         avg_price=paid / filled if filled else ZERO,
     )
     return corrected, ledgers[wrong.account].correct(wrong, corrected)
-
-
-def filled(ledgers: Ledgers, account: str, perm_id: int) -> tuple[Decimal, Decimal]:
-    """How much of an order its account has, whoever booked it, and what it paid for each unit."""
-    of_order = [execution for execution in ledgers[account].standing() if execution.perm_id == perm_id]
-    shares = sum((execution.shares for execution in of_order), ZERO)
-    paid = sum((execution.shares * execution.price for execution in of_order), ZERO)
-    return shares, paid / shares if shares else ZERO
 
 
 def next_revision(exec_id: str) -> str:

@@ -157,12 +157,17 @@ class Exchange:
         return self._store.take_events()
 
     def fill(
-        self, perm_id: int, shares: Decimal, price: Decimal, now_ns: int, *, force: bool = False
+        self, perm_id: int, shares: Decimal, price: Decimal | None, now_ns: int, *, force: bool = False
     ) -> list[OrderEvent]:
-        """Shares from nobody in the book, and no more than a working order has left; all of them with ``force``."""
+        """Shares from nobody in the book, and no more than a working order has left; all of them with ``force``.
+
+        Without a ``price`` at the order's limit, or the last trade's.
+        """
         self._set_clock(now_ns)
         if perm_id in self._store.by_perm_id:
-            self._interventions.fill(self._store.by_perm_id[perm_id], shares, price, force=force)
+            order = self._store.by_perm_id[perm_id]
+            at = price or order.limit or self._tape.mark(order.ticket.con_id)
+            self._interventions.fill(order, shares, at, force=force)
         self._lifecycle.trigger_stops()
         return self._store.take_events()
 
