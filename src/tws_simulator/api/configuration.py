@@ -13,7 +13,7 @@ from tws_simulator.wire.values import Values
 _TEXT_MAX = 200
 
 
-def _fresh(read_only: bool) -> Values:
+def _fresh(read_only: bool, maintain_connection: bool) -> Values:
     return {
         "lockAndExit": {"autoLogoffTime": "11:45", "autoLogoffPeriod": "PM", "autoLogoffType": "restart"},
         "api": {
@@ -55,7 +55,7 @@ def _fresh(read_only: bool) -> Values:
                 "sendMarketDataInLotsForUsStocks": False,
                 "showAdvancedOrderRejectInUi": False,
                 "rejectMessagesAboveMaxRate": False,
-                "maintainConnectionOnIncorrectFields": False,
+                "maintainConnectionOnIncorrectFields": maintain_connection,
                 "compatibilityModeNasdaqStocks": False,
                 "sendInstrumentTimezone": "instrument timezone",
                 "sendForexDataInCompatibilityMode": False,
@@ -80,8 +80,13 @@ _GIVEN = frozenset({"api.settings.socketPort", "api.settings.readOnlyApi", "api.
 class Configuration:
     """``values`` are nested parts as the wire names them."""
 
-    def __init__(self, *, read_only: bool = False) -> None:
-        self.values = _fresh(read_only)
+    def __init__(self, *, read_only: bool = False, maintain_connection: bool = True) -> None:
+        self.values = _fresh(read_only, maintain_connection)
+
+    @property
+    def maintains_connection(self) -> bool:
+        """On which a request had incorrect fields; a client may change it."""
+        return bool(self._at("api.settings.maintainConnectionOnIncorrectFields"))
 
     def change(self, wanted: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         """The fields that changed, and what stood against it; if anything did, nothing changes."""

@@ -12,7 +12,7 @@ from tws_simulator.api.interference import Interference
 from tws_simulator.api.limits.message_rate import MessageRate, Verdict
 from tws_simulator.api.notices import NO_REQUEST
 from tws_simulator.api.options import Options
-from tws_simulator.api.session import STREAMS_MAX, Session, SessionState
+from tws_simulator.api.session import STREAMS_MAX, Request, Session, SessionState, Unreadable
 from tws_simulator.api.state import GatewayState
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.wire.codec import PROTOBUF_ID_OFFSET, UnknownMessage
@@ -103,7 +103,7 @@ class GatewayCore:
         requests.serve(self.state, session, request)
         self._interference.served(session.peer, request)
 
-    def _admit(self, session: Session, request: Message | UnknownMessage) -> None:
+    def _admit(self, session: Session, request: Request) -> None:
         if session.state is not SessionState.RUNNING:
             self._do(session, request)
             return
@@ -122,9 +122,13 @@ class GatewayCore:
         while session.backlog and session.rate.judge(self.state.steady_ns) is Verdict.SERVE:
             self._do(session, session.backlog.popleft())
 
-    def _do(self, session: Session, request: Message | UnknownMessage) -> None:
+    def _do(self, session: Session, request: Request) -> None:
         if isinstance(request, UnknownMessage):
             self._refuse(session, request)
+        elif isinstance(request, Unreadable):
+            session.refuse_unreadable(request.req_id, request.cause)
+            if not self.state.configuration.maintains_connection:
+                session.enter(SessionState.CLOSED)
         else:
             self.serve(session, request)
 

@@ -49,6 +49,10 @@ class Options:
     read_only: bool = False
     """Orders are refused with 321, as by a gateway whose API is read-only."""
 
+    maintain_connection: bool = True
+    """A request with fields that cannot be read is dropped with 320, as since release 10.28; False closes the
+    connection as well."""
+
     master_client_id: int | None = None
     """The client that is told of everybody's orders and fills."""
 
@@ -132,6 +136,7 @@ class OptionsGiven(TypedDict, total=False):
     server_version: int
     clients_max: int
     read_only: bool
+    maintain_connection: bool
     master_client_id: int | None
     accounts: int
     account_interval_s: float

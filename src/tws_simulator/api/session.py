@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import Enum
 
 from tws_simulator.api.interference import Interference
@@ -21,7 +22,7 @@ from tws_simulator.api.peer import Peer
 from tws_simulator.api.refused import Refused
 from tws_simulator.api.streams.stream import Stream
 from tws_simulator.wire import handshake
-from tws_simulator.wire.codec import PAYLOAD_BYTES_MAX, Codec, UnknownMessage, frame
+from tws_simulator.wire.codec import PAYLOAD_BYTES_MAX, Codec, Unidentified, UnknownMessage, frame
 from tws_simulator.wire.row import Message
 from tws_simulator.wire.values import MalformedMessage
 
@@ -30,6 +31,17 @@ STREAMS_MAX = 500
 """Subscriptions of one client besides market data lines, whose number is an option: each costs time at every step."""
 OUTPUT_BYTES_MAX = 16 * 1024 * 1024
 _LONG_AGO_NS = -(2**62)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A request of which only the message's own id, and perhaps ``req_id``, could be read."""
+
+    req_id: int
+    cause: str
+
+
+Request = Message | UnknownMessage | Unreadable
 
 
 class SessionState(Enum):
@@ -72,7 +84,7 @@ class Session:
         self.market_data_type = 1
         self.streams: dict[tuple[str, int], Stream] = {}
         self.time_answered_ns = _LONG_AGO_NS
-        self.backlog: deque[Message | UnknownMessage] = deque()
+        self.backlog: deque[Request] = deque()
         self.requests = 0
         self.replies = 0
         self.output = bytearray()
@@ -102,7 +114,7 @@ class Session:
             self.streams.clear()
             self.backlog.clear()
 
-    def receive(self, data: bytes) -> Iterator[Message | UnknownMessage]:
+    def receive(self, data: bytes) -> Iterator[Request]:
         """The requests in ``data``, one by one: what is done about one may end the session before the next."""
         if self.state is SessionState.CLOSED:
             return
@@ -189,18 +201,23 @@ class Session:
         del self._unread[: 4 + length]
         return payload
 
-    def _read_request(self, payload: bytes) -> Message | UnknownMessage | None:
+    def _read_request(self, payload: bytes) -> Request | None:
         try:
             request = self.codec.decode_request(payload)
         except UnknownMessage as unknown:
             return unknown
-        except MalformedMessage as fault:
+        except Unidentified as fault:
             self._give_up(str(fault))
             return None
+        except MalformedMessage as fault:
+            return Unreadable(self.codec.request_id(payload), str(fault))
         return self._interference.request(self.peer, request)
 
     def _give_up(self, cause: str) -> None:
-        """A gateway by default does not maintain a connection on which a request had incorrect fields."""
-        if self.state is SessionState.RUNNING:
-            self.send_error(NO_REQUEST, unreadable(cause))
+        """Where one message ends and the next begins is no longer known, so no setting maintains the connection."""
+        self.refuse_unreadable(NO_REQUEST, cause)
         self.enter(SessionState.CLOSED)
+
+    def refuse_unreadable(self, req_id: int, cause: str) -> None:
+        if self.state is SessionState.RUNNING:
+            self.send_error(req_id, unreadable(cause))

@@ -34,7 +34,7 @@ class GatewayState:
         self.known = Known(self.world)
         self.sessions: list[Session] = []
         self.quotas = Quotas(options, self.sessions)
-        self.configuration = Configuration(read_only=options.read_only)
+        self.configuration = Configuration(read_only=options.read_only, maintain_connection=options.maintain_connection)
         self.door = Door()
         self.requests: Counter[str] = Counter()
         self.unsupported: Counter[int] = Counter()

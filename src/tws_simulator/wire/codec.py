@@ -30,8 +30,9 @@ from tws_simulator.wire import (
     tick_by_tick,
 )
 from tws_simulator.wire.protobuf import decode_protobuf, encode_protobuf
-from tws_simulator.wire.row import REPLY, REQUEST, Direction, Message, Row
-from tws_simulator.wire.text.reading import decode_text
+from tws_simulator.wire.row import NO_REQUEST, REPLY, REQUEST, Direction, Message, Row
+from tws_simulator.wire.text.layout import Field, fields_at
+from tws_simulator.wire.text.reading import decode_text, whole
 from tws_simulator.wire.text.writing import encode_text
 from tws_simulator.wire.values import MalformedMessage
 
@@ -43,6 +44,7 @@ PAYLOAD_BYTES_MAX = 256 * 1024
 FIELDS_MAX = 20_000
 
 _LENGTH = struct.Struct("!I")
+_IDS = frozenset({"reqId:i", "orderId:i"})
 _ID = re.compile(rb"[0-9]{1,9}\Z")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 _ESCAPES = re.compile(r"(?:\\u(?!00[0-7])[0-9a-fA-F]{4})+")
@@ -76,6 +78,10 @@ class UnknownMessage(MalformedMessage):
         self.protobuf = protobuf
 
 
+class Unidentified(MalformedMessage):
+    """A payload that does not say which message it is."""
+
+
 class Codec:
     """Encodes and decodes payloads: what stands between two length prefixes."""
 
@@ -92,6 +98,28 @@ class Codec:
 
     def decode_request(self, payload: bytes, *, strict: bool = False) -> Message:
         return self._decode(REQUEST, payload, strict, foreign=True)
+
+    def request_id(self, payload: bytes) -> int:
+        """The id of a known request or of its order, though the rest cannot be read; -1 where there is none."""
+        msg_id, body = self._split_id(payload)
+        is_protobuf = self._binary_ids and msg_id > PROTOBUF_ID_OFFSET
+        row = ROWS_BY_ID[REQUEST, msg_id - PROTOBUF_ID_OFFSET if is_protobuf else msg_id]
+        try:
+            if not is_protobuf:
+                return self._id_in_text(row.text or "", body)
+            name = next(iter(row.protobuf.split()), "")
+            return int(decode_protobuf(name, body)[name.partition(":")[0]]) if name in _IDS else NO_REQUEST
+        except (MalformedMessage, KeyError):
+            return NO_REQUEST
+
+    def _id_in_text(self, layout: str, body: bytes) -> int:
+        """It stands before everything else, or behind the message's own version."""
+        nodes = enumerate(fields_at(layout, self.server_version)[:2])
+        position = next((at for at, node in nodes if isinstance(node, Field) and f"{node.path[0]}:i" in _IDS), None)
+        fields = body.split(b"\0", 2)
+        if position is None or position + 1 >= len(fields):
+            return NO_REQUEST
+        return whole(fields[position].decode("ascii", "replace"))
 
     def decode_reply(self, payload: bytes, *, strict: bool = False) -> Message:
         return self._decode(REPLY, payload, strict, foreign=False)
@@ -125,11 +153,11 @@ class Codec:
     def _split_id(self, payload: bytes) -> tuple[int, bytes]:
         if self._binary_ids:
             if len(payload) < 4:
-                raise MalformedMessage("a payload without an id")
+                raise Unidentified("a payload without an id")
             return _LENGTH.unpack_from(payload)[0], payload[4:]
         head, _, body = payload.partition(b"\0")
         if _ID.match(head) is None:
-            raise MalformedMessage(f"not a message id: {head[:20]!r}")
+            raise Unidentified(f"not a message id: {head[:20]!r}")
         return int(head), body
 
 

@@ -34,8 +34,8 @@ CLIENT_IDS = 30_000
 class Attack:
     """One gateway, and one bad client after another. Counts what was delivered and what came of it."""
 
-    def __init__(self, seed: int, *, placing_orders: bool) -> None:
-        self.core: GatewayCore = gateway_core(seed=seed, lines_max=LINES_MAX)
+    def __init__(self, seed: int, *, placing_orders: bool, maintain_connection: bool = True) -> None:
+        self.core: GatewayCore = gateway_core(seed=seed, lines_max=LINES_MAX, maintain_connection=maintain_connection)
         self.bystander = ScriptedClient(self.core, client_id=99)
         self.bystander.ask("reqMktData", reqId=1, contract=AAPL)
         self.delivered = self.refused = self.output_bytes_max = 0
@@ -123,9 +123,10 @@ def frames_of_a_round(request: pytest.FixtureRequest) -> int:
     return int(request.config.getoption("--mutations")) // (2 * ROUNDS)
 
 
-def test_one_gateway_bears_all_bad_clients(frames_of_a_round: int) -> None:
+@pytest.mark.parametrize("maintain_connection", [True, False])
+def test_one_gateway_bears_all_bad_clients(frames_of_a_round: int, *, maintain_connection: bool) -> None:
     """It serves the others, forgets the bad ones, and is no larger after the last than after the first of them."""
-    attack, sizes = Attack(1, placing_orders=False), []
+    attack, sizes = Attack(1, placing_orders=False, maintain_connection=maintain_connection), []
     attack.warm_up()
     for _ in range(ROUNDS):
         attack.deliver(frames_of_a_round)

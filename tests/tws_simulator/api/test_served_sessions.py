@@ -133,9 +133,63 @@ def test_what_is_not_served_is_refused_by_its_code_and_counted(
     assert core.state.unsupported[msg_id] == 1
 
 
-def test_a_request_that_cannot_be_read_ends_the_connection() -> None:
-    """320, as in a gateway whose "maintain connection upon incorrect fields" is off."""
+@pytest.mark.parametrize("server_version", [151, 176, 200, 206, 226])
+def test_a_request_that_cannot_be_read_is_dropped(server_version: int) -> None:
+    """320 with the id of its order or request; "maintain connection upon incorrect fields" is on since 10.28."""
+    core = gateway_core(server_version=server_version)
+    client = ScriptedClient(core)
+    told = client.ask("placeOrder", orderId=7, contract=AAPL, order={**LIMIT, "lmtPrice": float("nan")})
+    told += client.ask("reqContractDetails", reqId=8, contract={**AAPL, "symbol": "A" * 70_000})
+    assert codes(told) == [(7, 320), (8, 320)]
+    assert core.state.world.exchange.open_orders() == []
+    assert names(client.ask("reqIds", numIds=1)) == ["nextValidId"]
+
+
+def test_a_request_that_ends_too_early_has_no_id_to_be_told() -> None:
+    """320 with -1; before START_API it is dropped without a word, as all is there."""
+    core = gateway_core(server_version=200)
+    client = ScriptedClient(core)
+    for fields in (["61"], ["1", "11"], ["3", "x"]):
+        client.send_bytes(frame(join_fields(fields)))
+        assert codes(client.replies()) == [(-1, 320)]
+    silent = ScriptedClient(core, 2, start=False)
+    silent.send_bytes(frame(join_fields(["71"])))
+    assert silent.replies() == []
+    assert "nextValidId" in names(silent.ask("startApi", clientId=2))
+
+
+def test_what_cannot_be_read_counts_as_a_message() -> None:
+    """A client that sends nothing else is held to the same rate as all."""
+    client = ScriptedClient(gateway_core(server_version=200, pacing="reject"))
+    client.send_bytes(frame(join_fields(["61"])) * 500)
+    assert codes(client.replies())[-1] == (-1, 100)
+
+
+@pytest.mark.parametrize("data", [b"\x7f\xff\xff\xff", frame(b"x\0")], ids=["length", "id"])
+def test_a_message_that_is_none_ends_every_connection(data: bytes) -> None:
+    """320 and the end: where the next one begins, or which one it is, is no longer known."""
     client = ScriptedClient(gateway_core(server_version=200))
+    client.send_bytes(data)
+    assert codes(client.replies()) == [(-1, 320)]
+    assert client.session.state is SessionState.CLOSED
+
+
+def test_a_client_may_have_its_connection_maintained() -> None:
+    """The option is the setting that clients read, and may change."""
+    core = gateway_core(maintain_connection=False)
+    client = ScriptedClient(core)
+    name = "maintainConnectionOnIncorrectFields"
+    told = client.ask("reqConfig", reqId=1)
+    assert told[0]["api"]["settings"][name] is False
+    client.ask("updateConfig", reqId=2, api={"settings": {name: True}})
+    client.send_bytes(frame((208).to_bytes(4, "big") + b"\xff"))
+    assert codes(client.replies()) == [(-1, 320)]
+    assert client.session.state is SessionState.RUNNING
+
+
+def test_a_request_that_cannot_be_read_may_end_the_connection() -> None:
+    """320, as in a gateway whose "maintain connection upon incorrect fields" is off."""
+    client = ScriptedClient(gateway_core(server_version=200, maintain_connection=False))
     client.send_bytes(frame(join_fields(["61"])))
     assert codes(client.replies()) == [(-1, 320)]
     assert client.session.state is SessionState.CLOSED
