@@ -21,6 +21,7 @@ from tws_simulator.faults.event import Cause
 from tws_simulator.faults.filters import Filter
 from tws_simulator.faults.outage import Outage
 from tws_simulator.faults.pipe import Pipe
+from tws_simulator.faults.setback import Setback
 from tws_simulator.faults.stops import Stops
 from tws_simulator.faults.values import filled, lookup
 from tws_simulator.wire.row import Message
@@ -42,6 +43,7 @@ class Rig:
         self.armed = Armed()
         self.stops = Stops()
         self.outage: Outage | None = None
+        self.setback: Setback | None = None
         self.server_version: int | None = None
         self.pipes: dict[int, Pipe] = defaultdict(Pipe)
         self._timers: list[tuple[int, int, Callable[[], None]]] = []
@@ -137,6 +139,13 @@ class Rig:
         self.outage = outage
         self.gateway.known.lose_link(notice, hears=hears)
 
+    def forget_what_waits(self) -> None:
+        """What only the gateway had is gone: orders that were never transmitted, and those that wait for the link."""
+        self.world.exchange.forget_untransmitted()
+        self.gateway.known.pending.clear()
+        if self.outage is not None:
+            self.outage.held.clear()
+
     def restore_link(self) -> None:
         """Owners are told what has become of their orders, and what was held for the broker is sent to it, in order.
 
@@ -168,7 +177,7 @@ class Rig:
             pipe.open()
         self.restore_link()
         self.gateway.deliver(self.world.exchange.release_all(self.now_ns))
-        self.server_version = None
+        self.server_version = self.setback = None
         self.gateway.door.is_open = True
         for session in self.gateway.sessions:
             if session.link.end is None:

@@ -9,8 +9,10 @@ from tws_simulator.api.peer import Peer
 from tws_simulator.api.session import Session, SessionState
 from tws_simulator.faults.event import Event
 from tws_simulator.faults.rig import Rig
+from tws_simulator.faults.values import changed
 from tws_simulator.wire.row import Message
 
+_GREETINGS = frozenset({"startApi"})
 _LISTS = frozenset({"startApi", "reqOpenOrders", "reqAllOpenOrders", "reqExecutions", "reqPositions"})
 """Requests whose answers are lists with an end that promises that nothing is missing; a greeting has one, too."""
 _SUBSCRIPTIONS = frozenset({"reqMktData", "reqMktDepth", "reqTickByTickData", "reqRealTimeBars", "reqHistoricalData"})
@@ -25,8 +27,7 @@ class Stage(Interference):
         self._rig = rig
         self._sessions: dict[int, Session] = {}
         self._written: dict[int, int] = {}
-        self._listing: int | None = None
-        self._opening: int | None = None
+        self._serving: tuple[int, str] = (0, "")
 
     def opened(self, peer: Peer) -> None:
         self._sessions[peer.connection] = next(each for each in self._rig.gateway.sessions if each.peer is peer)
@@ -49,11 +50,10 @@ class Stage(Interference):
         return passed[0] if passed else None
 
     def serving(self, peer: Peer, message: Message) -> None:
-        self._listing = peer.connection if message.name in _LISTS else None
-        self._opening = peer.connection if message.name in _SUBSCRIPTIONS else None
+        self._serving = peer.connection, message.name
 
     def served(self, peer: Peer, message: Message) -> None:
-        self._listing = self._opening = None
+        self._serving = 0, ""
         if self.hear is not None:
             self._told(Event("served", peer, message))
             if message.name == "startApi" and peer.client_id >= 0:
@@ -62,9 +62,11 @@ class Stage(Interference):
     def reply(self, peer: Peer, message: Message) -> tuple[Message, ...]:
         rig = self._rig
         if rig.stops and (kind := rig.stops.stopped_kind(peer.client_id, message)) is not None:
-            if self._opening == peer.connection:
+            if self._answers(peer, _SUBSCRIPTIONS):
                 rig.stops.hold(self._sessions[peer.connection], kind, message)
             return ()
+        if rig.setback is not None and message.name == "nextValidId" and self._answers(peer, _GREETINGS):
+            message = changed(message, {"orderId": rig.setback.next_order_id(peer.client_id, message["orderId"])}, {})
         session = self._sessions.get(peer.connection) if rig.armed.changes_replies else None
         if session is None:
             return (message,)
@@ -107,7 +109,11 @@ class Stage(Interference):
 
     def _is_row(self, peer: Peer, message: Message) -> bool:
         """Whether it belongs to a list, and is no live report."""
-        return peer.connection == self._listing and message.name in _TOLD_LIVE_TOO
+        return message.name in _TOLD_LIVE_TOO and self._answers(peer, _LISTS)
+
+    def _answers(self, peer: Peer, requests: frozenset[str]) -> bool:
+        connection, name = self._serving
+        return connection == peer.connection and name in requests
 
     def _told(self, event: Event) -> None:
         if self.hear is not None:

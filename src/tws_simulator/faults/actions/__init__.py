@@ -15,7 +15,9 @@ from tws_simulator.faults.actions.sessions import (
     Farm,
     LinkBack,
     LinkLost,
+    Restart,
     ResumeData,
+    SetBackIds,
     StopData,
 )
 from tws_simulator.faults.actions.sockets import Close, PortDown, PortUp, Reset, StallReading, StallWriting, Vanish
@@ -58,6 +60,8 @@ BY_LAYER: dict[str, tuple[type[Action], ...]] = {
         ResetDepth,
         HaltDepth,
         CompetingSession,
+        Restart,
+        SetBackIds,
         ClaimVersion,
     ),
     "Orders and positions": (Fill, Correct, Transfer, PlaceOrder, CancelOrders, HoldOrder, TwinOrder),

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
 
+from tws_simulator.api.link import End
 from tws_simulator.api.session import SessionState
 from tws_simulator.faults.actions.base import Action
 from tws_simulator.faults.actions.messages import Refuse
+from tws_simulator.faults.actions.sockets import PortDown
 from tws_simulator.faults.event import Cause
 from tws_simulator.faults.outage import Outage
 from tws_simulator.faults.rig import Rig
+from tws_simulator.faults.setback import Setback
 from tws_simulator.faults.stops import DATA_KINDS, FARM_KINDS
 from tws_simulator.faults.wordings import wording
 
@@ -142,6 +145,37 @@ class CompetingSession(Action):
         Refuse(names=_DATA_REQUESTS, code=10197, for_s=self.for_s, everyone=True).apply(rig, cause)
         if self.for_s:
             rig.after(self.for_s, partial(rig.lift, _COMPETING))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Restart(Action):
+    """The gateway restarts: connections end in order, and its port refuses for ``for_s`` seconds (0: until port_up).
+
+    Orders never transmitted are gone, and those that waited for the link. Each client's next greeting names an order id
+    ``ids_back`` lower than it was to be, but at least 1; reqIds is answered truly.
+    """
+
+    do: ClassVar[str] = "restart"
+    for_s: float = 60.0
+    ids_back: int = 0
+
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        PortDown(for_s=self.for_s).apply(rig, cause)
+        for session in rig.gateway.sessions:
+            rig.end(session, End.CLOSE)
+        rig.forget_what_waits()
+        rig.setback = Setback(self.ids_back)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SetBackIds(Action):
+    """From now on each client is greeted once with an order id ``by`` lower than it was to be, but at least 1."""
+
+    do: ClassVar[str] = "set_back_ids"
+    by: int
+
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        rig.setback = Setback(self.by)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

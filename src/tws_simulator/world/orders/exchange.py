@@ -226,6 +226,10 @@ class Exchange:
         today = self._store.executions()
         return today if wanted is None else [execution for execution in today if wanted.matches(execution)]
 
+    def forget_untransmitted(self) -> None:
+        """A gateway that restarts has no orders any more that were never transmitted; in silence."""
+        self._store.forget_untransmitted()
+
     def next_order_id(self, client_id: int) -> int:
         """One above the highest id this client used, in this or an earlier connection."""
         return self._store.next_order_id(client_id)

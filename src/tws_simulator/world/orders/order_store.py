@@ -212,6 +212,12 @@ class OrderStore:
         order.move(OrderStatus.CANCELLED)
         self._finish(order, notices.BY_SYSTEM)
 
+    def forget_untransmitted(self) -> None:
+        """What only the gateway had: orders that it was never told to send."""
+        for order in [each for each in self.live.values() if each.status is OrderStatus.HELD]:
+            self.dropped(order)
+            del self.orders[order.key], self.by_perm_id[order.perm_id]
+
     def inactive(self, order: WorkingOrder, reason: str) -> None:
         """First part of a refusal after acceptance."""
         order.move(OrderStatus.INACTIVE)
