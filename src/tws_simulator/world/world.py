@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache, partial
 
 from tws_simulator.world.accounts.ledger import Ledger
 from tws_simulator.world.accounts.opening import account_for, opening_positions
 from tws_simulator.world.history.history import History
+from tws_simulator.world.history.morning import morning
 from tws_simulator.world.history.past import Past
 from tws_simulator.world.instruments.universe import LISTINGS, everything, named
 from tws_simulator.world.market.book import Book
@@ -66,7 +68,9 @@ class World:
         every = (*quoted, *still)
         opening = {listing.con_id: self.tape.last(listing.con_id) for listing in every}
         closes = {listing.con_id: self.tape.quote(listing.con_id).close for listing in every}
-        self.history = History(Past(every, seed, start_ns, opening, closes), self.tape, self.calendar)
+        past = Past(every, seed, start_ns, opening, closes)
+        self.history = History(past, self.tape, self.calendar)
+        self.tape.morning = cache(partial(morning, past, self.calendar))
         self.ledgers = {account: Ledger(account, positions=opening_positions()) for account in self.accounts}
         self.first_ledger = self.ledgers[self.first_account]
         self.exchange = Exchange(self.tape, self.calendar, self.ledgers, seed, start_ns, listings=quoted)

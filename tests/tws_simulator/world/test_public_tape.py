@@ -39,15 +39,19 @@ def morning() -> tuple[World, list[MarketEvent]]:
 
 
 def test_a_quote_sums_up_the_day(morning):
-    """Last, high, low, volume, vwap and count agree with the trades that were told."""
+    """Last, high, low, volume, vwap and count agree with the trades that were told, and with those before the start."""
     world, events = morning
     for listing in LISTINGS:
         quote = world.quote(listing.con_id)
         told = [event for event in events if isinstance(event, Traded) and event.con_id == listing.con_id]
         prices = [trade.price for trade in told]
-        assert (quote.open, quote.high, quote.low, quote.last) == (prices[0], max(prices), min(prices), prices[-1])
+        before = world.tape.morning(listing.con_id)
+        assert before is not None
+        high, low = max(*prices, before.high), min(*prices, before.low)
+        assert (quote.open, quote.high, quote.low, quote.last) == (before.open, high, low, prices[-1])
         assert (quote.last_size, quote.last_ts_ns) == (told[-1].size, told[-1].ts_ns)
-        assert (quote.volume, quote.trade_count) == (sum(trade.size for trade in told), len(told))
+        assert quote.volume == before.volume + sum(trade.size for trade in told)
+        assert quote.trade_count == before.trade_count + len(told)
         assert quote.low <= quote.vwap <= quote.high
         assert quote.close == listing.reference_price
         latest = [event for event in events if isinstance(event, QuoteChanged) and event.con_id == listing.con_id][-1]

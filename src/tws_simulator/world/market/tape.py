@@ -38,14 +38,28 @@ class Bar:
     count: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Morning:
+    """What traded on the first day before the tape began; prices and money in USD."""
+
+    open: float
+    high: float
+    low: float
+    volume: int
+    turnover: float
+    trade_count: int
+
+
 class Tape:
     """Filled in order of time. ``opening`` are the first quotes, ``closes`` the closing prices of the day before.
 
     A day's figures start again when its first period opens: at New York's midnight where the market never closes, else
-    at 04:00. Opening price, high and low are those of the regular session once that has begun.
+    at 04:00. Opening price, high and low are those of the regular session once that has begun. ``morning`` is asked for
+    the part of the first day before the tape began whenever that day's figures are wanted.
     """
 
     def __init__(self, calendar: Calendar, opening: Iterable[QuoteChanged], closes: Mapping[int, float]) -> None:
+        self.morning: Callable[[int], Morning | None] = _no_morning
         self._calendar = calendar
         self._reels = {first.con_id: _Reel(first, closes[first.con_id]) for first in opening}
         self.prices = _Prices(self._reels)
@@ -81,7 +95,8 @@ class Tape:
 
     def quote(self, con_id: int) -> Quote:
         """KeyError for an instrument that is not listed."""
-        return self._reels[con_id].quote()
+        reel = self._reels[con_id]
+        return reel.quote(self.morning(con_id) if reel.is_first_day else None)
 
     def standing(self, con_id: int) -> QuoteChanged:
         """Bid and ask only."""
@@ -127,6 +142,10 @@ class Tape:
             yield day.close_ns, _Reel.end_session
 
 
+def _no_morning(con_id: int) -> Morning | None:
+    return None
+
+
 class _Prices(Mapping[int, Decimal]):
     """The last price of every instrument as it is now, made when asked for."""
 
@@ -147,8 +166,8 @@ class _Reel:
     """Everything kept of one instrument."""
 
     __slots__ = (
-        "bars", "close", "high", "last", "last_size", "last_ts_ns", "low", "open", "quotes", "session_close",
-        "session_count", "standing", "trade_count", "trades", "turnover", "volume",
+        "bars", "close", "high", "is_first_day", "is_first_session", "last", "last_size", "last_ts_ns", "low", "open",
+        "quotes", "session_close", "session_count", "standing", "trade_count", "trades", "turnover", "volume",
     )  # fmt: skip
 
     def __init__(self, first: QuoteChanged, close: float) -> None:
@@ -161,8 +180,10 @@ class _Reel:
         self.trades = _Trades(first.con_id)
         self.bars = _Bars()
         self.start_day()
+        self.is_first_day = self.is_first_session = True
 
     def start_day(self) -> None:
+        self.is_first_day = self.is_first_session = False
         self.close = self.last if self.session_close is None else self.session_close
         self.open = self.high = self.low = self.last
         self.volume = 0
@@ -171,6 +192,7 @@ class _Reel:
         self.session_count = 0
 
     def start_session(self) -> None:
+        self.is_first_session = False
         self.session_count = 0
 
     def end_session(self) -> None:
@@ -198,7 +220,17 @@ class _Reel:
         self.trades.append(event)
         self.bars.add(event)
 
-    def quote(self) -> Quote:
+    def quote(self, morning: Morning | None) -> Quote:
+        opened, high, low = self.open, self.high, self.low
+        volume, turnover, trade_count = self.volume, self.turnover, self.trade_count
+        if morning is not None:
+            volume += morning.volume
+            turnover += morning.turnover
+            trade_count += morning.trade_count
+            if self.is_first_session:
+                opened = morning.open
+                high = max(morning.high, high) if self.session_count else morning.high
+                low = min(morning.low, low) if self.session_count else morning.low
         return Quote(
             con_id=self.standing.con_id,
             ts_ns=self.standing.ts_ns,
@@ -209,13 +241,13 @@ class _Reel:
             last=self.last,
             last_size=self.last_size,
             last_ts_ns=self.last_ts_ns,
-            open=self.open,
-            high=self.high,
-            low=self.low,
+            open=opened,
+            high=high,
+            low=low,
             close=self.close,
-            volume=self.volume,
-            vwap=self.turnover / self.volume if self.volume else self.last,
-            trade_count=self.trade_count,
+            volume=volume,
+            vwap=turnover / volume if volume else self.last,
+            trade_count=trade_count,
         )
 
 
