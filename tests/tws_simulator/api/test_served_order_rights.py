@@ -93,6 +93,19 @@ def test_a_read_only_gateway_takes_no_orders() -> None:
     assert names(client.ask("reqOpenOrders")) == ["openOrderEnd"]
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_read_only_gateway_binds_no_orders(*, wanted: bool) -> None:
+    """321 to client 0, and no orderBound: the orders of the screen stay what they are."""
+    core = gateway_core(read_only=True)
+    zero = ScriptedClient(core, 0)
+    _type_on_the_screen(core)
+    told = zero.ask("reqAutoOpenOrders", autoBind=wanted)
+    assert codes(told) == [(-1, 321)]
+    assert told[0]["errorMsg"] == READ_ONLY
+    assert of(zero.ask("reqOpenOrders"), "orderBound") == []
+    assert [each["orderId"] for each in of(zero.ask("reqAllOpenOrders"), "openOrder")] == [0]
+
+
 def test_orders_name_one_of_several_accounts() -> None:
     """The echo, the fill and the commission are of the account named; of the first where none is."""
     core = gateway_core(accounts=2)
