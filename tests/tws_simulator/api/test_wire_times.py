@@ -81,6 +81,62 @@ def test_an_order_that_waits_for_a_time_nobody_can_read_is_refused() -> None:
         assert len(told) == 1
 
 
+@pytest.mark.parametrize(
+    ("time", "count"),
+    [
+        ("20261122 17:29:59 Europe/Berlin", 1),
+        ("20261122 17:30:01 Europe/Berlin", 0),
+        ("20261122-16:29:59", 1),
+        ("20261122-16:30:01", 0),
+        ("20261122 11:29", 1),
+        ("20260622 10:00", 1),
+        ("11:31:00", 0),
+    ],
+)
+def test_a_filter_of_executions_is_read_in_the_zone_it_names(time: str, count: int) -> None:
+    """The one execution is of 11:30:00 in New York; seconds may be left out."""
+    client = ScriptedClient(gateway_core())
+    client.ask("placeOrder", orderId=1, contract=AAPL, order=MARKET)
+    asked = client.ask("reqExecutions", reqId=1, executionFilter={"time": time})
+    assert len(of(asked, "execDetails")) == count
+    assert asked[-1].name == "execDetailsEnd"
+
+
+@pytest.mark.parametrize("time", ["rubbish", "20261122 25:00:00", "20261122 10:00:00 Mars/Base", "2026-11-22"])
+@pytest.mark.parametrize("server_version", [176, 226])
+def test_a_filter_of_executions_with_a_time_nobody_can_read_is_refused(time: str, server_version: int) -> None:
+    """10314, and no end: neither all of them nor none."""
+    client = ScriptedClient(gateway_core(server_version=server_version))
+    client.ask("placeOrder", orderId=1, contract=AAPL, order=MARKET)
+    told = client.ask("reqExecutions", reqId=1, executionFilter={"time": time})
+    assert codes(told) == [(1, 10314)]
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("name", ["goodTillDate", "goodAfterTime"])
+@pytest.mark.parametrize("tif", ["DAY", "GTC", "GTD"])
+def test_a_time_of_an_order_that_nobody_can_read_is_refused(name: str, tif: str) -> None:
+    """391 whatever the time in force: it would be passed over, or come back as it is, otherwise."""
+    client = ScriptedClient(gateway_core())
+    terms = {"goodTillDate": "20261231"} if tif == "GTD" else {}
+    told = client.ask("placeOrder", orderId=1, contract=AAPL, order={**MARKET, **terms, "tif": tif, name: "rubbish"})
+    assert codes(told) == [(1, 391)]
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("server_version", [151, 176, 226])
+def test_times_of_orders_with_zones_come_back_in_exchange_time(server_version: int) -> None:
+    """With a date or without one."""
+    client = ScriptedClient(gateway_core(server_version=server_version))
+    limit = {**MARKET, "orderType": "LMT", "lmtPrice": 10.0, "tif": "GTD"}
+    times = {"goodTillDate": "23:10:00 Europe/Berlin", "goodAfterTime": "20261122 18:10:00 Europe/Berlin"}
+    told = client.ask("placeOrder", orderId=1, contract=AAPL, order={**limit, **times})
+    for echo in of(told, "openOrder"):
+        assert echo["order"]["goodTillDate"] == "20261122 17:10:00 US/Eastern"
+        assert echo["order"]["goodAfterTime"] == "20261122 12:10:00 US/Eastern"
+    assert of(told, "openOrder")
+
+
 def test_an_order_that_begins_at_a_time_nobody_can_read_is_refused() -> None:
     """It would work at once otherwise."""
     client = ScriptedClient(gateway_core(server_version=200))

@@ -74,8 +74,8 @@ def _ticket(
         trailing_percent=_price(order, "trailingPercent") or None,
         limit_offset=_price(order, "lmtPriceOffset"),
         tif=order.get("tif", "") or _preset_tif(session),
-        good_till_ns=_time(order, "goodTillDate", now_ns),
-        good_after_ns=_good_after_ns(order, now_ns),
+        good_till_ns=_order_time(order, "goodTillDate", now_ns),
+        good_after_ns=_order_time(order, "goodAfterTime", now_ns),
         order_ref=order.get("orderRef", ""),
         account=order.get("account", ""),
         exchange=contract.get("exchange", SMART),
@@ -102,9 +102,10 @@ def _time(sent: Values, name: str, now_ns: int) -> int | None:
     return read_time(sent.get(name, ""), now_ns, day_means="its end")
 
 
-def _good_after_ns(order: Values, now_ns: int) -> int | None:
-    ts_ns = _time(order, "goodAfterTime", now_ns)
-    if ts_ns is None and order.get("goodAfterTime"):
+def _order_time(order: Values, name: str, now_ns: int) -> int | None:
+    """Refused whatever the time in force: what nobody can read is not passed over."""
+    ts_ns = _time(order, name, now_ns)
+    if ts_ns is None and order.get(name, "").strip():
         raise Refused(BAD_GTD)
     return ts_ns
 
