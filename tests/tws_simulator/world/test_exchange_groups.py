@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tests.tws_simulator.world.exchange_floor import Floor, buy, fills, sell, story, texts
+from tws_simulator.world.orders.disorder import disordered
 from tws_simulator.world.orders.tickets import OrderStatus
 
 
@@ -154,3 +155,30 @@ def test_orders_of_two_clients_meet(floor: Floor) -> None:
     ]
     assert [event.execution.liquidity for event in told if hasattr(event, "execution")] == [2, 1, 2]
     assert [trade.size for trade in floor.tape.trades(floor.spy.con_id)] == [50, 10]
+
+
+def test_a_parent_that_ends_half_filled_takes_its_children_along() -> None:
+    """They never started, and the shares that it got stay as they are."""
+    floor = Floor()
+    parent = buy(1, 200, floor.bid(), transmit=False)
+    floor.place(parent)
+    floor.place(sell(2, 200, floor.ask(100), parent_id=1, transmit=False))
+    floor.place(sell(3, 200, order_type="STP", aux_price=floor.bid(-100), parent_id=1))
+    floor.quote(floor.bid(), floor.ask(), 0)
+    assert fills(floor.trade(floor.bid(), 100)) != []
+    assert {view.why_held for view in floor.exchange.open_orders()} == {"", "child", "child,trigger"}
+    assert story(floor.cancel(1))[::2] == ["1 Cancelled alone", "2 Cancelled alone", "3 Cancelled alone"]
+    assert floor.exchange.open_orders() == []
+
+
+def test_lists_of_orders_are_told_in_no_order() -> None:
+    """Neither by id nor by time, the same every time; a parent before its children."""
+    floor = Floor()
+    for order_id in range(1, 11):
+        floor.place(buy(order_id, 1, floor.bid(-10), transmit=order_id < 10))
+    floor.place(sell(11, 1, floor.ask(100), parent_id=10))
+    views = floor.exchange.open_orders()
+    told = [view.ticket.order_id for view in disordered(views)]
+    assert sorted(told) == list(range(1, 12)) != told
+    assert told.index(10) < told.index(11)
+    assert disordered(views[::-1]) == disordered(views)

@@ -120,6 +120,14 @@ def test_ids_grow_per_client_and_outlive_a_connection(floor: Floor):
     assert floor.exchange.next_order_id(8) == 1
 
 
+def test_the_highest_id_is_the_last(floor: Floor):
+    """The next id offered stays within 31 bits; whatever the client tries then is a duplicate."""
+    floor.place(buy(2**31 - 1, 1))
+    assert floor.exchange.next_order_id(7) == 2**31 - 1
+    assert messages(floor.place(buy(2**31 - 1))) == []  # new terms for a filled order
+    assert messages(floor.place(buy(1))) == ["Notice 103"]
+
+
 def test_an_id_at_or_below_the_highest_used_is_a_duplicate(floor: Floor):
     """103 for a lower id and for the id of a cancelled order."""
     floor.place(buy(10, 1, floor.bid(-10)))

@@ -4,6 +4,9 @@ An order that the market is open for is told as PreSubmitted, then Submitted whe
 parent, a stop for its trigger, a good-after order for its time; whoever comes while the market is closed waits for it
 to open (see ``closed_market``). Immediate-or-cancel and fill-or-kill orders outside the regular session end as
 captured.
+
+No capture shows a parent that is filled in part and then ends. Here children start once their parent is filled whole,
+never for a part of it, and end with a parent that is cancelled: the shares that it got stay without their children.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
+from typing import Final
 
 from tws_simulator.world.accounts.ledger import Ledger
 from tws_simulator.world.accounts.records import ZERO, Execution, Placement, PlacementKind
@@ -21,6 +22,9 @@ from tws_simulator.world.orders.order_events import Commissioned, Echo, Executed
 from tws_simulator.world.orders.tickets import OrderStatus, OrderTicket
 from tws_simulator.world.orders.working_order import Key, WorkingOrder
 from tws_simulator.world.time.units import SECOND_NS
+
+ORDER_ID_MAX: Final = 2**31 - 1
+"""No larger one goes over the wire; a client that used it has no new order id left, and each one it tries is a 103."""
 
 
 @dataclass(slots=True)
@@ -66,7 +70,7 @@ class OrderStore:
 
     def next_order_id(self, client_id: int) -> int:
         known = self._ids.get(client_id)
-        return 1 if known is None else known.seen + 1
+        return 1 if known is None else min(known.seen + 1, ORDER_ID_MAX)
 
     def ledger(self, order: WorkingOrder | OrderTicket) -> Ledger:
         """Of the account that the order names; the first for what names none of ours."""
