@@ -116,12 +116,13 @@ def test_the_commission_of_a_fill_can_come_first_or_never() -> None:
 
 
 def test_working_orders_are_all_filled() -> None:
-    """Those of every client, each with at most what it has left; without one nothing is bought."""
+    """Those of every client that wait for nothing, each with at most what it has left; else nothing is bought."""
     played = Played.of()
     first, second = played.client(1), played.client(2)
     assert does(played, first, do="fill", whose="working", shares=3) == []
     assert ours(played) == 0
     place(first, RESTING)
+    place(first, RESTING, order_id=2, parentId=1, action="SELL", lmtPrice=900.0)
     place(second, RESTING, totalQuantity=2)
     played.director.do(read_action({"do": "fill", "whose": "working", "shares": 3}))
     assert [each["shares"] for each in executions(first.replies() + second.replies())] == [3, 2]

@@ -24,6 +24,7 @@ from tws_simulator.faults.rig import Rig
 from tws_simulator.world.accounts import outside
 from tws_simulator.world.accounts.records import Execution
 from tws_simulator.world.orders.order_events import Commissioned, Echo, Executed, OrderEvent, Status
+from tws_simulator.world.orders.tickets import OrderStatus
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +71,8 @@ class Fill(OfAccount):
     def _fillers(self, rig: Rig, cause: Cause) -> list[Callable[[], None]]:
         """What fills each order once."""
         if self.whose == "working":
-            return [partial(self._fill, rig, view.perm_id) for view in rig.world.exchange.open_orders()]
+            working = [view for view in rig.world.exchange.open_orders() if view.status is OrderStatus.SUBMITTED]
+            return [partial(self._fill, rig, view.perm_id) for view in working]
         view = order_of(rig, cause, self.order_ref)
         if view is not None:
             return [partial(self._fill, rig, view.perm_id)]

@@ -28,7 +28,7 @@ class Interventions:
     def fill(self, order: WorkingOrder, shares: Decimal, price: Decimal, *, force: bool) -> None:
         """No more than an order has left while it works; with ``force`` whatever it has left, and has become."""
         if not force:
-            shares = min(shares, order.remaining) if order.status in _FILLABLE else ZERO
+            shares = min(shares, order.remaining) if order.status in _FILLABLE and not order.held_as else ZERO
         if shares > 0 and order.status is not OrderStatus.HELD:
             self._lifecycle.fill_outside(order, shares, price)
 
