@@ -97,7 +97,7 @@ class Options:
     """Tick-by-tick subscriptions at a time; 10190 above."""
 
     tick_by_tick_pause_s: float = 15.0
-    """How long a client waits before it may ask for the same ticks of the same instrument again."""
+    """How long nobody may ask for the same kind of ticks of the same instrument again; 10190 before."""
 
     historical_pacing: bool = True
     """Historical requests that come too often are refused with 162."""

@@ -184,6 +184,21 @@ def test_the_same_is_not_opened_again_within_fifteen_seconds() -> None:
     assert codes(client.ask("reqTickByTickData", reqId=2, contract=AAPL, tickType="Last")) == []
 
 
+def test_another_client_waits_too_before_the_same_is_opened_again() -> None:
+    """The pause is the login's: 10190, also for a new connection; another kind may be asked for at once."""
+    core = gateway_core()
+    one, two = ScriptedClient(core, 1), ScriptedClient(core, 2)
+    one.ask("reqTickByTickData", reqId=1, contract=AAPL, tickType="Last")
+    assert codes(two.ask("reqTickByTickData", reqId=1, contract=AAPL, tickType="Last")) == [(1, 10190)]
+    assert codes(two.ask("reqTickByTickData", reqId=2, contract=AAPL, tickType="BidAsk")) == []
+    core.disconnect(one.session)
+    again = ScriptedClient(core, 1)
+    core.advance(core.state.now_ns + 14 * SECOND)
+    assert codes(again.ask("reqTickByTickData", reqId=1, contract=AAPL, tickType="Last")) == [(1, 10190)]
+    core.advance(core.state.now_ns + SECOND)
+    assert codes(again.ask("reqTickByTickData", reqId=1, contract=AAPL, tickType="Last")) == []
+
+
 def test_a_cancelled_subscription_is_silent() -> None:
     """And cancelling it again is error 300."""
     core, client, _ = _asked("AllLast")

@@ -1,8 +1,8 @@
 """How much the clients of one user may ask for, all together.
 
 Lines are taken by quotes and five-second bars. Depth is limited by instruments: one that is shown already may be asked
-for again. Tick-by-tick subscriptions are limited in number, and a client waits before it asks for the same kind of
-ticks of the same instrument again. Of history see `historical_pacing`.
+for again. Tick-by-tick subscriptions are limited in number, and whoever asks waits before the same kind of ticks of
+the same instrument is asked for again. Of history see `historical_pacing`.
 """
 
 from __future__ import annotations
@@ -64,8 +64,14 @@ class Quotas:
             raise Refused(market_data.BARS_TOO_FAST)
         self._bars.add(now_ns, None)
 
-    def take_ticks(self, session: Session, con_id: int, kind: str, now_ns: int) -> None:
-        asked = (session.peer.connection, con_id, kind)
+    def take_ticks(self, con_id: int, kind: str, now_ns: int) -> None:
+        """Of one kind and instrument once in a while, by whichever client; what was refused does not count.
+
+        IB words it as one request for the same instrument within 15 seconds. Its own sample program asks for Last,
+        AllLast and BidAsk of one contract in one go, so kinds are told apart; clients are not, for a
+        quota is the login's.
+        """
+        asked = (con_id, kind)
         if self._open(tick_by_tick.KIND) >= self._options.tick_by_tick_max or self._ticks.times(now_ns, asked):
             raise Refused(market_data.TOO_MANY_TICK_BY_TICK)
         self._ticks.add(now_ns, asked)

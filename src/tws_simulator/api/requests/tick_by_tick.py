@@ -23,7 +23,7 @@ def _req_tick_by_tick_data(gateway: GatewayState, session: Session, request: Mes
     listing = instrument(gateway, session, KIND, request)
     kind = request.get("tickType", "")
     _check(gateway, kind, listing)
-    gateway.quotas.take_ticks(session, listing.con_id, kind, gateway.now_ns)
+    gateway.quotas.take_ticks(listing.con_id, kind, gateway.now_ns)
     stream = TickByTickStream(
         request.req_id,
         listing,
