@@ -34,7 +34,6 @@ from tws_simulator.world.time.units import SECOND_NS
 
 _CLOSE_HOUR = 16
 _SUBMITTER = "simulated-user"
-_PENDING = "PendingSubmit"
 _NOT_ECHOED = frozenset(
     {"transmit", "displaySize", "softDollarTier", "overridePercentageConstraints", "advancedErrorOverride"}
     | {"manualOrderTime", "auxPrice", "trailStopPrice"}
@@ -99,16 +98,14 @@ def pending_order(ticket: OrderTicket) -> tuple[Message, Message]:
     view = OrderView(
         ticket=ticket,
         perm_id=0,
-        status=OrderStatus.PRE_SUBMITTED,
+        status=OrderStatus.PENDING_SUBMIT,
         filled=ZERO,
         remaining=ticket.quantity,
         average_price=ZERO,
         last_price=ZERO,
         limit_price=ticket.limit_price,
     )
-    echo, status = open_order(view), order_status(view)
-    echo.values["orderState"]["status"] = status.values["status"] = _PENDING
-    return echo, status
+    return open_order(view), order_status(view)
 
 
 def completed_order(view: OrderView) -> Message:

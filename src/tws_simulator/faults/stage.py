@@ -13,7 +13,9 @@ from tws_simulator.faults.values import changed
 from tws_simulator.wire.row import Message
 
 _GREETINGS = frozenset({"startApi"})
-_LISTS = frozenset({"startApi", "reqOpenOrders", "reqAllOpenOrders", "reqExecutions", "reqPositions"})
+_LISTS = frozenset(
+    {"startApi", "reqOpenOrders", "reqAllOpenOrders", "reqCompletedOrders", "reqExecutions", "reqPositions"}
+)
 """Requests whose answers are lists with an end that promises that nothing is missing; a greeting has one, too."""
 _SUBSCRIPTIONS = frozenset({"reqMktData", "reqMktDepth", "reqTickByTickData", "reqRealTimeBars", "reqHistoricalData"})
 _TOLD_LIVE_TOO = frozenset({"openOrder", "orderStatus", "execDetails", "commissionAndFeesReport", "position"})

@@ -159,6 +159,8 @@ def bars_amiss(played: Played) -> None:
     assert steps[:4] == [5, 10, 5, 0], "one missing, then one twice"
     assert (4, 10225) in codes(told)
     assert len(times) <= 10
+    client.ask("reqRealTimeBars", reqId=4, contract=AAPL, barSize=5, whatToShow="TRADES", useRTH=False)
+    assert len(of(played.pass_s(21, client), "realtimeBar")) >= 3, "who asks again is served"
 
 
 @PROOFS.of("no-entitlement")

@@ -12,6 +12,7 @@ from tws_simulator.faults.actions.orders import CancelOrders, HoldOrder, PlaceOr
 from tws_simulator.faults.actions.sessions import (
     ClaimVersion,
     CompetingSession,
+    EndData,
     Farm,
     LinkBack,
     LinkLost,
@@ -57,6 +58,7 @@ BY_LAYER: dict[str, tuple[type[Action], ...]] = {
         Farm,
         StopData,
         ResumeData,
+        EndData,
         ResetDepth,
         HaltDepth,
         CompetingSession,

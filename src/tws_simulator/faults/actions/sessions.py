@@ -7,7 +7,7 @@ from functools import partial
 from typing import ClassVar, Literal
 
 from tws_simulator.api.link import End
-from tws_simulator.api.session import SessionState
+from tws_simulator.api.session import Session, SessionState
 from tws_simulator.faults.actions.base import Action
 from tws_simulator.faults.actions.messages import Refuse
 from tws_simulator.faults.actions.sockets import PortDown
@@ -67,8 +67,7 @@ class LinkBack(Action):
     def apply(self, rig: Rig, cause: Cause) -> None:
         if self.data == "lost":
             for session in rig.gateway.running():
-                for key in [key for key in session.streams if key[0] in DATA_KINDS]:
-                    del session.streams[key]
+                _end_streams(session, DATA_KINDS)
         if self.data != "kept silently":
             _tell_all(rig, 1101 if self.data == "lost" else 1102)
         rig.lift(_LINK)
@@ -108,7 +107,7 @@ class StopData(Action):
     for_s: float = 0.0
 
     def problem(self) -> str:
-        return "" if DATA_KINDS.issuperset(self.kinds) else f"kinds are {', '.join(sorted(DATA_KINDS))}"
+        return _problem_of_kinds(self.kinds)
 
     def apply(self, rig: Rig, cause: Cause) -> None:
         rig.stops.add(_DATA, frozenset(self.kinds) or DATA_KINDS, self.client_id(cause))
@@ -124,6 +123,21 @@ class ResumeData(Action):
 
     def apply(self, rig: Rig, cause: Cause) -> None:
         rig.lift(_DATA)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EndData(Action):
+    """Subscriptions to market data end without a word, of some ``kinds`` or of all; new ones are served."""
+
+    do: ClassVar[str] = "end_data"
+    kinds: tuple[str, ...] = ()
+
+    def problem(self) -> str:
+        return _problem_of_kinds(self.kinds)
+
+    def apply(self, rig: Rig, cause: Cause) -> None:
+        for session in self.sessions(rig, cause):
+            _end_streams(session, frozenset(self.kinds) or DATA_KINDS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,6 +207,15 @@ def _tell_all(rig: Rig, code: int, text: str = "") -> None:
     for session in rig.gateway.sessions:
         if session.state is SessionState.RUNNING:
             rig.tell_error(session, -1, code, text or wording(code))
+
+
+def _end_streams(session: Session, kinds: frozenset[str]) -> None:
+    for key in [key for key in session.streams if key[0] in kinds]:
+        del session.streams[key]
+
+
+def _problem_of_kinds(kinds: tuple[str, ...]) -> str:
+    return "" if DATA_KINDS.issuperset(kinds) else f"kinds are {', '.join(sorted(DATA_KINDS))}"
 
 
 def _separator(text: str) -> str:
