@@ -184,8 +184,9 @@ def test_a_twin_is_an_order_of_its_own() -> None:
     played = Played.of({**TWIN, "filled_after_s": 1})
     client = played.client()
     told = place(client, RESTING)
-    first, second = (perm_id for perm_id, _ in listed(client))
+    first, *_, second = (each["permId"] for each in of(told, "orderStatus"))
     assert [each["permId"] for each in of(told, "orderStatus")] == [first, first, second, second]
+    assert {perm_id for perm_id, _ in listed(client)} == {first, second}
     fill = executions(played.pass_s(2, client))[0]
     assert (fill["permId"], fill["orderId"], fill["cumQty"]) == (second, 1, 5)
     assert listed(client) == [(first, "Submitted")]

@@ -74,10 +74,11 @@ def problem_of_symbol(symbol: str) -> str:
 
 
 def order_of(rig: Rig, cause: Cause, order_ref: str) -> OrderView | None:
-    """The order of a reference, or that which the cause is about, in whatever state it is."""
+    """The order of a reference, or that which the cause is about, in whatever state it is; of twins the elder."""
     order_id = order_id_of(cause)
     exchange = rig.world.exchange
-    for view in [*exchange.open_orders(), *reversed(exchange.completed_orders())]:
+    working = sorted(exchange.open_orders(), key=lambda view: view.perm_id)
+    for view in [*working, *reversed(exchange.completed_orders())]:
         if order_ref:
             if view.ticket.order_ref == order_ref:
                 return view

@@ -121,7 +121,8 @@ class TwinOrder(Action):
             if each.ticket.order_id == view.ticket.order_id and each.perm_id != view.perm_id
         ]
         if twins and self.filled_after_s:
-            rig.after(self.filled_after_s, partial(_fill_all, rig, twins[-1]))
+            youngest = max(twins, key=lambda twin: twin.perm_id)
+            rig.after(self.filled_after_s, partial(_fill_all, rig, youngest))
 
 
 def _release(rig: Rig, client_id: int, order_id: int) -> None:
