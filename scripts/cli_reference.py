@@ -45,7 +45,10 @@ MEANINGS = {
 
 def page() -> str:
     codes = "\n".join(f"| {int(code)} | {MEANINGS[code]} |" for code in ExitCode)
-    of_both = "`tws-simulator` uses 0, 2, 21 (a damaged recording), 22, 23 and 30 in the same sense, and 24 when it failed itself.\n"
+    of_both = (
+        "`tws-simulator` uses 0, 2, 21 (a damaged recording), 22, 23 and 30 in the same sense, and 24 when it failed "
+        "itself.\n"
+    )
     parts = [HEAD, f"| code | means |\n|---|---|\n{codes}\n", of_both]
     for name, command in (("ibkr-adapter", adapter), ("tws-simulator", simulator)):
         parts += _described(command, click.Context(command, info_name=name, **command.context_settings))
