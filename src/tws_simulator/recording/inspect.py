@@ -17,7 +17,7 @@ from typing import Any
 
 from tws_simulator.recording.format import Direction, Kind, Record, Recording
 from tws_simulator.recording.payload import message_id
-from tws_simulator.wire.codec import Codec
+from tws_simulator.wire.codec import Codec, UnknownMessage
 from tws_simulator.wire.text.writing import plain
 from tws_simulator.wire.values import MalformedMessage
 
@@ -116,7 +116,7 @@ def _decoded(record: Record, codec: Codec, *, with_hex: bool) -> Shown:
 
 
 def _why(fault: MalformedMessage) -> str:
-    return "" if type(fault) is not MalformedMessage else "(malformed) "
+    return "" if isinstance(fault, UnknownMessage) else "(malformed) "
 
 
 def _dump(payload: bytes, *, with_hex: bool) -> str:
