@@ -116,7 +116,8 @@ def test_a_paper_account_in_production_is_14(tmp_path: Path, simulator: dict[str
     """Kind is judged by prefix, whatever the port promised."""
     file = tmp_path / "desk.toml"
     file.write_text(
-        f'environment = "production"\ndata_dir = "data"\n[http]\nlisten = "127.0.0.1:0"\n[environments.production]\naccount = "U1234567"\n'
+        f'environment = "production"\ndata_dir = "data"\n[http]\nlisten = "127.0.0.1:0"\n'
+        f'[environments.production]\naccount = "U1234567"\n'
         f'[gateways.primary]\nport = {simulator["port"]}\nkind = "live"'
     )
     result = CliRunner().invoke(main, ["doctor", "--config", str(file)])
