@@ -18,6 +18,9 @@ from ibkr_adapter.errors import ConfigurationError
 
 _T = TypeVar("_T", bound=Section)
 
+NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
+HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
+
 
 class InstrumentTable(Section, frozen=True, kw_only=True):
     symbol: str

@@ -1,0 +1,68 @@
+"""Gateways of a file: where they listen, and that no paper configuration reaches a live one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ibkr_adapter.config.defaults import DEFAULT_PORTS, KNOWN_PORTS, PRODUCTION
+from ibkr_adapter.config.model import AccountKind, Environment, Gateway, is_loopback
+from ibkr_adapter.config.typing import HOST, NAME, File, join, typed
+from ibkr_adapter.errors import ConfigurationError
+
+
+def gateways_of(file: File) -> dict[str, Gateway]:
+    result: dict[str, Gateway] = {}
+    for name, table in file.gateways.items():
+        path = join("gateways", name)
+        if not NAME.fullmatch(name):
+            raise ConfigurationError(path, "a gateway's name is letters, digits, _ and -", remedy="rename it")
+        gateway = typed(Gateway, table, path)
+        if not 1 <= gateway.port <= 65_535:
+            raise ConfigurationError(f"{path}.port", "not a port", remedy="7497 or 4002 for paper, 7496 or 4001 live")
+        if not HOST.fullmatch(gateway.host):
+            raise ConfigurationError(f"{path}.host", "not a host name or address", remedy='for example "127.0.0.1"')
+        result[name] = gateway
+    port = DEFAULT_PORTS.get(file.environment)
+    if not result and port is not None:
+        result["primary"] = Gateway(port=port)
+    if not result:
+        raise ConfigurationError(
+            "gateways", f"{file.environment} has no default gateway", remedy="add [gateways.primary] with its port"
+        )
+    return result
+
+
+def check_hosts(file: File, gateways: Mapping[str, Gateway]) -> None:
+    for name, gateway in gateways.items():
+        if not is_loopback(gateway.host) and gateway.host not in file.allow_plaintext:
+            raise ConfigurationError(
+                f"gateways.{name}.host",
+                f"{gateway.host} is not this machine and IB's protocol is not encrypted",
+                remedy=f'use a tunnel to 127.0.0.1, or set allow_plaintext = ["{gateway.host}"]',
+            )
+
+
+def check_account_kind(name: str, environment: Environment, gateway: Gateway, warnings: list[str]) -> None:
+    """Live needs environment, full account number and live port to agree; paper never reaches a live port."""
+    by_port = KNOWN_PORTS.get(gateway.port)
+    where, kind = f"gateways.{environment.gateway}", environment.account_kind
+    if by_port is not None and gateway.kind not in (None, by_port):
+        raise ConfigurationError(f"{where}.kind", f"port {gateway.port} is IB's {by_port} port", remedy="remove kind")
+    stated = by_port or gateway.kind
+    if stated is not None and stated is not kind:
+        raise ConfigurationError(
+            f"{where}.port",
+            f"{gateway.port} is a {stated} port but environments.{name}.account_kind is {kind}",
+            remedy=f"{kind} listens on {' or '.join(str(p) for p, k in KNOWN_PORTS.items() if k is kind)}",
+        )
+    if kind is AccountKind.LIVE:
+        if stated is None:
+            raise ConfigurationError(
+                f"{where}.port", f"{gateway.port} is not known as a live port", remedy=f'set {where}.kind = "live"'
+            )
+        if not environment.account:
+            raise ConfigurationError(
+                f"environments.{name}.account", "live needs the full account number", remedy="for example U1234567"
+            )
+    elif name == PRODUCTION:
+        warnings.append("environments.production.account_kind: production runs on a paper account")
