@@ -21,7 +21,7 @@ from ibkr_adapter.clock import Clock, SystemClock, WallClock
 from ibkr_adapter.config import Capability, Config, MarketData, state_home
 from ibkr_adapter.console.app import build as build_console
 from ibkr_adapter.core.engine import Engine
-from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.core.settings import GatewaySettings, Settings
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.effects import Open
 from ibkr_adapter.errors import AddressInUse, ConfigurationError, JournalError
@@ -66,7 +66,7 @@ async def serve(
         listener = held.enter_context(contextlib.closing(listen(config)))
         recovery = recover(Path(config.journal.directory))
         held.callback(recovery.close)
-        held.enter_context(Lease([config.gateway.address], config.client_id))
+        held.enter_context(Lease([config.gateways[name].address for name in config.usable_gateways], config.client_id))
         service = _service(config, listener)
         async with _running(config, recovery, listener, service, clock):
             with statefile.written(service), statefile.registered(service, state_home()):
@@ -195,8 +195,7 @@ def settings_of(config: Config) -> Settings:
         environment=config.environment,
         component=config.component,
         version=__version__,
-        gateway=active.gateway,
-        address=config.gateway.address,
+        gateways=tuple(_gateway_settings(config, name) for name in config.usable_gateways),
         client_id=config.client_id,
         account_kind="simulated" if config.environment == "simulated" else active.account_kind.value,
         accounts_expected=(active.account,) if active.account else (),
@@ -206,6 +205,17 @@ def settings_of(config: Config) -> Settings:
         instruments=config.instruments,
         generic_ticks=config.market_data.generic_ticks,
         data_type=1 if active.market_data is MarketData.LIVE_ONLY else 3,
+    )
+
+
+def _gateway_settings(config: Config, name: str) -> GatewaySettings:
+    gateway = config.gateways[name]
+    own = name == config.active.gateway
+    return GatewaySettings(
+        name=name,
+        address=gateway.address,
+        trading=own if gateway.trading is None else gateway.trading,
+        username=gateway.username,
     )
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.events import ManagedAccounts
 from ibkr_adapter.requests import RequestAllOpenOrders, RequestExecutions, SendCancel
-from tests.core.world import World, codes, echoed, execution, status
+from tests.core.world import B, World, codes, echoed, execution, status
 
 
 def vanished(world: World) -> World:
@@ -55,7 +55,7 @@ def test_orders_of_another_gateway_are_not_judged_by_this_one():
     world = World().ready()
     world.working()
     world.settle()
-    elsewhere = world.restarted(gateway="b").ready()
+    elsewhere = world.restarted(gateways=(B,)).ready()
     elsewhere.wait(60 * SECOND)
 
     assert elsewhere.order().state == "working"

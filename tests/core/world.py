@@ -14,7 +14,7 @@ from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Action, CancelOrder, CommandOutcome, OrderType, PlaceOrder, Reason
 from ibkr_adapter.config import Capability, Limits
 from ibkr_adapter.core.engine import Engine, Happening
-from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.core.settings import GatewaySettings, Settings
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.core.trading.order import Order
 from ibkr_adapter.effects import Durable, Outbox, Send
@@ -72,6 +72,8 @@ __all__ = [
     "QQQ",
     "SPY",
     "START_NS",
+    "A",
+    "B",
     "World",
     "cancel",
     "echoed",
@@ -82,14 +84,17 @@ __all__ = [
 ]
 
 
+A = GatewaySettings(name="a", address="127.0.0.1:4002")
+B = GatewaySettings(name="b", address="127.0.0.1:4003")
+
+
 def settings(**changes: Any) -> Settings:
     return Settings(
         **{
             "environment": "development",
             "component": "execution",
             "version": "0",
-            "gateway": "a",
-            "address": "127.0.0.1:4002",
+            "gateways": (A,),
             "client_id": 1,
             "account_kind": "paper",
             "capabilities": frozenset(Capability),
@@ -233,7 +238,7 @@ class World:
             SessionOpened(
                 ts_recv_ns=self.now_ns,
                 epoch=self.epoch,
-                gateway=self.settings.gateway,
+                gateway=self.engine.link.gateway.name,
                 client_id=self.settings.client_id,
                 server_version=203,
                 connection_time="",
@@ -255,7 +260,11 @@ class World:
         self._coming.clear()
         self.tell(
             self.named(
-                SessionLost, gateway=self.settings.gateway, client_id=self.settings.client_id, cause=cause, **fields
+                SessionLost,
+                gateway=self.engine.link.gateway.name,
+                client_id=self.settings.client_id,
+                cause=cause,
+                **fields,
             )
         )
 

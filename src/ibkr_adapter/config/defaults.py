@@ -77,6 +77,9 @@ allow_plaintext = []            # hosts beyond loopback to which IB's unencrypte
 account_kind = "paper"          # paper or live; live is accepted in production only
 account = ""                    # the only account accepted; required for live, in full
 gateway = "primary"             # one of the gateways below
+standby = ""                    # another of them, with a username of its own; empty: no failover
+# upstream_recycle_s = 300      # connect anew when the gateway has been without IB for so long; left out: never
+# upstream_failover_s = 600     # or use the standby; left out: never
 market_data = "live-or-delayed" # or "live-only", the default of production
 packages = []                   # releases of the official client allowed here, e.g. ["10.50.2"]; empty: all supported
 
@@ -84,6 +87,8 @@ packages = []                   # releases of the official client allowed here, 
 host = "127.0.0.1"
 port = 7497                     # 7497 TWS paper, 7496 TWS live, 4002 Gateway paper, 4001 Gateway live
 # kind = "live"                 # only for a live gateway behind another port
+username = ""                   # a label of the login behind it; needed where there is a standby
+# trading = true                # whether orders may go there; left out: not at a standby
 
 [components.ibkr_adapter]
 client_id = 1                   # 0 is never used, no id twice

@@ -9,6 +9,9 @@ from ibkr_adapter.config.model import AccountKind, Environment, Gateway, is_loop
 from ibkr_adapter.config.typing import HOST, NAME, File, join, typed
 from ibkr_adapter.errors import ConfigurationError
 
+UPSTREAM_S_MIN = 60
+UPSTREAM_S_MAX = 86_400
+
 
 def gateways_of(file: File) -> dict[str, Gateway]:
     result: dict[str, Gateway] = {}
@@ -42,10 +45,47 @@ def check_hosts(file: File, gateways: Mapping[str, Gateway]) -> None:
             )
 
 
-def check_account_kind(name: str, environment: Environment, gateway: Gateway, warnings: list[str]) -> None:
+def check_standby(name: str, environment: Environment, gateways: Mapping[str, Gateway]) -> None:
+    """Failover needs a second login: IB ends the first session of a username when a second one begins."""
+    where, standby = f"environments.{name}.standby", environment.standby
+    for key in ("upstream_recycle_s", "upstream_failover_s"):
+        seconds = getattr(environment, key)
+        if seconds is not None and not UPSTREAM_S_MIN <= seconds <= UPSTREAM_S_MAX:
+            raise ConfigurationError(
+                f"environments.{name}.{key}",
+                f"{seconds} s is not between {UPSTREAM_S_MIN} s and a day",
+                remedy="a gateway mostly restores its own connection to IB within a minute",
+            )
+    if not standby:
+        if environment.upstream_failover_s is not None:
+            raise ConfigurationError(
+                f"environments.{name}.upstream_failover_s", "there is no standby", remedy=f"set {where}, or remove it"
+            )
+        return
+    own, other = gateways[environment.gateway], gateways[standby]
+    if standby == environment.gateway or own.address == other.address:
+        raise ConfigurationError(where, f"{standby} is the environment's own gateway", remedy="name another one")
+    for gateway, login in ((environment.gateway, own.username), (standby, other.username)):
+        if not login:
+            raise ConfigurationError(
+                f"gateways.{gateway}.username",
+                f"missing, and {standby} is a standby: IB ends the first session of a username when a second begins",
+                remedy="name the login of each of the two gateways (a label, not a password), or remove the standby",
+            )
+    if own.username.casefold() == other.username.casefold():
+        raise ConfigurationError(
+            f"gateways.{standby}.username",
+            f"{environment.gateway} and {standby} share one username: logging in to one ends the other's session",
+            remedy="give the standby a username of its own, or remove the standby",
+        )
+
+
+def check_account_kind(
+    name: str, environment: Environment, gateway_name: str, gateway: Gateway, warnings: list[str]
+) -> None:
     """Live needs environment, full account number and live port to agree; paper never reaches a live port."""
     by_port = KNOWN_PORTS.get(gateway.port)
-    where, kind = f"gateways.{environment.gateway}", environment.account_kind
+    where, kind = f"gateways.{gateway_name}", environment.account_kind
     if by_port is not None and gateway.kind not in (None, by_port):
         raise ConfigurationError(f"{where}.kind", f"port {gateway.port} is IB's {by_port} port", remedy="remove kind")
     stated = by_port or gateway.kind
@@ -64,5 +104,5 @@ def check_account_kind(name: str, environment: Environment, gateway: Gateway, wa
             raise ConfigurationError(
                 f"environments.{name}.account", "live needs the full account number", remedy="for example U1234567"
             )
-    elif name == PRODUCTION:
+    elif name == PRODUCTION and gateway_name == environment.gateway:
         warnings.append("environments.production.account_kind: production runs on a paper account")

@@ -46,22 +46,33 @@ class Section(Struct, frozen=True, kw_only=True):
 class Environment(Section, frozen=True, kw_only=True):
     """``account``: full number; required for live, and for paper the only one accepted where given.
 
+    ``standby``: the gateway to fail over to; empty: none. A gateway that has lost IB for ``upstream_recycle_s`` is
+    connected to anew, and after ``upstream_failover_s`` its standby is used instead; unset: never.
     ``packages``: releases of the official client allowed here; empty allows every supported one.
     """
 
     account_kind: AccountKind = AccountKind.PAPER
     account: str = ""
     gateway: str = "primary"
+    standby: str = ""
+    upstream_recycle_s: int | None = None
+    upstream_failover_s: int | None = None
     market_data: MarketData = MarketData.LIVE_OR_DELAYED
     packages: tuple[str, ...] = ()
 
 
 class Gateway(Section, frozen=True, kw_only=True):
-    """``kind`` is needed only where the port is none of IB's defaults and the account is live."""
+    """``kind`` is needed only where the port is none of IB's defaults and the account is live.
+
+    ``username`` names the login behind the gateway, so that a standby is known to have its own: a label, no credential.
+    ``trading``: whether orders may go there; left out, they may at an environment's own gateway and not at a standby.
+    """
 
     host: str = "127.0.0.1"
     port: int
     kind: AccountKind | None = None
+    username: str = ""
+    trading: bool | None = None
 
     @property
     def address(self) -> str:
@@ -186,6 +197,11 @@ class Config(Section, frozen=True, kw_only=True):
     @property
     def gateway(self) -> Gateway:
         return self.gateways[self.active.gateway]
+
+    @property
+    def usable_gateways(self) -> tuple[str, ...]:
+        """Names: the environment's own gateway, then its standby, if it has one."""
+        return tuple(name for name in (self.active.gateway, self.active.standby) if name)
 
     @property
     def identity(self) -> Component:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from ibkr_adapter.accounts import account_kind
 from ibkr_adapter.config.components import check_component, components_of
 from ibkr_adapter.config.defaults import DEFAULT_ENVIRONMENTS, PRODUCTION, SIMULATED
-from ibkr_adapter.config.gateways import check_account_kind, check_hosts, gateways_of
+from ibkr_adapter.config.gateways import check_account_kind, check_hosts, check_standby, gateways_of
 from ibkr_adapter.config.market_data import instruments_of, market_data_of
 from ibkr_adapter.config.model import AccountKind, Config, Environment, Http, Journal, Redis, Store
 from ibkr_adapter.config.places import state_home
@@ -39,8 +39,12 @@ def resolve(document: dict[str, Any], origin: str, base: Path, *, demo: bool = F
     _known("component", file.component, components)
     active = environments[file.environment]
     _known(f"environments.{file.environment}.gateway", active.gateway, gateways)
+    if active.standby:
+        _known(f"environments.{file.environment}.standby", active.standby, gateways)
     check_hosts(file, gateways)
-    check_account_kind(file.environment, active, gateways[active.gateway], warnings)
+    check_standby(file.environment, active, gateways)
+    for name in filter(None, (active.gateway, active.standby)):
+        check_account_kind(file.environment, active, name, gateways[name], warnings)
     check_component(file.component, components[file.component], active)
     trading = trading_of(file.trading, active, components[file.component], warnings)
     data_dir = _data_dir(file, base)

@@ -49,10 +49,18 @@ def _show_table(lines: list[str], config: Config, path: str, section: Section) -
 
 def _line(config: Config, path: str, name: str, value: object) -> str:
     if value is None:
-        meaning = "every order is refused" if path == "trading.limits" else "by port"
-        return f"# {name} is not set: {meaning}"
+        return f"# {name} is not set: {_UNSET.get(name, 'every order is refused')}"
     mark = "" if join(path, name) in config.given else "  # default"
     return f"{name} = {_value(value)}{mark}"
+
+
+_UNSET = {
+    "kind": "by port",
+    "trading": "true for the environment's own gateway, false for a standby",
+    "upstream_recycle_s": "never",
+    "upstream_failover_s": "never",
+}
+"""What it means that a key is missing; of a limit, that it refuses."""
 
 
 def _value(value: object) -> str:

@@ -86,6 +86,7 @@ _IN_PLAIN_WORDS = {
     "`decimal | null`": "number",
     "`int | null`": "whole number",
     "`str | null`": "text",
+    "`bool | null`": "true or false",
     "`decimal`": "number",
     "`int`": "whole number",
     "`str`": "text",

@@ -9,8 +9,22 @@ from ibkr_adapter.config import Capability, Limits
 from ibkr_adapter.instruments import Instrument
 
 
+class GatewaySettings(Struct, frozen=True, kw_only=True):
+    """A gateway we may use. ``trading`` False: data and account only, no order is sent there.
+
+    ``username`` is a label of the login behind it, no credential: two gateways never share one.
+    """
+
+    name: str
+    address: str
+    trading: bool = True
+    username: str = ""
+
+
 class Settings(Struct, frozen=True, kw_only=True):
-    """``accounts_expected``: exactly these where given; ``account_kind`` paper, live or simulated.
+    """``gateways``: the environment's own first, then its standby, if it has one.
+
+    ``accounts_expected``: exactly these where given; ``account_kind`` paper, live or simulated.
 
     ``capabilities`` are all this component can ever do; ``trading`` is the switch, and an order needs both.
     ``absence_apart_ns``: two lists prove an absence only this far apart, because a gateway has been seen to know its
@@ -21,8 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     environment: str
     component: str
     version: str
-    gateway: str
-    address: str
+    gateways: tuple[GatewaySettings, ...]
     client_id: int
     account_kind: str
     accounts_expected: tuple[str, ...] = ()

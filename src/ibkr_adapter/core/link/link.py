@@ -25,7 +25,7 @@ from enum import Enum
 
 from ibkr_adapter.accounts import account_kind
 from ibkr_adapter.core.link.gateways import Backoff
-from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.core.settings import GatewaySettings, Settings
 from ibkr_adapter.effects import Close, Open, Outbox
 from ibkr_adapter.events import LinkChanged, ManagedAccounts, NextValidId, SessionLost, SessionOpened
 from ibkr_adapter.requests import Request, RequestCurrentTime, RequestIds
@@ -75,7 +75,12 @@ class Link:
         self.last_inbound_ns: int | None = None
 
     def __repr__(self) -> str:
-        return f"<Link {self.epoch}@{self._settings.gateway} {self.state.name} {self.detail}>"
+        return f"<Link {self.epoch}@{self.gateway.name} {self.state.name} {self.detail}>"
+
+    @property
+    def gateway(self) -> GatewaySettings:
+        """The gateway of the present session, or of the one that is tried next."""
+        return self._settings.gateways[0]
 
     @property
     def socket_open(self) -> bool:
@@ -156,8 +161,8 @@ class Link:
         self.epoch += 1
         self.last_inbound_ns = None
         self._next_attempt_ns = None
-        self._to(LinkState.CONNECTING, f"connecting to {self._settings.address}", now_ns, out)
-        out.opens.append(Open(gateway=self._settings.gateway, epoch=self.epoch))
+        self._to(LinkState.CONNECTING, f"connecting to {self.gateway.address}", now_ns, out)
+        out.opens.append(Open(gateway=self.gateway.name, epoch=self.epoch))
 
     def _await_identity(self, now_ns: int, ask: Callable[[Request], None], out: Outbox) -> None:
         if now_ns >= self._identify_by_ns:
@@ -211,7 +216,7 @@ class Link:
             LinkChanged(
                 ts_recv_ns=now_ns,
                 state=state.value,
-                gateway=self._settings.gateway,
+                gateway=self.gateway.name,
                 epoch=self.epoch,
                 detail=detail,
             )
@@ -220,8 +225,8 @@ class Link:
     def view(self) -> LinkView:
         return LinkView(
             state=self.state.value,
-            gateway=self._settings.gateway,
-            address=self._settings.address,
+            gateway=self.gateway.name,
+            address=self.gateway.address,
             epoch=self.epoch,
             client_id=self._settings.client_id,
             since_ns=self._since_ns,

@@ -73,7 +73,7 @@ class Placements:
             idempotency_key=command.idempotency_key,
             order_id=self._ledger.order_ids.take(),
             client_id=self._settings.client_id,
-            gateway=self._settings.gateway,
+            gateway=self._link.gateway.name,
             epoch=self._link.epoch,
             actor=command.actor,
             terms=replace(command.terms, instrument=self._permit.resolved(command.terms.instrument)),
