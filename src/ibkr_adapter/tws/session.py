@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from msgspec import Struct
 
@@ -28,7 +30,8 @@ class Session:
     """Everything a session has to say arrives in the mailbox, stamped with its epoch.
 
     At most one ``SessionOpened``; exactly one ``SessionLost`` once it was started, and nothing after that. Without
-    ``orders`` it cannot encode an order or a cancel at all.
+    ``orders`` it cannot encode an order or a cancel at all. ``transport`` carries the bytes; another one than the
+    socket's is for time that does not pass by itself.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Session:
         clock: Clock,
         orders: bool,
         options: TransportOptions | None = None,
+        transport: Callable[..., Transport] = Transport,
     ) -> None:
         # Here and not above: commands that never connect need neither the official client nor its 200 modules, and a
         # client that cannot be used is an error of whoever opens a session, not of an import.
@@ -64,10 +68,10 @@ class Session:
             counters=self._counters,
             options=options,
         )
-        self._transport = Transport(
-            endpoint.host,
-            endpoint.port,
-            self._dialogue,
+        self._transport = transport(
+            host=endpoint.host,
+            port=endpoint.port,
+            conversation=self._dialogue,
             name=f"tws-{endpoint.gateway}-{epoch}",
             clock=clock,
             counters=self._counters,
