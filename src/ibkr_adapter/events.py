@@ -44,7 +44,12 @@ class SessionOpened(BrokerEvent, frozen=True, kw_only=True, tag="session_opened"
 
 
 class LossCause(StrEnum):
-    """Why a session ended, or never began."""
+    """Why a session ended, or never began.
+
+    ``certificate``: the gateway's is not one to trust. ``certificate_wanted``: it does not accept ours, or wants one.
+    ``not_tls``: TLS is configured and what answers speaks something else; ``tls_expected``: the reverse. ``tls``: what
+    else can go wrong with it.
+    """
 
     REFUSED = "refused"
     SILENT = "silent"
@@ -52,6 +57,11 @@ class LossCause(StrEnum):
     RESET = "reset"
     MALFORMED = "malformed"
     UNSUPPORTED = "unsupported"
+    CERTIFICATE = "certificate"
+    CERTIFICATE_WANTED = "certificate_wanted"
+    NOT_TLS = "not_tls"
+    TLS_EXPECTED = "tls_expected"
+    TLS = "tls"
     WRITE_DEADLINE = "write_deadline"
     OVERFLOW = "overflow"
     CALLBACK = "callback"
@@ -74,6 +84,23 @@ class NextValidId(BrokerEvent, frozen=True, kw_only=True, tag="next_valid_id"):
 
 class ManagedAccounts(BrokerEvent, frozen=True, kw_only=True, tag="managed_accounts"):
     accounts: tuple[str, ...]
+
+
+class GatewayConfigured(BrokerEvent, frozen=True, kw_only=True, tag="gateway_configured"):
+    """What the gateway says of its own API settings; ``None`` where it says nothing.
+
+    ``maintains_orders``: it sends orders, placed while it had no connection to IB, when it is back.
+    ``rejects_above_rate``: more than the allowed messages a second are refused with 100, else they wait.
+    ``daily_stop``: when it logs off or restarts, in its own zone, as ``11:45 PM restart``.
+    """
+
+    req_id: int
+    maintains_orders: bool | None = None
+    read_only: bool | None = None
+    rejects_above_rate: bool | None = None
+    localhost_only: bool | None = None
+    trusted_addresses: tuple[str, ...] = ()
+    daily_stop: str = ""
 
 
 class BrokerTime(BrokerEvent, frozen=True, kw_only=True, tag="broker_time"):
@@ -286,6 +313,13 @@ class FrameSent(BrokerEvent, frozen=True, kw_only=True, tag="frame_sent"):
     frame: bytes
 
 
+class FrameWithheld(BrokerEvent, frozen=True, kw_only=True, tag="frame_withheld"):
+    """The bytes of an order were not handed over, and never will be: the fence was closed when their turn came."""
+
+    order_id: int
+    detail: str
+
+
 # --- The journal's own facts --------------------------------------------------------------------------------------
 
 
@@ -487,6 +521,25 @@ class LinkChanged(Event, frozen=True, kw_only=True, tag="link"):
     detail: str = ""
 
 
+class AlertSeverity(StrEnum):
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class AlertChanged(Event, frozen=True, kw_only=True, tag="alert"):
+    """An incident began, has new words, or is over (``raised`` false). ``key`` is the same for one cause for ever.
+
+    ``since_ns``: since when it is so, which may be well before it was told.
+    """
+
+    key: str
+    severity: AlertSeverity
+    text: str
+    remedy: str = ""
+    raised: bool
+    since_ns: int
+
+
 class Recorded(Event, frozen=True, kw_only=True, tag="recorded"):
     """A journal record became durable: what projections and downstream read of orders and executions."""
 
@@ -517,5 +570,5 @@ JournalEvent = (
 )
 """Everything that may stand in the journal. Market data is never journaled."""
 
-FeedEvent = Quote | Trade | QuotesProven | Gap | LinkChanged | AccountValue | PositionReported | Recorded
+FeedEvent = Quote | Trade | QuotesProven | Gap | LinkChanged | AccountValue | PositionReported | Recorded | AlertChanged
 """Everything that is fanned out to sinks, the page and downstream."""

@@ -19,6 +19,7 @@ from msgspec import Struct
 from ibkr_adapter.errors import SlowConsumer
 from ibkr_adapter.events import (
     AccountValue,
+    AlertChanged,
     Event,
     FeedEvent,
     Gap,
@@ -270,6 +271,8 @@ def stream_of(event: FeedEvent) -> str:
             return "gaps"
         case LinkChanged():
             return "link"
+        case AlertChanged():
+            return "alerts"
         case Recorded():
             return "journal"
 
@@ -290,5 +293,7 @@ def _key(event: object) -> Hashable:
             return type(event), event.instruments
         case Gap():
             return type(event), event.stream, event.from_ns
+        case AlertChanged():
+            return type(event), event.key
         case _:
             return str(type(event))

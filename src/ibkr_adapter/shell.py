@@ -23,6 +23,7 @@ from ibkr_adapter.effects import Append, Durable, JournalFailed, Open, Outbox, S
 from ibkr_adapter.errors import LocalError
 from ibkr_adapter.events import (
     AccountValue,
+    AlertChanged,
     BrokerEvent,
     Event,
     Gap,
@@ -58,6 +59,7 @@ CONSOLE_KINDS: tuple[type[Event], ...] = (
     PositionReported,
     Gap,
     LinkChanged,
+    AlertChanged,
     Recorded,
 )
 

@@ -43,6 +43,18 @@ class GateView(Struct, frozen=True, kw_only=True):
     reasons: tuple[Reason, ...] = ()
 
 
+class PreflightView(Struct, frozen=True, kw_only=True):
+    """What the gateway's settings mean for orders; ``None`` is unknown.
+
+    ``maintains_orders``: ok (it does not), on (it keeps orders and sends them late), unchecked.
+    """
+
+    maintains_orders: str = "unchecked"
+    detail: str = ""
+    read_only: bool | None = None
+    rejects_above_rate: bool | None = None
+
+
 class AccountView(Struct, frozen=True, kw_only=True):
     """``values`` by tag, each as IB wrote it, with its currency."""
 
@@ -139,6 +151,34 @@ class SinkView(Struct, frozen=True, kw_only=True):
     depth: int = 0
 
 
+class AlertView(Struct, frozen=True, kw_only=True):
+    """One cause that is wrong now; ``raised`` once somebody was told, until it has been well for a while.
+
+    ``severity`` warning or critical.
+    """
+
+    key: str
+    severity: str
+    text: str
+    remedy: str
+    since_ns: int
+    raised: bool
+
+
+class WindowView(Struct, frozen=True, kw_only=True):
+    """A planned window of the gateway, in force or the next one. ``kind`` restart, broker, login.
+
+    ``gate_closes_ns``: from when on no order is sent because of it.
+    """
+
+    name: str
+    kind: str
+    from_ns: int
+    until_ns: int
+    in_force: bool
+    gate_closes_ns: int
+
+
 class Snapshot(Struct, frozen=True, kw_only=True):
     """``quotes`` by instrument key; of those in ``proven`` line, farm and link are alive at this moment.
 
@@ -154,6 +194,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     upstream: str
     farms: tuple[FarmView, ...]
     gate: GateView
+    preflight: PreflightView = PreflightView()
     rate: RateView
     quotes: dict[str, Quote]
     proven: tuple[str, ...] = ()
@@ -167,3 +208,5 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     journal_seq: int
     journal_durable_seq: int
     counters: dict[str, int]
+    alerts: tuple[AlertView, ...] = ()
+    window: WindowView | None = None

@@ -1,0 +1,32 @@
+"""Planned windows: the times at which a gateway or IB itself is expected to be away."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class WindowKind(StrEnum):
+    RESTART = "restart"
+    """The gateway restarts: its socket goes down and comes back."""
+    BROKER = "broker"
+    """IB's side is being reset: the gateway loses IB, or its farms, and heals itself."""
+    LOGIN = "login"
+    """The gateway's tokens have ended: it waits for a person with the second factor."""
+
+
+class Window(Struct, frozen=True, kw_only=True):
+    """One window of a gateway, in the local time of its zone, on each of its days.
+
+    ``days``: the local days on which it starts, Monday 0. ``start_minute`` counts from local midnight; ``minutes`` is
+    its length by the local clock, less than a day. ``patience_minutes``, for restarts: how long after the loss the
+    gateway may stay away, which may be beyond the window's end; the other kinds excuse until their end.
+    """
+
+    name: str
+    kind: WindowKind = WindowKind.RESTART
+    days: frozenset[int] = frozenset(range(7))
+    start_minute: int
+    minutes: int = 30
+    patience_minutes: int = 10
