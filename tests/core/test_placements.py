@@ -10,7 +10,15 @@ import pytest
 from ibkr_adapter.clock import MILLISECOND, SECOND
 from ibkr_adapter.commands import TimeInForce
 from ibkr_adapter.effects import Durable, JournalFailed, Outbox, SendFailed
-from ibkr_adapter.events import CancelIntended, FrameSent, NextValidId, OrderIntended, OrderRefused, Recorded
+from ibkr_adapter.events import (
+    CancelIntended,
+    FrameSent,
+    FrameWithheld,
+    NextValidId,
+    OrderIntended,
+    OrderRefused,
+    Recorded,
+)
 from ibkr_adapter.requests import RequestAllOpenOrders, RequestCurrentTime, SendCancel, SendOrder
 from tests.core.world import FIRST_ID, START_NS, World, codes, echoed, place
 
@@ -437,3 +445,32 @@ def test_every_command_is_answered_once(world: World):
     world.wait(10 * SECOND)
 
     assert len(world.replies) == 15
+
+
+@pytest.fixture
+def handed_over(world: World) -> OrderIntended:
+    """An order that the session has, and of whose bytes it has said nothing yet."""
+    world.disk_works = False
+    world.place()
+    world.engine.receive([Durable(seq=len(world.journal))], world.now_ns, Outbox())
+    return world.facts(OrderIntended)[0]
+
+
+def withheld(world: World, order_id: int, epoch: int) -> FrameWithheld:
+    return FrameWithheld(epoch=epoch, ts_recv_ns=world.now_ns, order_id=order_id, detail="the lease is lost")
+
+
+def test_an_order_whose_frame_was_withheld_is_refused(world: World, handed_over: OrderIntended):
+    """The fence closed between the permit and the socket: never sent, so no doubt, and no risk."""
+    world.tell(withheld(world, handed_over.order_id, handed_over.epoch))
+
+    refusal = world.facts(OrderRefused)[-1]
+    assert world.order().state == "refused"
+    assert (refusal.order_id, refusal.reasons[0].text) == (handed_over.order_id, "the lease is lost")
+
+
+def test_a_frame_withheld_on_another_connection_says_nothing_of_this_order(world: World, handed_over: OrderIntended):
+    """Order ids may repeat at another gateway: only the connection that the order was meant for can withhold it."""
+    world.tell(withheld(world, handed_over.order_id, handed_over.epoch - 1))
+
+    assert world.facts(OrderRefused) == []

@@ -17,6 +17,7 @@ from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder
 from ibkr_adapter.core.link.link import Link, LinkState
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.core.link.planes import Planes, Upstream
+from ibkr_adapter.core.link.preflight import Preflight
 from ibkr_adapter.core.link.requests import ReqIdCounter
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.notebook import Notebook
@@ -39,6 +40,8 @@ from ibkr_adapter.events import (
     ExecutionReported,
     ExecutionsEnd,
     FrameSent,
+    FrameWithheld,
+    GatewayConfigured,
     ManagedAccounts,
     NextValidId,
     NoticeReceived,
@@ -58,12 +61,12 @@ from ibkr_adapter.events import (
     ValueTick,
 )
 from ibkr_adapter.notices import Effect, NoticeTable
-from ibkr_adapter.requests import Request, SendOrder, SubscribeQuotes
+from ibkr_adapter.requests import Request, RequestGatewayConfiguration, SendOrder, SubscribeQuotes
 from ibkr_adapter.snapshot import GateView, RateView, Snapshot
 
 Happening = Event | Command | Durable | JournalFailed | TicksDropped | SendFailed
 
-_TRUE_WHOEVER_BRINGS_IT = (ExecutionReported, CommissionReported, FrameSent)
+_TRUE_WHOEVER_BRINGS_IT = (ExecutionReported, CommissionReported, FrameSent, FrameWithheld)
 
 
 class Engine:
@@ -86,7 +89,10 @@ class Engine:
         self.planes = Planes()
         self.link = Link(settings, rand=rand, epoch=ledger.last_epoch, now_ns=now_ns)
         self.market = Market(settings, request_ids, last_recv_ns)
-        self.trading = Trading(settings, request_ids, self.link, self.planes, self.market, self.pacing, ledger)
+        self.preflight = Preflight(settings, request_ids)
+        self.trading = Trading(
+            settings, request_ids, self.link, self.planes, self.market, self.pacing, ledger, self.preflight
+        )
         self.notebook = Notebook()
         self.ledger = ledger
         self.stale_events = 0
@@ -96,6 +102,7 @@ class Engine:
             NextValidId: self._identified,
             ManagedAccounts: self._identified,
             BrokerTime: _nothing,
+            GatewayConfigured: lambda event, now_ns, out: self.preflight.configured(event),
             NoticeReceived: self._notice,
             PriceTick: self._tick_received,
             SizeTick: self._tick_received,
@@ -118,6 +125,7 @@ class Engine:
             ExecutionsEnd: self._end,
             PositionsEnd: self._end,
             FrameSent: lambda event, now_ns, out: self.trading.frame_sent(event, out),
+            FrameWithheld: self.trading.withheld,
             PlaceOrder: self.trading.command,
             CancelOrder: self.trading.command,
             Durable: lambda event, now_ns, out: self.trading.durable(event.seq, out),
@@ -153,7 +161,9 @@ class Engine:
         for happening in happenings:
             if isinstance(happening, BrokerEvent):
                 if happening.epoch == self.link.epoch:
-                    if not isinstance(happening, FrameSent):  # our own bytes prove nothing about the other side
+                    if not isinstance(
+                        happening, FrameSent | FrameWithheld
+                    ):  # our bytes prove nothing about the other side
                         self.link.heard(happening.ts_recv_ns)
                 elif not isinstance(happening, _TRUE_WHOEVER_BRINGS_IT):
                     self.stale_events += 1
@@ -174,6 +184,7 @@ class Engine:
             self.market.ask_again(self._ask, now_ns, out)
         broken_ns = self.planes.market_farm_broken_ns
         self.market.prove(now_ns, alive=self._feed_proven(now_ns), farm_broken_ns=broken_ns, out=out)
+        self.preflight.tick(now_ns, out)
         self.trading.watch_gate(now_ns, out)
         self.pacing.release(now_ns, out, lambda send: self.trading.confirm(send, now_ns, out))
 
@@ -197,6 +208,7 @@ class Engine:
         self.ledger.record(event, out)
         self.link.lost(event, now_ns, out)
         self.market.session_lost()
+        self.preflight.session_lost()
         self.trading.session_lost(now_ns, out)
         self.planes.reset()
 
@@ -204,6 +216,7 @@ class Engine:
         if isinstance(event, NextValidId):
             self.trading.next_valid_id(event)
         if self.link.identified(event, now_ns, out):
+            self.preflight.session_identified(self.link.server_version, self._ask, now_ns)
             self.trading.session_identified(self._ask, now_ns)
 
     def _tick_received(self, event: PriceTick | SizeTick | TextTick | ValueTick, now_ns: int, out: Outbox) -> None:
@@ -222,6 +235,8 @@ class Engine:
         down_ns = self.planes.apply(notice.effect, event.text, now_ns)
         if down_ns is not None:
             self.market.farm_restored(down_ns, now_ns)
+        self.preflight.heard(event.text)
+        self.preflight.refused(event.req_id, event.text)
         subject = self.trading.notice(event, out) or self.market.notice(event, notice)
         self.notebook.note(event, notice, subject)
         match notice.effect:
@@ -247,6 +262,8 @@ class Engine:
             self.trading.never_sent(event.request.order_ref, event.detail, now_ns, out)
         elif isinstance(event.request, SubscribeQuotes):
             self.market.refused(event.request.req_id, event.detail)
+        elif isinstance(event.request, RequestGatewayConfiguration):
+            self.preflight.refused(event.request.req_id, event.detail)
 
     # What others may see.
 
@@ -262,6 +279,7 @@ class Engine:
             upstream=self.planes.upstream.value,
             farms=self.planes.farms,
             gate=GateView(open=not gate, reasons=gate),
+            preflight=self.preflight.view(),
             rate=RateView(
                 last_second=self.pacing.last_second(now_ns),
                 limit=self.pacing.limit(now_ns),

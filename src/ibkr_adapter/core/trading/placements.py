@@ -142,10 +142,10 @@ class Placements:
         for pending in list(self._pending.values()):
             self._drop(pending, (reason,), now_ns, out)
 
-    def refuse_unsent(self, order: Order, detail: str, now_ns: int, out: Outbox) -> None:
-        """It was handed over and could not be encoded: this refusal comes after the answer."""
+    def refuse_unsent(self, order: Order, reason: Reason, now_ns: int, out: Outbox) -> None:
+        """It was handed over and never left: this refusal comes after the answer."""
         assert order.intent is not None
-        self._refused(order.intent, (Reason(code="encoding", text=detail),), now_ns, out)
+        self._refused(order.intent, (reason,), now_ns, out)
 
     def expire(self, now_ns: int, out: Outbox) -> None:
         """Refuse what waited for the disk longer than its command allows."""

@@ -10,6 +10,7 @@ from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder, Reason
 from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.core.link.planes import Planes, Upstream
+from ibkr_adapter.core.link.preflight import Preflight
 from ibkr_adapter.core.link.requests import Download, ReqIdCounter
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.settings import Settings
@@ -29,6 +30,7 @@ from ibkr_adapter.events import (
     ExecutionReported,
     ExecutionsEnd,
     FrameSent,
+    FrameWithheld,
     GateChanged,
     NextValidId,
     NoticeReceived,
@@ -59,12 +61,13 @@ class Trading:
         market: Market,
         pacing: Pacing,
         ledger: Ledger,
+        preflight: Preflight,
     ) -> None:
         self._settings = settings
         self._link = link
         self.ledger = ledger
         self.accounts = Accounts()
-        self.permit = Permit(settings, link, planes, ledger.records, market, ledger.orders, ledger.order_ids)
+        self.permit = Permit(settings, link, planes, ledger.records, market, ledger.orders, ledger.order_ids, preflight)
         self.placements = Placements(settings, link, self.permit, pacing, ledger)
         self.inquiry = Inquiry(settings, request_ids, ledger, planes)
         self._summary_id = request_ids.take()
@@ -124,7 +127,15 @@ class Trading:
         """The official encoder refused it, so the broker cannot know it."""
         order = self.ledger.orders.of(order_key)
         if order is not None and order.state is OrderState.INTENDED:
-            self.placements.refuse_unsent(order, detail, now_ns, out)
+            self.placements.refuse_unsent(order, Reason(code="encoding", text=detail), now_ns, out)
+
+    def withheld(self, event: FrameWithheld, now_ns: int, out: Outbox) -> None:
+        """Its frame was dropped before the first byte, so the broker cannot know it."""
+        order = self.ledger.orders.by_id(event.order_id)
+        if order is None or order.intent is None or order.intent.epoch != event.epoch:
+            return  # an id of another gateway
+        if order.state is OrderState.INTENDED:
+            self.placements.refuse_unsent(order, Reason(code="fence", text=event.detail), now_ns, out)
 
     # What the broker said.
 
