@@ -19,11 +19,15 @@ from ibkr_adapter.config.model import (
     MarketData,
     Redis,
     Trading,
+    Vault,
+    VaultAuth,
     is_loopback,
     redact_url,
 )
 from ibkr_adapter.config.places import state_home
 from ibkr_adapter.config.reading import load, parse, simulated
+from ibkr_adapter.config.references import references
+from ibkr_adapter.config.secrets import Reference, Secret, Source
 from ibkr_adapter.config.showing import show
 
 __all__ = [
@@ -42,11 +46,17 @@ __all__ = [
     "LogLevel",
     "MarketData",
     "Redis",
+    "Reference",
+    "Secret",
+    "Source",
     "Trading",
+    "Vault",
+    "VaultAuth",
     "is_loopback",
     "load",
     "parse",
     "redact_url",
+    "references",
     "show",
     "simulated",
     "state_home",

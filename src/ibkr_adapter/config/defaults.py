@@ -72,6 +72,7 @@ environment = "development"     # development, staging or production; "simulated
 component = "ibkr_adapter"      # who we are, from the table of components below
 # data_dir = "~/.local/state/ibkr-adapter/development"   # XDG_STATE_HOME is respected
 allow_plaintext = []            # hosts beyond loopback to which IB's unencrypted protocol may be spoken
+message_codes = ""              # file with the desk's own rows over the table of IB's message codes
 
 [environments.development]
 account_kind = "paper"          # paper or live; live is accepted in production only
@@ -115,6 +116,7 @@ generic_ticks = "233"           # 233 trades and volume, 236 shortable
 [http]
 listen = "127.0.0.1:8080"       # port 0 takes any free one
 hosts = []                      # further names under which a browser may reach the page
+token = ""                      # where it stands, as a password of Redis below; empty: made at each start
 
 [store]
 path = ""                       # SQLite file; default: <data_dir>/store.sqlite
@@ -124,7 +126,20 @@ directory = ""                  # default: <data_dir>/journal
 
 [redis]
 url = ""                        # e.g. "redis://localhost:6379/0"; empty: no Redis
+password = ""                   # where it stands: "env:NAME", "file:/path" or "vault:path#field"
 prefix = ""                     # before every key, so that environments can share a server
+
+[vault]                         # where secrets named "vault:path#field" stand
+url = ""                        # e.g. "https://vault.desk:8200"; empty: no Vault
+auth = "approle"                # or "token"
+role_id = ""                    # for approle, each named as above: "env:NAME" or "file:/path"
+secret_id = ""
+token = ""                      # for token
+mount = "secret"                # of the KV engine, version 2
+namespace = ""                  # Enterprise only
+ca = ""                         # file of the certificate authority; default: the ones this machine trusts
+timeout_s = 5                   # an exchange that takes longer has failed
+ttl_s = 3600                    # a value is used this long after it was last read, and read again at half of it
 
 [log]
 level = "info"                  # debug, info, warning, error

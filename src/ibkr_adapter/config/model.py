@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from ibkr_adapter import statefile
+from ibkr_adapter.config.secrets import Reference
 from ibkr_adapter.instruments import Instrument
 
 
@@ -117,10 +118,14 @@ class MarketDataSettings(Section, frozen=True, kw_only=True):
 
 
 class Http(Section, frozen=True, kw_only=True):
-    """``hosts``: names under which a browser may reach the page, besides the loopback ones and the address itself."""
+    """``hosts``: names under which a browser may reach the page, besides the loopback ones and the address itself.
+
+    ``token``: what allows changes; where it is not given one is made at each start.
+    """
 
     listen: str = "127.0.0.1:8080"
     hosts: tuple[str, ...] = ()
+    token: Reference = Reference()
 
     @property
     def host(self) -> str:
@@ -144,9 +149,10 @@ class Journal(Section, frozen=True, kw_only=True):
 
 
 class Redis(Section, frozen=True, kw_only=True):
-    """``url`` may hold a password: print ``shown_url`` instead."""
+    """``url`` may hold a password, though ``password`` is its place: print ``shown_url`` instead."""
 
     url: str = ""
+    password: Reference = Reference()
     prefix: str = ""
 
     @property
@@ -154,11 +160,32 @@ class Redis(Section, frozen=True, kw_only=True):
         return redact_url(self.url)
 
     def __repr__(self) -> str:
-        return f"Redis(url={self.shown_url!r}, prefix={self.prefix!r})"
+        return f"Redis(url={self.shown_url!r}, password={str(self.password)!r}, prefix={self.prefix!r})"
 
     def __rich_repr__(self) -> Any:
         yield "url", self.shown_url
+        yield "password", str(self.password)
         yield "prefix", self.prefix
+
+
+class VaultAuth(StrEnum):
+    APPROLE = "approle"
+    TOKEN = "token"  # noqa: S105 - the name of a method
+
+
+class Vault(Section, frozen=True, kw_only=True):
+    """``mount`` of the KV engine, version 2. ``ttl_s``: how long a value is used after it was last read."""
+
+    url: str = ""
+    auth: VaultAuth = VaultAuth.APPROLE
+    role_id: Reference = Reference()
+    secret_id: Reference = Reference()
+    token: Reference = Reference()
+    mount: str = "secret"
+    namespace: str = ""
+    ca: str = ""
+    timeout_s: Decimal = Decimal(5)
+    ttl_s: int = 3_600
 
 
 class Log(Section, frozen=True, kw_only=True):
@@ -185,6 +212,8 @@ class Config(Section, frozen=True, kw_only=True):
     store: Store
     journal: Journal
     redis: Redis
+    vault: Vault
+    message_codes: str
     log: Log
     origin: str
     given: frozenset[str] = frozenset()

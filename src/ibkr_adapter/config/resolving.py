@@ -15,8 +15,10 @@ from ibkr_adapter.config.gateways import check_account_kind, check_hosts, check_
 from ibkr_adapter.config.market_data import instruments_of, market_data_of
 from ibkr_adapter.config.model import AccountKind, Config, Environment, Http, Journal, Redis, Store
 from ibkr_adapter.config.places import state_home
+from ibkr_adapter.config.references import LITERAL_REMEDY, anchored, check_vault_named
 from ibkr_adapter.config.trading import trading_of
 from ibkr_adapter.config.typing import HOST, File, did_you_mean, join, typed
+from ibkr_adapter.config.vault import vault_of
 from ibkr_adapter.errors import ConfigurationError
 
 _ACCOUNT = re.compile(r"[A-Z]{1,4}[0-9]{4,12}")
@@ -48,26 +50,31 @@ def resolve(document: dict[str, Any], origin: str, base: Path, *, demo: bool = F
     check_component(file.component, components[file.component], active)
     trading = trading_of(file.trading, active, components[file.component], warnings)
     data_dir = _data_dir(file, base)
-    return Config(
+    vault = anchored(file.vault, "vault", base, warnings)
+    config = Config(
         environment=file.environment,
         component=file.component,
         data_dir=str(data_dir),
         environments=environments,
-        gateways=gateways,
+        gateways={name: anchored(g, join("gateways", name), base, warnings) for name, g in gateways.items()},
         components=components,
         allow_plaintext=file.allow_plaintext,
         trading=trading,
         market_data=market_data_of(file.market_data, warnings),
         instruments=instruments_of(file.instruments),
-        http=_http(file.http),
+        http=_http(anchored(file.http, "http", base, warnings)),
         store=Store(path=str(_path("store.path", file.store.path, base, data_dir / "store.sqlite"))),
         journal=Journal(directory=str(_path("journal.directory", file.journal.directory, base, data_dir / "journal"))),
-        redis=_redis(file.redis),
+        redis=_redis(anchored(file.redis, "redis", base, warnings), warnings),
+        vault=vault_of(vault, base, file.allow_plaintext),
+        message_codes=str(_path("message_codes", file.message_codes, base, Path())) if file.message_codes else "",
         log=file.log,
         origin=origin,
         given=frozenset(_given(document)),
-        warnings=tuple(warnings),
+        warnings=tuple(dict.fromkeys(warnings)),
     )
+    check_vault_named(config)
+    return config
 
 
 def _known(path: str, name: str, table: Mapping[str, object]) -> None:
@@ -116,7 +123,7 @@ def _http(http: Http) -> Http:
     return http
 
 
-def _redis(redis: Redis) -> Redis:
+def _redis(redis: Redis, warnings: list[str]) -> Redis:
     if redis.url:
         try:
             parts = urlsplit(redis.url)
@@ -126,6 +133,10 @@ def _redis(redis: Redis) -> Redis:
             usable = False
         if not usable or not redis.url.isprintable():
             raise ConfigurationError("redis.url", "not a Redis address", remedy='as "redis://localhost:6379/0"')
+        if parts.password and redis.password:
+            raise ConfigurationError("redis.password", "redis.url holds one too", remedy="take it out of redis.url")
+        if parts.password:
+            warnings.append(f"redis.url: holds a password: put it into redis.password; there {LITERAL_REMEDY}")
     if not _PREFIX.fullmatch(redis.prefix):
         raise ConfigurationError("redis.prefix", "not usable in a key", remedy="letters, digits, : _ . -, at most 40")
     return redis

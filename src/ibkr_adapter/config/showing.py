@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from ibkr_adapter.config.model import Config, Redis, Section
+from ibkr_adapter.config.secrets import Reference
 from ibkr_adapter.config.typing import join
 
 
@@ -14,7 +15,7 @@ def show(config: Config) -> str:
     """The whole configuration as in force, TOML again; what the file did not say is marked ``# default``."""
     lines = [f"# {config.origin}, as in force; secrets are not shown"]
     lines += [f"# warning: {warning}" for warning in config.warnings]
-    for name in ("environment", "component", "data_dir", "allow_plaintext"):
+    for name in ("environment", "component", "data_dir", "message_codes", "allow_plaintext"):
         lines.append(_line(config, "", name, getattr(config, name)))
     name = config.environment
     _show_table(lines, config, f"environments.{name}", config.active)
@@ -22,7 +23,7 @@ def show(config: Config) -> str:
         _show_table(lines, config, f"gateways.{name}", gateway)
     for name, component in config.components.items():
         _show_table(lines, config, f"components.{name}", component)
-    for name in ("trading", "market_data", "http", "store", "journal", "redis", "log"):
+    for name in ("trading", "market_data", "http", "store", "journal", "redis", "vault", "log"):
         _show_table(lines, config, name, getattr(config, name))
     for instrument in config.instruments:
         origin = "" if "instruments" in config.given else "  # default"
@@ -68,6 +69,6 @@ def _value(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, tuple):
         return f"[{', '.join(_value(item) for item in value)}]"
-    if isinstance(value, str):
+    if isinstance(value, str | Reference):
         return msgspec.json.encode(str(value)).decode()
     return f"{value:f}" if isinstance(value, Decimal) else str(value)

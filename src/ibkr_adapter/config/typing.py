@@ -13,7 +13,8 @@ import msgspec
 from msgspec import field
 from msgspec.structs import fields, replace
 
-from ibkr_adapter.config.model import Http, Journal, Log, MarketDataSettings, Redis, Section, Store, Trading
+from ibkr_adapter.config.model import Http, Journal, Log, MarketDataSettings, Redis, Section, Store, Trading, Vault
+from ibkr_adapter.config.secrets import Reference, reference
 from ibkr_adapter.errors import ConfigurationError
 
 _T = TypeVar("_T", bound=Section)
@@ -44,6 +45,8 @@ class File(Section, frozen=True, kw_only=True):
     store: Store = Store()
     journal: Journal = Journal()
     redis: Redis = Redis()
+    vault: Vault = Vault()
+    message_codes: str = ""
     log: Log = Log()
 
 
@@ -68,6 +71,8 @@ def typed(kind: type[_T], value: object, path: str, base: _T | None = None) -> _
 
 def _leaf(kind: Any, value: object, path: str) -> Any:
     """One value of its kind; no text is ever read as a number nor the reverse."""
+    if kind is Reference:
+        return reference(value, path)
     if kind in (Decimal, Decimal | None) and type(value) is int:
         value = Decimal(value)
     try:
