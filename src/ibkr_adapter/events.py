@@ -497,6 +497,8 @@ class GapCause(StrEnum):
     UPSTREAM_LOST = "upstream_lost"
     FARM_BROKEN = "farm_broken"
     REFUSED = "refused"
+    COMPETING = "competing"
+    SILENT = "silent"
     OVERLOAD = "overload"
     SINK_OVERFLOW = "sink_overflow"
 

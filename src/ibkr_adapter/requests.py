@@ -17,7 +17,13 @@ class RequestCurrentTime(Request, frozen=True, kw_only=True):
 
 
 class RequestIds(Request, frozen=True, kw_only=True):
-    """Answered by ``NextValidId``."""
+    """Answered by ``NextValidId``; a gateway whose API is read-only refuses it with 321."""
+
+
+class RequestGatewayConfiguration(Request, frozen=True, kw_only=True):
+    """Answered by ``GatewayConfigured``, from server version 219 and a client of 10.43 on."""
+
+    req_id: int
 
 
 class SetDataType(Request, frozen=True, kw_only=True):

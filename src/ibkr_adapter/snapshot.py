@@ -29,13 +29,15 @@ class LinkView(Struct, frozen=True, kw_only=True):
 class FarmView(Struct, frozen=True, kw_only=True):
     """Plane three: one farm of IB.
 
-    ``kind`` is market, history or definitions; ``state`` ok, broken, dormant, connecting.
+    ``kind`` is market, history or definitions; ``state`` ok, broken, dormant, connecting, as last told. ``breaks``: how
+    often it broke in the present incident, which lasts until the farm has been well for a while; 0 if there is none.
     """
 
     name: str
     kind: str
     state: str
     since_ns: int
+    breaks: int = 0
 
 
 class GateView(Struct, frozen=True, kw_only=True):
@@ -119,7 +121,12 @@ class NoticeView(Struct, frozen=True, kw_only=True):
 
 
 class StreamView(Struct, frozen=True, kw_only=True):
-    """One subscription: desired, on the wire, alive. ``state`` waiting, asked, live, refused; ``detail`` says why."""
+    """One subscription: desired, on the wire, alive.
+
+    ``state`` is waiting, asked, live, refused or competing (another session of the login has the data); ``detail`` says
+    why. ``gap_since_ns``: where the present gap began, ``None`` while it flows. ``resubscriptions``: how often this
+    process asked for it anew within a session.
+    """
 
     stream: str
     instrument: str
@@ -129,6 +136,8 @@ class StreamView(Struct, frozen=True, kw_only=True):
     last_recv_ns: int | None
     events: int
     gaps: int
+    gap_since_ns: int | None = None
+    resubscriptions: int = 0
 
 
 class RateView(Struct, frozen=True, kw_only=True):

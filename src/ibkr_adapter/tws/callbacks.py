@@ -147,6 +147,9 @@ class Callbacks(EWrapper):
     def currentTime(self, time: int) -> None:
         self._put(events.BrokerTime(epoch=self._epoch, ts_recv_ns=self.now_ns, time_ns=time * SECOND))
 
+    def configResponseProtoBuf(self, configResponseProto: Any) -> None:
+        self._put(translate.gateway_configured(configResponseProto, epoch=self._epoch, now_ns=self.now_ns))
+
     # --- Contracts ------------------------------------------------------------------------------------------------
 
     def contractDetails(self, reqId: int, contractDetails: ContractDetails) -> None:

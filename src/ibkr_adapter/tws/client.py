@@ -15,7 +15,7 @@ from ibkr_adapter import requests
 from ibkr_adapter.errors import InvalidRequest, ReadOnlyClient
 from ibkr_adapter.requests import Request
 from ibkr_adapter.tws import translate
-from ibkr_adapter.tws.official import EClient, EWrapper, ExecutionFilter, OrderCancel
+from ibkr_adapter.tws.official import ConfigRequest, EClient, EWrapper, ExecutionFilter, OrderCancel
 
 logging.getLogger("ibapi").setLevel(logging.WARNING)  # at INFO it writes every outgoing frame, orders and accounts too
 
@@ -131,6 +131,12 @@ def _request_executions(client: EClient, request: requests.RequestExecutions) ->
     client.reqExecutions(request.req_id, ExecutionFilter())  # type: ignore[no-untyped-call]  # partly typed upstream
 
 
+def _request_gateway_configuration(client: Any, request: requests.RequestGatewayConfiguration) -> None:
+    if ConfigRequest is None:
+        raise InvalidRequest("request", "this release of the official client cannot ask for a gateway's settings")
+    client.reqConfigProtoBuf(ConfigRequest(reqId=request.req_id))
+
+
 def _send_order(client: EClient, request: requests.SendOrder) -> None:
     client.placeOrder(request.order_id, translate.contract(request.terms.instrument), translate.order(request))
 
@@ -142,6 +148,7 @@ def _send_cancel(client: EClient, request: requests.SendCancel) -> None:
 _PERFORMERS: dict[type[Request], _Performer] = {
     requests.RequestCurrentTime: lambda client, request: client.reqCurrentTime(),
     requests.RequestIds: lambda client, request: client.reqIds(1),
+    requests.RequestGatewayConfiguration: _request_gateway_configuration,
     requests.SetDataType: lambda client, request: client.reqMarketDataType(request.data_type),
     requests.SubscribeQuotes: _subscribe_quotes,
     requests.CancelQuotes: lambda client, request: client.cancelMktData(request.req_id),

@@ -47,6 +47,7 @@ _FAMILIES = (
     IN.EXECUTION_DATA,
     IN.EXECUTION_DATA_END,
     IN.COMMISSION_AND_FEES_REPORT,
+    getattr(IN, "CONFIG_RESPONSE", 110),  # unknown to 10.37.2, which cannot ask for it either
 )
 
 

@@ -18,6 +18,11 @@ from ibapi.order_cancel import OrderCancel  # noqa: E402
 from ibapi.order_state import OrderState  # noqa: E402
 from ibapi.wrapper import EWrapper  # noqa: E402
 
+try:
+    from ibapi.protobuf.ConfigRequest_pb2 import ConfigRequest  # type: ignore[attr-defined]  # made when it is imported
+except ImportError:
+    ConfigRequest = None  # before 10.43, which no gateway asks for its settings
+
 __all__ = [
     "IN",
     "PACKAGE",
@@ -26,6 +31,7 @@ __all__ = [
     "UNSET_INTEGER",
     "UNSET_LONG",
     "CommissionAndFeesReport",
+    "ConfigRequest",
     "Contract",
     "ContractDetails",
     "Decoder",

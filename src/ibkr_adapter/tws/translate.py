@@ -12,6 +12,7 @@ import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ibkr_adapter import events, requests
@@ -29,6 +30,9 @@ from ibkr_adapter.tws.official import (
     Order,
     OrderState,
 )
+
+TRUSTED_ADDRESSES_MAX: Final = 100
+"""More than anybody enters by hand."""
 
 
 class Malformed(Exception):
@@ -215,6 +219,26 @@ def _strike(value: float | None) -> Decimal | None:
     """A strike; stocks have 0, or the sentinel."""
     exact = decimal(value)
     return _plain(exact.normalize()) if exact else None
+
+
+def gateway_configured(response: Any, *, epoch: int, now_ns: int) -> events.GatewayConfigured:
+    """What of a ``ConfigResponse`` matters here. Each field, and each part it stands in, may be absent."""
+    settings, stop = response.api.settings, response.lockAndExit
+    return events.GatewayConfigured(
+        epoch=epoch,
+        ts_recv_ns=now_ns,
+        req_id=response.reqId,
+        maintains_orders=_present(settings, "maintainAndResubmitOrdersOnReconnect"),
+        read_only=_present(settings, "readOnlyApi"),
+        rejects_above_rate=_present(settings, "rejectMessagesAboveMaxRate"),
+        localhost_only=_present(settings, "allowLocalhostOnly"),
+        trusted_addresses=tuple(settings.trustedIPs)[:TRUSTED_ADDRESSES_MAX],
+        daily_stop=" ".join(filter(None, (stop.autoLogoffTime, stop.autoLogoffPeriod, stop.autoLogoffType))),
+    )
+
+
+def _present(message: Any, name: str) -> bool | None:
+    return getattr(message, name) if message.HasField(name) else None
 
 
 def contract_described(req_id: int, details: ContractDetails, *, epoch: int, now_ns: int) -> events.ContractDescribed:

@@ -13,7 +13,9 @@ from tws_simulator.wire.values import Values
 _TEXT_MAX = 200
 
 
-def _fresh(read_only: bool, maintain_connection: bool) -> Values:
+def _fresh(
+    *, read_only: bool, maintain_connection: bool, maintain_orders: bool, rejects_above_rate: bool
+) -> Values:
     return {
         "lockAndExit": {"autoLogoffTime": "11:45", "autoLogoffPeriod": "PM", "autoLogoffType": "restart"},
         "api": {
@@ -54,12 +56,12 @@ def _fresh(read_only: bool, maintain_connection: bool) -> Values:
                 "roundAccountValuesToNearestWholeNumber": False,
                 "sendMarketDataInLotsForUsStocks": False,
                 "showAdvancedOrderRejectInUi": False,
-                "rejectMessagesAboveMaxRate": False,
+                "rejectMessagesAboveMaxRate": rejects_above_rate,
                 "maintainConnectionOnIncorrectFields": maintain_connection,
                 "compatibilityModeNasdaqStocks": False,
                 "sendInstrumentTimezone": "instrument timezone",
                 "sendForexDataInCompatibilityMode": False,
-                "maintainAndResubmitOrdersOnReconnect": True,
+                "maintainAndResubmitOrdersOnReconnect": maintain_orders,
                 "historicalDataMaxSize": 6,
                 "autoReportNettingEventContractTrades": True,
                 "optionExerciseRequestType": "manual",
@@ -80,8 +82,20 @@ _GIVEN = frozenset({"api.settings.socketPort", "api.settings.readOnlyApi", "api.
 class Configuration:
     """``values`` are nested parts as the wire names them."""
 
-    def __init__(self, *, read_only: bool = False, maintain_connection: bool = True) -> None:
-        self.values = _fresh(read_only, maintain_connection)
+    def __init__(
+        self,
+        *,
+        read_only: bool = False,
+        maintain_connection: bool = True,
+        maintain_orders: bool = True,
+        rejects_above_rate: bool = False,
+    ) -> None:
+        self.values = _fresh(
+            read_only=read_only,
+            maintain_connection=maintain_connection,
+            maintain_orders=maintain_orders,
+            rejects_above_rate=rejects_above_rate,
+        )
 
     @property
     def maintains_connection(self) -> bool:

@@ -53,6 +53,10 @@ class Options:
     """A request with fields that cannot be read is dropped with 320, as since release 10.28; False closes the
     connection as well."""
 
+    maintain_orders: bool = True
+    """What reqConfig says of "maintain and resubmit orders when connection is restored", which a new installation has
+    switched on. It only says so: the simulated exchange treats orders of an outage alike."""
+
     master_client_id: int | None = None
     """The client that is told of everybody's orders and fills."""
 
@@ -137,6 +141,7 @@ class OptionsGiven(TypedDict, total=False):
     clients_max: int
     read_only: bool
     maintain_connection: bool
+    maintain_orders: bool
     master_client_id: int | None
     accounts: int
     account_interval_s: float

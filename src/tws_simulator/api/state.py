@@ -34,7 +34,12 @@ class GatewayState:
         self.known = Known(self.world)
         self.sessions: list[Session] = []
         self.quotas = Quotas(options, self.sessions)
-        self.configuration = Configuration(read_only=options.read_only, maintain_connection=options.maintain_connection)
+        self.configuration = Configuration(
+            read_only=options.read_only,
+            maintain_connection=options.maintain_connection,
+            maintain_orders=options.maintain_orders,
+            rejects_above_rate=options.pacing == "reject",
+        )
         self.door = Door()
         self.requests: Counter[str] = Counter()
         self.unsupported: Counter[int] = Counter()

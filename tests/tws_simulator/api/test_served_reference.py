@@ -204,3 +204,10 @@ def test_a_read_only_gateway_says_so() -> None:
     assert client.ask("reqConfig", reqId=1)[0]["api"]["settings"]["readOnlyApi"] is True
     (refused,) = client.ask("updateConfig", reqId=2, api={"settings": {"readOnlyApi": False}})
     assert refused["errors"] == ["api.settings.readOnlyApi cannot be changed"]
+
+
+def test_settings_are_those_the_simulator_was_started_with() -> None:
+    """Whether orders are maintained is only told; how a fast client is treated is told as it is done."""
+    settings = ScriptedClient(gateway_core(maintain_orders=False, pacing="reject")).ask("reqConfig", reqId=1)
+    assert settings[0]["api"]["settings"]["maintainAndResubmitOrdersOnReconnect"] is False
+    assert settings[0]["api"]["settings"]["rejectMessagesAboveMaxRate"] is True

@@ -87,6 +87,11 @@ class Link:
         return self.state in _OPEN
 
     @property
+    def server_version(self) -> int | None:
+        """Of the present session, once it was greeted."""
+        return self._server_version
+
+    @property
     def ready(self) -> bool:
         return self.state is LinkState.READY
 

@@ -16,6 +16,7 @@ from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Action, OrderTerms, OrderType, PlaceOrder, Reason, TimeInForce
 from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.link.planes import Planes, Upstream
+from ibkr_adapter.core.link.preflight import Preflight
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.records import Records
 from ibkr_adapter.core.settings import Settings
@@ -44,6 +45,7 @@ class Permit:
     market: Market
     orders: Orders
     order_ids: OrderIds
+    preflight: Preflight
     unconfirmed: tuple[str, ...] = ()
 
     def gate(self, now_ns: int) -> tuple[Reason, ...]:
@@ -120,6 +122,7 @@ class Permit:
                 text="the gateway has lost its connection to IB and is restoring it",
                 remedy="wait, or restart the gateway",
             )
+        yield from self.preflight.reasons()
         if self.unconfirmed:
             yield Reason(code="unconfirmed", text=f"no end marker came for: {', '.join(self.unconfirmed)}")
         if self.records.failure:

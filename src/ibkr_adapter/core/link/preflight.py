@@ -1,0 +1,154 @@
+"""What the gateway's own settings mean for orders: asked once in each session, before it is trusted with one.
+
+Since release 10.28 TWS and IB Gateway come with "maintain and resubmit orders when connection is restored" switched on.
+An order that reaches such a gateway while it has no connection to IB is kept, and sent when the connection is back:
+minutes late, at a price of then. Nothing a client sees tells beforehand; the setting itself does. A client may read it
+from server version 219 on; of older gateways it is unknown, and said to be unknown.
+
+The setting that makes the API read-only is told by the same answer, and by the words of any refusal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import Final
+
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.commands import Reason
+from ibkr_adapter.core.alerts import AlertSeverity, Condition
+from ibkr_adapter.core.link.requests import ReqIdCounter
+from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.effects import Outbox
+from ibkr_adapter.events import GatewayConfigured
+from ibkr_adapter.requests import Request, RequestGatewayConfiguration
+from ibkr_adapter.snapshot import PreflightView
+
+SERVER_VERSION_MIN: Final = 219
+"""Source: ibapi 10.46.1, ``MIN_SERVER_VER_CONFIG``."""
+
+ANSWER_WITHIN_NS: Final = 10 * SECOND
+
+MENU: Final = "Global Configuration > API > Settings"
+MAINTAINS_REMEDY: Final = (
+    f'untick "Maintain and resubmit orders when connection is restored" in the gateway\'s {MENU}, then reconnect'
+)
+READ_ONLY_REMEDY: Final = f'untick "Read-Only API" in the gateway\'s {MENU}'
+
+_READ_ONLY_WORDS: Final = "read-only mode"
+"""As in ``The API interface is currently in Read-Only mode``, the cause in a 321."""
+
+
+class Checked(StrEnum):
+    """Whether the gateway maintains and resubmits orders: it does not, it does, or nobody knows."""
+
+    OK = "ok"
+    ON = "on"
+    UNCHECKED = "unchecked"
+
+
+class Preflight:
+    """The finding of the present session; a session that is over takes its finding with it."""
+
+    def __init__(self, settings: Settings, request_ids: ReqIdCounter) -> None:
+        self._settings = settings
+        self._request_ids = request_ids
+        self._forget("not asked yet")
+
+    def __repr__(self) -> str:
+        return f"<Preflight {self.checked.value} {self.detail}>"
+
+    def _forget(self, detail: str) -> None:
+        self.checked = Checked.UNCHECKED
+        self.detail = detail
+        self.read_only: bool | None = None
+        self.rejects_above_rate: bool | None = None
+        self._req_id: int | None = None
+        self._answer_by_ns = 0
+
+    # What happened.
+
+    def session_identified(self, server_version: int | None, ask: Callable[[Request], None], now_ns: int) -> None:
+        """Ask, where the gateway understands the question."""
+        if server_version is None or server_version < SERVER_VERSION_MIN:
+            self.detail = f"server version {server_version} does not tell its settings, {SERVER_VERSION_MIN} does"
+            return
+        self.detail = "asked, not answered yet"
+        self._req_id = self._request_ids.take()
+        self._answer_by_ns = now_ns + ANSWER_WITHIN_NS
+        ask(RequestGatewayConfiguration(req_id=self._req_id))
+
+    def session_lost(self) -> None:
+        self._forget("no session")
+
+    def configured(self, event: GatewayConfigured) -> None:
+        if event.req_id != self._req_id:
+            return
+        self._req_id = None
+        self.read_only = event.read_only
+        self.rejects_above_rate = event.rejects_above_rate
+        if event.maintains_orders is None:
+            self.detail = "the gateway does not tell whether it maintains and resubmits orders"
+        elif event.maintains_orders:
+            self.checked = Checked.ON
+            self.detail = "the gateway maintains orders, and submits them late when its connection is restored"
+        else:
+            self.checked = Checked.OK
+            self.detail = "the gateway does not maintain and resubmit orders"
+
+    def refused(self, req_id: int, text: str) -> bool:
+        """A notice or a failed send about our question; whether it was ours."""
+        if req_id != self._req_id:
+            return False
+        self._req_id = None
+        self.detail = f"the gateway did not tell its settings: {text}"
+        return True
+
+    def heard(self, text: str) -> None:
+        """Any notice: one that says that the API is read-only says so of the whole gateway."""
+        if _READ_ONLY_WORDS in text.lower():
+            self.read_only = True
+
+    def tick(self, now_ns: int, out: Outbox) -> None:
+        if self._req_id is None:
+            return
+        if now_ns >= self._answer_by_ns:
+            self._req_id = None
+            self.detail = f"the gateway did not answer within {ANSWER_WITHIN_NS // SECOND} s"
+        else:
+            out.wake_at(self._answer_by_ns)
+
+    # What follows from it.
+
+    def reasons(self) -> Iterable[Reason]:
+        """Why no new order may be sent. On paper a late order costs nothing, so there it is said and not enforced."""
+        if self.checked is Checked.ON and self._settings.account_kind == "live":
+            yield Reason(code="maintained_orders", text=self.detail, remedy=MAINTAINS_REMEDY)
+        if self.read_only:
+            yield Reason(code="read_only", text="the gateway's API is read-only", remedy=READ_ONLY_REMEDY)
+
+    def conditions(self) -> Iterable[Condition]:
+        """What somebody should be told: of the setting always, urgently where money would follow a late order."""
+        if self._settings.orders and self.checked is Checked.ON:
+            urgent = self._settings.trading and self._settings.account_kind == "live"
+            yield Condition(
+                key="gateway/maintains_orders",
+                severity=AlertSeverity.CRITICAL if urgent else AlertSeverity.WARNING,
+                text=self.detail,
+                remedy=MAINTAINS_REMEDY,
+            )
+        if self._settings.orders and self._settings.trading and self.read_only:
+            yield Condition(
+                key="gateway/read_only",
+                severity=AlertSeverity.WARNING,
+                text="trading is switched on, but the gateway's API is read-only",
+                remedy=READ_ONLY_REMEDY,
+            )
+
+    def view(self) -> PreflightView:
+        return PreflightView(
+            maintains_orders=self.checked.value,
+            detail=self.detail,
+            read_only=self.read_only,
+            rejects_above_rate=self.rejects_above_rate,
+        )

@@ -1,0 +1,156 @@
+"""What the gateway's own settings do to the gate, by what it says of them and by what it does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.core.alerts import AlertSeverity
+from ibkr_adapter.core.link.preflight import SERVER_VERSION_MIN
+from ibkr_adapter.effects import SendFailed
+from ibkr_adapter.events import GatewayConfigured, ManagedAccounts, NextValidId, SessionOpened
+from ibkr_adapter.requests import RequestGatewayConfiguration
+from ibkr_adapter.snapshot import PreflightView
+from tests.core.world import World
+
+LIVE = {"account_kind": "live", "environment": "production"}
+READ_ONLY_321 = "Error validating request.-'aa' : cause - The API interface is currently in Read-Only mode."
+
+
+class Desk(World):
+    """A gateway of a server version that can be asked, on a live account unless said otherwise."""
+
+    def __init__(self, *, server_version: int = SERVER_VERSION_MIN, **changes: Any) -> None:
+        super().__init__(**{**LIVE, **changes})
+        self.server_version = server_version
+        self.account = "U1" if self.settings.account_kind == "live" else "DU1"
+
+    def up(self) -> Desk:
+        opened = self.named(
+            SessionOpened, gateway="a", client_id=1, server_version=self.server_version, connection_time=""
+        )
+        self.tell(opened)
+        self.tell(self.named(NextValidId, order_id=11), self.named(ManagedAccounts, accounts=(self.account,)))
+        self.settle()
+        self.accounts = (self.account,)
+        return self
+
+    def configured(self, **flags: Any) -> Desk:
+        (*_, asked) = self.requests(RequestGatewayConfiguration)
+        self.tell(self.named(GatewayConfigured, req_id=asked.req_id, **flags))
+        return self
+
+    def view(self) -> PreflightView:
+        return self.engine.snapshot(self.now_ns).preflight
+
+    def alerts(self) -> dict[str, AlertSeverity]:
+        return {condition.key: condition.severity for condition in self.engine.preflight.conditions()}
+
+
+def test_a_gateway_that_keeps_orders_gets_none_of_a_live_account() -> None:
+    """It would send them late, when its connection is back."""
+    desk = Desk().up().configured(maintains_orders=True)
+    assert desk.view().maintains_orders == "on"
+    assert "maintained_orders" in desk.gate()
+    assert desk.alerts() == {"gateway/maintains_orders": AlertSeverity.CRITICAL}
+    (reason,) = [r for r in desk.engine.trading.permit.gate(desk.now_ns) if r.code == "maintained_orders"]
+    assert "Maintain and resubmit orders" in reason.remedy
+
+
+def test_on_paper_it_is_said_and_not_enforced() -> None:
+    """A late order costs nothing there, and a new installation has the setting on."""
+    desk = Desk(account_kind="paper", environment="development").up().configured(maintains_orders=True)
+    assert "maintained_orders" not in desk.gate()
+    assert desk.alerts() == {"gateway/maintains_orders": AlertSeverity.WARNING}
+
+
+def test_a_gateway_that_keeps_none_is_fine() -> None:
+    """Nothing is closed, nothing is said."""
+    desk = Desk().up().configured(maintains_orders=False, read_only=False, rejects_above_rate=True)
+    assert desk.gate() == []
+    assert not desk.alerts()
+    assert desk.view() == PreflightView(
+        maintains_orders="ok",
+        detail="the gateway does not maintain and resubmit orders",
+        read_only=False,
+        rejects_above_rate=True,
+    )
+
+
+def test_an_older_gateway_is_not_asked_and_is_unchecked() -> None:
+    """Which is said, and is no finding against it."""
+    desk = Desk(server_version=SERVER_VERSION_MIN - 1).up()
+    assert not desk.requests(RequestGatewayConfiguration)
+    assert desk.view().maintains_orders == "unchecked"
+    assert "server version 218 does not tell" in desk.view().detail
+    assert desk.gate() == []
+
+
+def test_a_gateway_that_does_not_tell_is_unchecked() -> None:
+    """A flag that is absent is not a flag that is off."""
+    desk = Desk().up().configured(maintains_orders=None)
+    assert desk.view().maintains_orders == "unchecked"
+    assert "does not tell" in desk.view().detail
+
+
+def test_a_gateway_that_does_not_answer_is_unchecked_after_ten_seconds() -> None:
+    """Its answer, when it comes late, counts no more."""
+    desk = Desk().up()
+    (asked,) = desk.requests(RequestGatewayConfiguration)
+    assert "not answered yet" in desk.view().detail
+    desk.wait(10 * SECOND)
+    assert "did not answer within 10 s" in desk.view().detail
+    desk.configured(maintains_orders=True)
+    assert desk.view().maintains_orders == "unchecked"
+    assert len(desk.requests(RequestGatewayConfiguration)) == 1, asked
+
+
+@pytest.mark.parametrize("by", ["the gateway", "our own client"])
+def test_a_question_that_is_refused_leaves_it_unchecked(by: str) -> None:
+    """With the words of the refusal."""
+    desk = Desk().up()
+    (asked,) = desk.requests(RequestGatewayConfiguration)
+    if by == "the gateway":
+        desk.notice(321, asked.req_id, "no such request")
+    else:
+        desk.tell(SendFailed(request=asked, detail="no such request"))
+    assert desk.view().maintains_orders == "unchecked"
+    assert "no such request" in desk.view().detail
+
+
+def test_each_session_is_asked_anew_and_the_old_answer_forgotten() -> None:
+    """Somebody may have changed the setting meanwhile, or it is another gateway."""
+    desk = Desk().up().configured(maintains_orders=True)
+    desk.lose()
+    assert desk.view() == PreflightView(detail="no session")
+    desk.wait(120 * SECOND)
+    desk.up()
+    assert len(desk.requests(RequestGatewayConfiguration)) == 2
+    desk.configured(maintains_orders=False)
+    assert desk.gate() == []
+
+
+@pytest.mark.parametrize("kind", ["paper", "live"])
+def test_a_read_only_gateway_closes_the_gate(kind: str) -> None:
+    """It would refuse each order with 321; the setting that mends it is named once."""
+    desk = Desk(account_kind=kind).up().configured(maintains_orders=False, read_only=True)
+    assert desk.gate() == ["read_only"]
+    assert desk.alerts() == {"gateway/read_only": AlertSeverity.WARNING}
+
+
+def test_the_words_of_any_refusal_tell_that_the_gateway_is_read_only() -> None:
+    """As far as it goes with gateways that cannot be asked; the next session begins without that knowledge."""
+    desk = Desk(server_version=200).up()
+    assert desk.gate() == []
+    desk.notice(321, -1, READ_ONLY_321)
+    assert desk.gate() == ["read_only"]
+    desk.lose()
+    assert "read_only" not in desk.gate()
+
+
+def test_a_component_without_orders_has_nothing_to_be_told() -> None:
+    """The setting concerns those who send."""
+    desk = Desk(capabilities=frozenset()).up().configured(maintains_orders=True, read_only=True)
+    assert not desk.alerts()
