@@ -90,6 +90,15 @@ port = 7497                     # 7497 TWS paper, 7496 TWS live, 4002 Gateway pa
 # kind = "live"                 # only for a live gateway behind another port
 username = ""                   # a label of the login behind it; needed where there is a standby
 # trading = true                # whether orders may go there; left out: not at a standby
+time_zone = "America/New_York"  # of the times below: that of the gateway's own restart
+
+# [[gateways.primary.windows]]  # when it or IB is expected to be away; the page on the configuration lists the defaults
+# name = "gateway_restart"      # one of the defaults, of which only what is given here changes, or a name of your own
+# kind = "restart"              # or "broker", IB's own resets, or "login", which waits for a person
+# days = "daily"                # or ["sun", "mon"]: the days on which it begins
+# at = "04:45"
+# minutes = 30                  # 0 switches it off; windows = [] in the table above all of them
+# patience_minutes = 10         # of a restart: how long after the loss nobody is told
 
 [components.ibkr_adapter]
 client_id = 1                   # 0 is never used, no id twice

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
 
 from ibkr_adapter.config.defaults import DEFAULT_PORTS, KNOWN_PORTS, PRODUCTION
 from ibkr_adapter.config.model import AccountKind, Environment, Gateway, is_loopback
+from ibkr_adapter.config.restarts import check_time_zone, windows_of
 from ibkr_adapter.config.typing import HOST, NAME, File, join, typed
 from ibkr_adapter.errors import ConfigurationError
 
@@ -19,7 +23,7 @@ def gateways_of(file: File) -> dict[str, Gateway]:
         path = join("gateways", name)
         if not NAME.fullmatch(name):
             raise ConfigurationError(path, "a gateway's name is letters, digits, _ and -", remedy="rename it")
-        gateway = typed(Gateway, table, path)
+        gateway = _gateway(table, path, file.environment)
         if not 1 <= gateway.port <= 65_535:
             raise ConfigurationError(f"{path}.port", "not a port", remedy="7497 or 4002 for paper, 7496 or 4001 live")
         if not HOST.fullmatch(gateway.host):
@@ -27,12 +31,19 @@ def gateways_of(file: File) -> dict[str, Gateway]:
         result[name] = gateway
     port = DEFAULT_PORTS.get(file.environment)
     if not result and port is not None:
-        result["primary"] = Gateway(port=port)
+        result["primary"] = _gateway({"port": port}, "gateways.primary", file.environment)
     if not result:
         raise ConfigurationError(
             "gateways", f"{file.environment} has no default gateway", remedy="add [gateways.primary] with its port"
         )
     return result
+
+
+def _gateway(table: Any, path: str, environment: str) -> Gateway:
+    plain = {key: value for key, value in table.items() if key != "windows"} if isinstance(table, dict) else table
+    gateway = typed(Gateway, plain, path)
+    check_time_zone(gateway.time_zone, f"{path}.time_zone")
+    return replace(gateway, windows=windows_of(table.get("windows"), f"{path}.windows", environment))
 
 
 def check_hosts(file: File, gateways: Mapping[str, Gateway]) -> None:

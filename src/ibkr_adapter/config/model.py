@@ -13,6 +13,7 @@ from msgspec import Struct
 from ibkr_adapter import statefile
 from ibkr_adapter.config.secrets import Reference
 from ibkr_adapter.instruments import Instrument
+from ibkr_adapter.windows import Window
 
 
 class AccountKind(StrEnum):
@@ -67,6 +68,7 @@ class Gateway(Section, frozen=True, kw_only=True):
 
     ``username`` names the login behind the gateway, so that a standby is known to have its own: a label, no credential.
     ``trading``: whether orders may go there; left out, they may at an environment's own gateway and not at a standby.
+    ``windows`` are meant in ``time_zone``.
     """
 
     host: str = "127.0.0.1"
@@ -74,6 +76,8 @@ class Gateway(Section, frozen=True, kw_only=True):
     kind: AccountKind | None = None
     username: str = ""
     trading: bool | None = None
+    time_zone: str = "America/New_York"
+    windows: tuple[Window, ...] = ()
 
     @property
     def address(self) -> str:

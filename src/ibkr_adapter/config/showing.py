@@ -6,9 +6,11 @@ from decimal import Decimal
 
 import msgspec
 
-from ibkr_adapter.config.model import Config, Redis, Section
+from ibkr_adapter.config.model import Config, Gateway, Redis, Section
+from ibkr_adapter.config.restarts import rows_of
 from ibkr_adapter.config.secrets import Reference
 from ibkr_adapter.config.typing import join
+from ibkr_adapter.windows import Window
 
 
 def show(config: Config) -> str:
@@ -21,6 +23,7 @@ def show(config: Config) -> str:
     _show_table(lines, config, f"environments.{name}", config.active)
     for name, gateway in config.gateways.items():
         _show_table(lines, config, f"gateways.{name}", gateway)
+        _show_windows(lines, config, f"gateways.{name}.windows", gateway.windows)
     for name, component in config.components.items():
         _show_table(lines, config, f"components.{name}", component)
     for name in ("trading", "market_data", "http", "store", "journal", "redis", "vault", "log"):
@@ -38,6 +41,8 @@ def _show_table(lines: list[str], config: Config, path: str, section: Section) -
     nested: list[tuple[str, Section]] = []
     for name in section.__struct_fields__:
         value = getattr(section, name)
+        if isinstance(section, Gateway) and name == "windows":
+            continue
         if isinstance(value, Section):
             nested.append((f"{path}.{name}", value))
         elif isinstance(section, Redis) and name == "url":
@@ -46,6 +51,22 @@ def _show_table(lines: list[str], config: Config, path: str, section: Section) -
             lines.append(_line(config, path, name, value))
     for inner, value in nested:
         _show_table(lines, config, inner, value)
+
+
+def _show_windows(lines: list[str], config: Config, path: str, windows: tuple[Window, ...]) -> None:
+    """All in force, and the defaults that are switched off, so that it means the same when it is read again."""
+    if not windows:
+        lines.append(f"windows = []{'' if path in config.given else '  # default'}")
+        return
+    origin = "" if path in config.given else "  # default"
+    for row in rows_of(windows, config.environment):
+        lines += ["", f"[[{path}]]{origin}", f"name = {_value(row.name)}"]
+        if row.minutes == 0:
+            lines.append("minutes = 0")
+            continue
+        lines += [f"{name} = {_value(getattr(row, name))}" for name in ("kind", "days", "at", "minutes")]
+        if row.patience_minutes is not None:
+            lines.append(f"patience_minutes = {row.patience_minutes}")
 
 
 def _line(config: Config, path: str, name: str, value: object) -> str:
