@@ -66,6 +66,9 @@ from ibkr_adapter.snapshot import GateView, RateView, Snapshot
 
 Happening = Event | Command | Durable | JournalFailed | TicksDropped | SendFailed
 
+_OF_OUR_OWN_BYTES = (FrameSent, FrameWithheld)
+"""They prove nothing about the other side."""
+
 _TRUE_WHOEVER_BRINGS_IT = (ExecutionReported, CommissionReported, FrameSent, FrameWithheld)
 
 
@@ -161,9 +164,7 @@ class Engine:
         for happening in happenings:
             if isinstance(happening, BrokerEvent):
                 if happening.epoch == self.link.epoch:
-                    if not isinstance(
-                        happening, FrameSent | FrameWithheld
-                    ):  # our bytes prove nothing about the other side
+                    if not isinstance(happening, _OF_OUR_OWN_BYTES):
                         self.link.heard(happening.ts_recv_ns)
                 elif not isinstance(happening, _TRUE_WHOEVER_BRINGS_IT):
                     self.stale_events += 1
@@ -232,9 +233,8 @@ class Engine:
 
     def _notice(self, event: NoticeReceived, now_ns: int, out: Outbox) -> None:
         notice = self._notices.of(event.code)
-        down_ns = self.planes.apply(notice.effect, event.text, now_ns)
-        if down_ns is not None:
-            self.market.farm_restored(down_ns, now_ns)
+        if (farm := self.planes.apply(notice, event.text, now_ns)) is not None:
+            self.market.farm_changed(farm, now_ns)
         self.preflight.heard(event.text)
         self.preflight.refused(event.req_id, event.text)
         subject = self.trading.notice(event, out) or self.market.notice(event, notice)
@@ -277,7 +277,7 @@ class Engine:
             version=self._settings.version,
             link=self.link.view(),
             upstream=self.planes.upstream.value,
-            farms=self.planes.farms,
+            farms=self.planes.farms(now_ns),
             gate=GateView(open=not gate, reasons=gate),
             preflight=self.preflight.view(),
             rate=RateView(
