@@ -13,9 +13,7 @@ from tws_simulator.wire.values import Values
 _TEXT_MAX = 200
 
 
-def _fresh(
-    *, read_only: bool, maintain_connection: bool, maintain_orders: bool, rejects_above_rate: bool
-) -> Values:
+def _fresh(*, read_only: bool, maintain_connection: bool, maintain_orders: bool, rejects_above_rate: bool) -> Values:
     return {
         "lockAndExit": {"autoLogoffTime": "11:45", "autoLogoffPeriod": "PM", "autoLogoffType": "restart"},
         "api": {
