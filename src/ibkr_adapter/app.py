@@ -216,6 +216,8 @@ def _gateway_settings(config: Config, name: str) -> GatewaySettings:
         address=gateway.address,
         trading=own if gateway.trading is None else gateway.trading,
         username=gateway.username,
+        time_zone=gateway.time_zone,
+        windows=gateway.windows,
     )
 
 

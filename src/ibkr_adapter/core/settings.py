@@ -7,18 +7,22 @@ from msgspec import Struct
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.config import Capability, Limits
 from ibkr_adapter.instruments import Instrument
+from ibkr_adapter.windows import Window
 
 
 class GatewaySettings(Struct, frozen=True, kw_only=True):
     """A gateway we may use. ``trading`` False: data and account only, no order is sent there.
 
-    ``username`` is a label of the login behind it, no credential: two gateways never share one.
+    ``username`` is a label of the login behind it, no credential: two gateways never share one. ``windows``, meant in
+    ``time_zone``, are the times at which it or IB is expected to be away.
     """
 
     name: str
     address: str
     trading: bool = True
     username: str = ""
+    time_zone: str = "America/New_York"
+    windows: tuple[Window, ...] = ()
 
 
 class Settings(Struct, frozen=True, kw_only=True):
