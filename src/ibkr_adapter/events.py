@@ -432,6 +432,28 @@ class OrderChanged(Event, frozen=True, kw_only=True, tag="order_changed"):
     foreign: bool = False
 
 
+class LeaseChanged(Event, frozen=True, kw_only=True, tag="lease"):
+    """Whether the client id is ours among several machines. ``lost``: another has taken it for good, and we must end.
+
+    ``epoch`` of our hold, or while it is not ours the highest that was seen.
+    """
+
+    held: bool
+    epoch: int
+    detail: str = ""
+    lost: bool = False
+
+
+class ClientIdRefused(Event, frozen=True, kw_only=True, tag="client_id_refused"):
+    """326: the gateway has another session with our client id."""
+
+    epoch: int
+    gateway: str
+    client_id: int
+    address: str = ""
+    detail: str = ""
+
+
 class GateChanged(Event, frozen=True, kw_only=True, tag="gate"):
     """The standing answer to "may new orders be sent now"."""
 
@@ -555,6 +577,8 @@ JournalEvent = (
     | SessionOpened
     | SessionLost
     | GateChanged
+    | LeaseChanged
+    | ClientIdRefused
     | OrderIntended
     | OrderRefused
     | OrderDoubted

@@ -22,6 +22,7 @@ class Effect(StrEnum):
 
     INFORM = "inform"
     FAIL_REQUEST = "fail_request"
+    RETRY_REQUEST = "retry_request"
     REJECT_ORDER = "reject_order"
     SUSPECT_ORDER = "suspect_order"
     UPSTREAM_LOST = "upstream_lost"
@@ -33,14 +34,23 @@ class Effect(StrEnum):
     FARM_CONNECTING = "farm_connecting"
     CLIENT_ID_IN_USE = "client_id_in_use"
     DELAYED = "delayed"
-    STREAM_SILENT = "stream_silent"
+    COMPETING_SESSION = "competing_session"
     POSITIONS_UNREADY = "positions_unready"
     PACE = "pace"
+
+
+class FarmKind(StrEnum):
+    """What a farm of IB serves."""
+
+    MARKET = "market"
+    HISTORY = "history"
+    DEFINITIONS = "definitions"
 
 
 class Notice(Struct, frozen=True, kw_only=True):
     """One row of the table. ``scope`` says whose id comes with it: order, request, request-or-order, system.
 
+    ``farm``: the kind of farm that it is about, where it is about one.
     ``alert``: somebody is told when it comes, so its counter is exported as 0 from the start.
     """
 
@@ -52,6 +62,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     text: str
     source: str
     alert: bool = False
+    farm: FarmKind | None = None
 
 
 class NoticeTable:

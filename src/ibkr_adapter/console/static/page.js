@@ -384,7 +384,7 @@ function showNotices(s) {
 
 const CAUSES = {
   session_lost: "connection to the gateway lost", adapter_down: "the adapter was not running", upstream_lost: "the gateway had lost IB",
-  farm_broken: "a data farm was down", overload: "more came than could be kept", sink_overflow: "a store was too slow",
+  farm_broken: "a data farm was down", competing: "another session of the login had the data", silent: "it fell silent in an open market", overload: "more came than could be kept", sink_overflow: "a store was too slow",
 };
 function showStreams(s) {
   const live = s.streams.filter((stream) => stream.state === "live").length;

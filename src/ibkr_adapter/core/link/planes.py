@@ -3,14 +3,32 @@
 They are kept apart because they fail apart. 1100 says that the gateway lost IB while our socket lives: the gateway
 heals itself, and tearing our socket down only adds an outage. A farm that breaks stops the streams that come from it
 and nothing else.
+
+What is shown is what was told last. An *incident* of a farm is slower than that: it begins with the first break and
+ends when the farm has been well for ``SETTLED_NS``, so that a farm that flaps is one incident and not twenty. Gaps do
+not wait for it: each break is told to the streams at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 
-from ibkr_adapter.notices import Effect
+from msgspec import Struct
+
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.core.alerts import AlertSeverity, Condition
+from ibkr_adapter.notices import Effect, FarmKind, Notice
 from ibkr_adapter.snapshot import FarmView
+
+SETTLED_NS = 10 * SECOND
+"""A farm that has been well for this long is well. Gateways have been seen to lose and find one within seconds."""
+
+FARM_PATIENCE_NS = 30 * SECOND
+"""An incident of a farm that lasts longer alerts: one short break and its settling do not."""
+
+UPSTREAM_PATIENCE_NS = 60 * SECOND
 
 
 class Upstream(StrEnum):
@@ -19,13 +37,14 @@ class Upstream(StrEnum):
     LOST = "lost"
 
 
-class FarmKind(StrEnum):
-    MARKET = "market"
-    HISTORY = "history"
-    DEFINITIONS = "definitions"
+class FarmChange(Struct, frozen=True, kw_only=True):
+    """A farm went down, or came back: ``up``, and since when it was down."""
 
+    kind: FarmKind
+    name: str
+    up: bool
+    down_ns: int
 
-_KINDS = {"farm": FarmKind.MARKET, "hmds": FarmKind.HISTORY, "secdef": FarmKind.DEFINITIONS}
 
 _FARM_STATES = {
     Effect.FARM_OK: "ok",
@@ -33,6 +52,23 @@ _FARM_STATES = {
     Effect.FARM_DORMANT: "dormant",
     Effect.FARM_CONNECTING: "connecting",
 }
+_DOWN = frozenset({"broken", "connecting"})
+
+
+@dataclass(slots=True)
+class _Farm:
+    """``down_ns``: since when it is down, ``None`` while it is not. ``well_ns``: since when it is not."""
+
+    name: str
+    kind: FarmKind
+    state: str
+    since_ns: int
+    down_ns: int | None = None
+    well_ns: int = 0
+    breaks: int = 0
+
+    def in_incident(self, now_ns: int) -> bool:
+        return self.down_ns is not None or (self.breaks > 0 and now_ns < self.well_ns + SETTLED_NS)
 
 
 class Planes:
@@ -42,17 +78,17 @@ class Planes:
 
     def __init__(self) -> None:
         self.upstream = Upstream.UNKNOWN
-        self._farms: dict[str, FarmView] = {}
-        self._down_ns: dict[str, int] = {}
+        self.upstream_lost_ns: int | None = None
+        """Since when the gateway is without IB; however often it says so."""
+        self._farms: dict[str, _Farm] = {}
 
     def reset(self) -> None:
         self.upstream = Upstream.UNKNOWN
+        self.upstream_lost_ns = None
         self._farms.clear()
-        self._down_ns.clear()
 
-    @property
-    def farms(self) -> tuple[FarmView, ...]:
-        return tuple(self._farms[name] for name in sorted(self._farms))
+    def farms(self, now_ns: int) -> tuple[FarmView, ...]:
+        return tuple(_view(self._farms[name], now_ns) for name in sorted(self._farms))
 
     @property
     def market_farm_broken_ns(self) -> int | None:
@@ -60,38 +96,98 @@ class Planes:
 
         Which instruments a farm serves IB does not say. So only what ticked since is known to come from another one.
         """
-        return max(self._down_ns.values(), default=None)
+        return max((ns for ns in self._down(FarmKind.MARKET)), default=None)
 
-    def apply(self, effect: Effect, text: str, now_ns: int) -> int | None:
-        """Take one notice, whatever it is about; since when the market farm was down that is back with it."""
-        if effect is Effect.UPSTREAM_LOST:
+    def is_down(self, kind: FarmKind) -> bool:
+        return any(True for _ in self._down(kind))
+
+    def apply(self, notice: Notice, text: str, now_ns: int) -> FarmChange | None:
+        """Take one notice, whatever it is about; the farm that went down or came back with it, if one did."""
+        if notice.effect is Effect.UPSTREAM_LOST:
             self.upstream = Upstream.LOST
-        elif effect in (Effect.UPSTREAM_RESTORED, Effect.UPSTREAM_RESTORED_STREAMS_LOST):
+            self.upstream_lost_ns = now_ns if self.upstream_lost_ns is None else self.upstream_lost_ns
+        elif notice.effect in (Effect.UPSTREAM_RESTORED, Effect.UPSTREAM_RESTORED_STREAMS_LOST):
             self.upstream = Upstream.CONNECTED
-        elif state := _FARM_STATES.get(effect):
+            self.upstream_lost_ns = None
+        elif state := _FARM_STATES.get(notice.effect):
             if state == "ok" and self.upstream is Upstream.UNKNOWN:
                 self.upstream = Upstream.CONNECTED
-            self._farm(text, state, now_ns)
-            return self._up_or_down(farm_name(text), state, now_ns)
+            return self._farm(farm_name(text), notice.farm or FarmKind.MARKET, state, now_ns)
         return None
 
-    def _up_or_down(self, name: str, state: str, now_ns: int) -> int | None:
-        """Each farm has an outage of its own: one that is back says nothing of another that broke later."""
-        if _kind_of(name) is not FarmKind.MARKET:
-            return None
-        if state in ("broken", "connecting"):
-            self._down_ns.setdefault(name, now_ns)
-            return None
-        return self._down_ns.pop(name, None)
+    def conditions(self, now_ns: int) -> Iterator[Condition]:
+        if self.upstream is Upstream.LOST:
+            yield Condition(
+                key="upstream/lost",
+                severity=AlertSeverity.CRITICAL,
+                text="the gateway has lost its connection to IB",
+                remedy="it heals itself; if it does not, look at the gateway and at IB's system status",
+                after_ns=UPSTREAM_PATIENCE_NS,
+                excusable=True,
+            )
+        for farm in self._farms.values():
+            if farm.in_incident(now_ns):
+                yield Condition(
+                    key=f"farm/{farm.name}",
+                    severity=AlertSeverity.WARNING,
+                    text=f"IB's {farm.kind} farm {farm.name} is {farm.state}, broken {_times(farm.breaks)}",
+                    remedy="IB heals it; what depends on it is asked for again when it is back",
+                    after_ns=FARM_PATIENCE_NS,
+                    excusable=True,
+                )
 
-    def _farm(self, text: str, state: str, now_ns: int) -> None:
+    def next_change_ns(self, now_ns: int) -> int | None:
+        """When an incident ends by itself, if nothing more is said."""
+        ends = (f.well_ns + SETTLED_NS for f in self._farms.values() if f.down_ns is None and f.in_incident(now_ns))
+        return min(ends, default=None)
+
+    def _down(self, kind: FarmKind) -> Iterator[int]:
+        return (f.down_ns for f in self._farms.values() if f.kind is kind and f.down_ns is not None)
+
+    def _farm(self, name: str, kind: FarmKind, state: str, now_ns: int) -> FarmChange | None:
         """A repeat changes nothing: since when it is so is what counts."""
-        name = farm_name(text)
-        known = self._farms.get(name)
-        if known is not None and known.state == state:
-            return
-        if known is not None or len(self._farms) < self.FARMS_MAX:
-            self._farms[name] = FarmView(name=name, kind=_kind_of(name), state=state, since_ns=now_ns)
+        farm = self._farms.get(name)
+        if farm is None:
+            if len(self._farms) >= self.FARMS_MAX:
+                return None
+            farm = self._farms[name] = _Farm(name, kind, state, now_ns)
+        elif farm.state == state:
+            return None
+        else:
+            farm.state, farm.since_ns = state, now_ns
+        return _went_down(farm, now_ns) if state in _DOWN else _came_back(farm, now_ns)
+
+
+def _went_down(farm: _Farm, now_ns: int) -> FarmChange | None:
+    """``connecting`` behind ``broken`` is the same outage."""
+    if farm.down_ns is not None:
+        return None
+    farm.breaks = farm.breaks + 1 if farm.in_incident(now_ns) else 1
+    farm.down_ns = now_ns
+    return FarmChange(kind=farm.kind, name=farm.name, up=False, down_ns=now_ns)
+
+
+def _came_back(farm: _Farm, now_ns: int) -> FarmChange | None:
+    """Each farm has an outage of its own: one that is back says nothing of another that broke later."""
+    down_ns, farm.down_ns = farm.down_ns, None
+    if down_ns is None:
+        return None
+    farm.well_ns = now_ns
+    return FarmChange(kind=farm.kind, name=farm.name, up=True, down_ns=down_ns)
+
+
+def _view(farm: _Farm, now_ns: int) -> FarmView:
+    return FarmView(
+        name=farm.name,
+        kind=farm.kind.value,
+        state=farm.state,
+        since_ns=farm.since_ns,
+        breaks=farm.breaks if farm.in_incident(now_ns) else 0,
+    )
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def farm_name(text: str) -> str:
@@ -103,10 +199,3 @@ def farm_name(text: str) -> str:
     if not colon:
         head, _, name = text.rpartition(".")
     return name.strip() or head.strip() or "unnamed"
-
-
-def _kind_of(name: str) -> FarmKind:
-    for mark in ("hmds", "secdef"):
-        if mark in name.lower():
-            return _KINDS[mark]
-    return FarmKind.MARKET

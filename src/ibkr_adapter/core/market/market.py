@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from ibkr_adapter.clock import SECOND
+from ibkr_adapter.core.link.planes import FarmChange
 from ibkr_adapter.core.link.requests import ReqIdCounter
 from ibkr_adapter.core.market.contracts import Contracts
 from ibkr_adapter.core.market.quotes import QuoteBook
@@ -28,7 +29,7 @@ from ibkr_adapter.events import (
     ValueTick,
 )
 from ibkr_adapter.instruments import Instrument
-from ibkr_adapter.notices import Effect, Notice
+from ibkr_adapter.notices import Effect, FarmKind, Notice
 from ibkr_adapter.requests import CancelQuotes, Request, RequestContractDetails, SetDataType, SubscribeQuotes
 
 Ask = Callable[[Request], None]
@@ -172,7 +173,7 @@ class Market:
         stream = self.subscriptions.of(event.req_id)
         detail = f"{notice.code}: {event.text}"
         match notice.effect:
-            case Effect.STREAM_SILENT:
+            case Effect.COMPETING_SESSION:
                 self.subscriptions.silenced(event.req_id, detail, event.ts_recv_ns)
             case Effect.DELAYED if stream is not None:
                 book = self._changed[stream.key] = self._books[stream.key]
@@ -237,12 +238,12 @@ class Market:
         """True if this instrument's stream is live, not interrupted, and not perhaps of the farm that broke."""
         return any(_flows(s, farm_broken_ns) for s in self.subscriptions if s.key == key)
 
-    def farm_restored(self, down_ns: int, now_ns: int) -> None:
+    def farm_changed(self, farm: FarmChange, now_ns: int) -> None:
         """A market farm is back: what has not ticked while it was down may have missed something until it ticks."""
-        if now_ns - down_ns < STRAGGLE_NS:
+        if farm.kind is not FarmKind.MARKET or not farm.up or now_ns - farm.down_ns < STRAGGLE_NS:
             return
         for stream in self.subscriptions:
-            if stream.last_recv_ns is not None and stream.last_recv_ns < down_ns + STRAGGLE_NS:
+            if stream.last_recv_ns is not None and stream.last_recv_ns < farm.down_ns + STRAGGLE_NS:
                 self.subscriptions.interrupt(stream, GapCause.FARM_BROKEN)
 
     def quote(self, key: str) -> Quote | None:
