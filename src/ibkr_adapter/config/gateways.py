@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from ibkr_adapter.config.defaults import DEFAULT_PORTS, KNOWN_PORTS, PRODUCTION
 from ibkr_adapter.config.model import AccountKind, Environment, Gateway, is_loopback
 from ibkr_adapter.config.restarts import check_time_zone, windows_of
+from ibkr_adapter.config.tls import tls_of
 from ibkr_adapter.config.typing import HOST, NAME, File, join, typed
 from ibkr_adapter.errors import ConfigurationError
 
@@ -17,13 +19,13 @@ UPSTREAM_S_MIN = 60
 UPSTREAM_S_MAX = 86_400
 
 
-def gateways_of(file: File) -> dict[str, Gateway]:
+def gateways_of(file: File, base: Path) -> dict[str, Gateway]:
     result: dict[str, Gateway] = {}
     for name, table in file.gateways.items():
         path = join("gateways", name)
         if not NAME.fullmatch(name):
             raise ConfigurationError(path, "a gateway's name is letters, digits, _ and -", remedy="rename it")
-        gateway = _gateway(table, path, file.environment)
+        gateway = _gateway(table, path, file.environment, base)
         if not 1 <= gateway.port <= 65_535:
             raise ConfigurationError(f"{path}.port", "not a port", remedy="7497 or 4002 for paper, 7496 or 4001 live")
         if not HOST.fullmatch(gateway.host):
@@ -31,7 +33,7 @@ def gateways_of(file: File) -> dict[str, Gateway]:
         result[name] = gateway
     port = DEFAULT_PORTS.get(file.environment)
     if not result and port is not None:
-        result["primary"] = _gateway({"port": port}, "gateways.primary", file.environment)
+        result["primary"] = _gateway({"port": port}, "gateways.primary", file.environment, base)
     if not result:
         raise ConfigurationError(
             "gateways", f"{file.environment} has no default gateway", remedy="add [gateways.primary] with its port"
@@ -39,20 +41,25 @@ def gateways_of(file: File) -> dict[str, Gateway]:
     return result
 
 
-def _gateway(table: Any, path: str, environment: str) -> Gateway:
-    plain = {key: value for key, value in table.items() if key != "windows"} if isinstance(table, dict) else table
+def _gateway(table: Any, path: str, environment: str, base: Path) -> Gateway:
+    nested = ("windows", "tls")
+    plain = {key: value for key, value in table.items() if key not in nested} if isinstance(table, dict) else table
     gateway = typed(Gateway, plain, path)
     check_time_zone(gateway.time_zone, f"{path}.time_zone")
-    return replace(gateway, windows=windows_of(table.get("windows"), f"{path}.windows", environment))
+    return replace(
+        gateway,
+        windows=windows_of(table.get("windows"), f"{path}.windows", environment),
+        tls=tls_of(table["tls"], f"{path}.tls", base) if "tls" in table else None,
+    )
 
 
 def check_hosts(file: File, gateways: Mapping[str, Gateway]) -> None:
     for name, gateway in gateways.items():
-        if not is_loopback(gateway.host) and gateway.host not in file.allow_plaintext:
+        if gateway.tls is None and not is_loopback(gateway.host) and gateway.host not in file.allow_plaintext:
             raise ConfigurationError(
                 f"gateways.{name}.host",
                 f"{gateway.host} is not this machine and IB's protocol is not encrypted",
-                remedy=f'use a tunnel to 127.0.0.1, or set allow_plaintext = ["{gateway.host}"]',
+                remedy=f'add [gateways.{name}.tls] to reach a tunnel, or set allow_plaintext = ["{gateway.host}"]',
             )
 
 

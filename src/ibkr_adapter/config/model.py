@@ -63,6 +63,22 @@ class Environment(Section, frozen=True, kw_only=True):
     packages: tuple[str, ...] = ()
 
 
+class Tls(Section, frozen=True, kw_only=True):
+    """How a gateway's connection is encrypted; paths are absolute.
+
+    ``ca``: the authorities to trust, or those of the system. ``certificate`` and ``key`` are ours, for a peer that asks
+    for them. ``server_name``: the name in the peer's certificate, where it is not the host. ``fingerprint``: SHA-256 of
+    the one certificate that is accepted, besides all else.
+    """
+
+    ca: str = ""
+    system_ca: bool = False
+    certificate: str = ""
+    key: str = ""
+    server_name: str = ""
+    fingerprint: str = ""
+
+
 class Gateway(Section, frozen=True, kw_only=True):
     """``kind`` is needed only where the port is none of IB's defaults and the account is live.
 
@@ -78,6 +94,7 @@ class Gateway(Section, frozen=True, kw_only=True):
     trading: bool | None = None
     time_zone: str = "America/New_York"
     windows: tuple[Window, ...] = ()
+    tls: Tls | None = None
 
     @property
     def address(self) -> str:

@@ -36,7 +36,7 @@ def resolve(document: dict[str, Any], origin: str, base: Path, *, demo: bool = F
             "simulated accepts only the simulator that the demo starts itself",
             remedy='run `ibkr-adapter demo`, or use "development" with the port of your own simulator',
         )
-    gateways = gateways_of(file)
+    gateways = gateways_of(file, base)
     components = components_of(file)
     _known("component", file.component, components)
     active = environments[file.environment]

@@ -41,8 +41,8 @@ def _show_table(lines: list[str], config: Config, path: str, section: Section) -
     nested: list[tuple[str, Section]] = []
     for name in section.__struct_fields__:
         value = getattr(section, name)
-        if isinstance(section, Gateway) and name == "windows":
-            continue
+        if isinstance(section, Gateway) and name == "windows" and section.windows:
+            continue  # tables of their own
         if isinstance(value, Section):
             nested.append((f"{path}.{name}", value))
         elif isinstance(section, Redis) and name == "url":
@@ -55,9 +55,6 @@ def _show_table(lines: list[str], config: Config, path: str, section: Section) -
 
 def _show_windows(lines: list[str], config: Config, path: str, windows: tuple[Window, ...]) -> None:
     """All in force, and the defaults that are switched off, so that it means the same when it is read again."""
-    if not windows:
-        lines.append(f"windows = []{'' if path in config.given else '  # default'}")
-        return
     origin = "" if path in config.given else "  # default"
     for row in rows_of(windows, config.environment):
         lines += ["", f"[[{path}]]{origin}", f"name = {_value(row.name)}"]
@@ -78,6 +75,7 @@ def _line(config: Config, path: str, name: str, value: object) -> str:
 
 _UNSET = {
     "kind": "by port",
+    "tls": "not encrypted",
     "trading": "true for the environment's own gateway, false for a standby",
     "upstream_recycle_s": "never",
     "upstream_failover_s": "never",
