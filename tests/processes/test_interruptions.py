@@ -65,6 +65,7 @@ gateway = "simulated"
 account = "{simulator.account}"
 [gateways.simulated]
 port = {simulator.port}
+windows = []
 [trading]
 enabled = true
 [http]
