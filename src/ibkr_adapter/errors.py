@@ -13,6 +13,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     CONFIGURATION = 3
     PACKAGE = 4
+    SECRET = 5
     GATEWAY_REFUSED = 10
     GATEWAY_SILENT = 11
     GATEWAY_CLOSED = 12
@@ -20,10 +21,13 @@ class ExitCode(IntEnum):
     ACCOUNT_MISMATCH = 14
     UNKNOWN_SYMBOL = 15
     GATEWAY_VERSION = 16
+    MARKET_DATA = 17
+    GATEWAY_SETTING = 18
     ALREADY_RUNNING = 20
     JOURNAL = 21
     STORE = 22
     ADDRESS_IN_USE = 23
+    LEASE_LOST = 25
     NOT_RUNNING = 30
     ORDER_REFUSED = 31
     ORDER_REJECTED = 32
@@ -63,6 +67,16 @@ class PackageError(LocalError):
     exit_code = ExitCode.PACKAGE
 
 
+class SecretUnavailable(LocalError):
+    """A secret cannot be read where it stands; ``path`` names the key that wants it. No text of it holds a value."""
+
+    exit_code = ExitCode.SECRET
+
+    def __init__(self, path: str, message: str, *, remedy: str = "") -> None:
+        super().__init__(f"{path}: {message}", remedy=remedy)
+        self.path = path
+
+
 class InvalidRequest(LocalError):
     """A field of a command or request is not usable; ``field`` names it."""
 
@@ -81,6 +95,12 @@ class AlreadyRunning(LocalError):
     """Another process holds the client id's lease or the journal."""
 
     exit_code = ExitCode.ALREADY_RUNNING
+
+
+class LeaseLost(LocalError):
+    """Another machine has taken our client id: this process must end."""
+
+    exit_code = ExitCode.LEASE_LOST
 
 
 class JournalError(LocalError):
