@@ -23,7 +23,7 @@ class LocalTime:
         """Raises ``ValueError`` for a zone that does not exist."""
         try:
             self._zone = ZoneInfo(zone)
-        except (KeyError, OSError) as error:  # no such zone, or a directory of zones
+        except (KeyError, OSError, ValueError) as error:  # none of that name, a directory of zones, no name at all
             raise ValueError(f"there is no time zone {zone!r}") from error
 
     def day(self, ts_ns: int) -> int:

@@ -24,8 +24,6 @@ __all__ = ["CLOSE_BEFORE_NS", "Excuse", "RestartCalendar", "Window", "WindowKind
 CLOSE_BEFORE_NS = 60 * SECOND
 """The gate closes this long before a window: an order sent into a restart has an unknown outcome."""
 
-_DAY_MINUTES = 24 * 60
-
 
 class Excuse(Struct, frozen=True, kw_only=True):
     """A planned window that holds, or soon will: from ``from_ns`` up to, but not including, ``until_ns``."""
@@ -128,7 +126,9 @@ class RestartCalendar:
     def _span(self, window: Window, day: int) -> _Span:
         first_ns, last_ns = self._local.moments_ns(day, window.start_minute)
         _, end_ns = self._local.moments_ns(day, window.start_minute + window.minutes)
-        return _Span(window=window, from_ns=first_ns, until_ns=max(end_ns, last_ns + window.minutes * MINUTE))
+        if last_ns != first_ns:
+            end_ns = max(end_ns, last_ns + window.minutes * MINUTE)
+        return _Span(window=window, from_ns=first_ns, until_ns=end_ns)
 
 
 def _excused_until_ns(span: _Span, now_ns: int, lost_ns: int | None) -> int | None:
