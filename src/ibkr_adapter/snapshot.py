@@ -11,7 +11,12 @@ from ibkr_adapter.events import Gap, PositionReported, Quote
 
 
 class LinkView(Struct, frozen=True, kw_only=True):
-    """Plane one: our socket to the gateway. ``state`` as ``core/link/link.py`` names it, lower case."""
+    """Plane one: our socket to the gateway. ``state`` as ``core/link/link.py`` names it, lower case.
+
+    ``gateway`` is the present one, or the one that is tried next; ``standby`` true: it is not the environment's own.
+    ``failures``: failed attempts in a row. ``excuse``: the planned window that explains what is wrong, until when.
+    ``clock_ahead_ns``: how far the gateway's clock is ahead of ours, within about a second.
+    """
 
     state: str
     gateway: str
@@ -24,6 +29,23 @@ class LinkView(Struct, frozen=True, kw_only=True):
     detail: str = ""
     failures: int = 0
     next_attempt_ns: int | None = None
+    standby: bool = False
+    excuse: str = ""
+    excused_until_ns: int | None = None
+    clock_ahead_ns: int | None = None
+
+
+class LeaseView(Struct, frozen=True, kw_only=True):
+    """The client id among several machines. ``required`` False: only this machine's lock keeps others out.
+
+    ``detail`` says who has it, or why we do not; ``since_ns`` of the present answer.
+    """
+
+    required: bool = False
+    held: bool = True
+    epoch: int = 0
+    since_ns: int | None = None
+    detail: str = ""
 
 
 class FarmView(Struct, frozen=True, kw_only=True):
@@ -140,12 +162,48 @@ class StreamView(Struct, frozen=True, kw_only=True):
     resubscriptions: int = 0
 
 
+class LaneView(Struct, frozen=True, kw_only=True):
+    """Requests of one lane that wait for the rate limit; ``since_ns``: the oldest of them."""
+
+    lane: str
+    waiting: int
+    since_ns: int | None = None
+
+
+class HeldView(Struct, frozen=True, kw_only=True):
+    """Requests that a limit of their own class holds back; ``next_ns`` is ``None`` until something is answered."""
+
+    kind: str
+    waiting: int
+    since_ns: int | None = None
+    next_ns: int | None = None
+    reason: str = ""
+
+
 class RateView(Struct, frozen=True, kw_only=True):
-    """Messages sent in the last second against the limit we keep, and how many wait."""
+    """Messages sent in the last second against the limit we keep, and who waits.
+
+    ``reserved`` come on top, for cancels. ``halved_until_ns``: the gateway complained. ``expired``: never sent because
+    they waited too long, since the start.
+    """
 
     last_second: int
     limit: int
     waiting: int
+    reserved: int = 0
+    halved_until_ns: int | None = None
+    expired: int = 0
+    lanes: tuple[LaneView, ...] = ()
+    held: tuple[HeldView, ...] = ()
+
+
+class QuotaView(Struct, frozen=True, kw_only=True):
+    """How many streams of a kind stand at once, of how many; ``learned`` from a refusal where that is fewer."""
+
+    name: str
+    used: int
+    limit: int
+    learned: int | None = None
 
 
 class SinkView(Struct, frozen=True, kw_only=True):
@@ -203,6 +261,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     upstream: str
     farms: tuple[FarmView, ...]
     gate: GateView
+    lease: LeaseView = LeaseView()
     preflight: PreflightView = PreflightView()
     rate: RateView
     quotes: dict[str, Quote]

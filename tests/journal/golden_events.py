@@ -7,11 +7,13 @@ from decimal import Decimal
 from ibkr_adapter.commands import Reason
 from ibkr_adapter.events import (
     CancelIntended,
+    ClientIdRefused,
     CompletedOrderReported,
     DoubtCause,
     FrameSent,
     GateChanged,
     JournalEvent,
+    LeaseChanged,
     LossCause,
     NoticeReceived,
     OrderChanged,
@@ -85,4 +87,6 @@ GOLDEN: list[JournalEvent] = [
     ),
     SessionLost(ts_recv_ns=12, epoch=1, gateway="a", client_id=1, cause=LossCause.RESET, detail="gone", unsent=2),
     Stopped(ts_recv_ns=13, boot_id="boot"),
+    LeaseChanged(ts_recv_ns=14, held=False, epoch=7, detail="held by desk-b", lost=True),
+    ClientIdRefused(ts_recv_ns=15, epoch=2, gateway="a", client_id=1, address="127.0.0.1:4002", detail="in use"),
 ]

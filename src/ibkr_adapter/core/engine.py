@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder
+from ibkr_adapter.core.link.lease import LeaseState
 from ibkr_adapter.core.link.link import Link, LinkState
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.core.link.planes import Planes, Upstream
@@ -30,6 +31,7 @@ from ibkr_adapter.events import (
     AccountValue,
     BrokerEvent,
     BrokerTime,
+    ClientIdRefused,
     CommissionReported,
     CompletedOrderReported,
     CompletedOrdersEnd,
@@ -42,6 +44,7 @@ from ibkr_adapter.events import (
     FrameSent,
     FrameWithheld,
     GatewayConfigured,
+    LeaseChanged,
     ManagedAccounts,
     NextValidId,
     NoticeReceived,
@@ -93,8 +96,9 @@ class Engine:
         self.link = Link(settings, rand=rand, epoch=ledger.last_epoch, now_ns=now_ns)
         self.market = Market(settings, request_ids, last_recv_ns)
         self.preflight = Preflight(settings, request_ids)
+        self.lease = LeaseState(required=settings.lease_required, client_id=settings.client_id, now_ns=now_ns)
         self.trading = Trading(
-            settings, request_ids, self.link, self.planes, self.market, self.pacing, ledger, self.preflight
+            settings, request_ids, self.link, self.planes, self.market, self.pacing, ledger, self.preflight, self.lease
         )
         self.notebook = Notebook()
         self.ledger = ledger
@@ -129,6 +133,7 @@ class Engine:
             PositionsEnd: self._end,
             FrameSent: lambda event, now_ns, out: self.trading.frame_sent(event, out),
             FrameWithheld: self.trading.withheld,
+            LeaseChanged: self._lease_changed,
             PlaceOrder: self.trading.command,
             CancelOrder: self.trading.command,
             Durable: lambda event, now_ns, out: self.trading.durable(event.seq, out),
@@ -146,14 +151,14 @@ class Engine:
 
     def leave(self, now_ns: int, out: Outbox) -> None:
         """Cancel what stands at the gateway, as fast as pacing allows; ``left`` when all of it is on its way."""
-        if self.link.socket_open:
+        if self.link.socket_open and not self.lease.lost:
             self.market.leave(self._ask)
             self.trading.leave(self._ask)
         self.receive((), now_ns, out)
 
     @property
     def left(self) -> bool:
-        return not self.pacing.waiting
+        return not self.pacing.waiting or self.lease.lost
 
     def end(self, stopped: Stopped, out: Outbox) -> None:
         """The last record of this life."""
@@ -174,7 +179,8 @@ class Engine:
         self.market.flush(out)
 
     def _pass_time(self, now_ns: int, out: Outbox) -> None:
-        self.link.tick(now_ns, self._ask, out)
+        if self.lease.held or self.link.state is not LinkState.DOWN:  # no connection is made for an id not ours
+            self.link.tick(now_ns, self._ask, out)
         finished = self.trading.tick(self._ask, now_ns, out)
         if finished and self.link.socket_open and not self.link.ready:
             unconfirmed = ", ".join(self.trading.inquiry.unconfirmed)
@@ -205,13 +211,19 @@ class Engine:
         self.link.opened(event, now_ns, out)
 
     def _session_lost(self, event: SessionLost, now_ns: int, out: Outbox) -> None:
-        self.pacing.forget_session(event.epoch)
+        self.pacing.forget_session(event.epoch, now_ns)
         self.ledger.record(event, out)
         self.link.lost(event, now_ns, out)
         self.market.session_lost()
         self.preflight.session_lost()
         self.trading.session_lost(now_ns, out)
         self.planes.reset()
+
+    def _lease_changed(self, event: LeaseChanged, now_ns: int, out: Outbox) -> None:
+        self.lease.changed(event)
+        self.ledger.record(event, out)
+        if event.lost:
+            self.link.recycle(f"the lease is lost: {event.detail}", now_ns, out)
 
     def _identified(self, event: NextValidId | ManagedAccounts, now_ns: int, out: Outbox) -> None:
         if isinstance(event, NextValidId):
@@ -244,6 +256,7 @@ class Engine:
                 self.pacing.slow_down(now_ns)
             case Effect.CLIENT_ID_IN_USE:
                 self.link.client_id_in_use()
+                self._client_id_refused(event, out)
             case Effect.POSITIONS_UNREADY:
                 self.trading.accounts.doubt_positions()
             case Effect.UPSTREAM_LOST:
@@ -253,6 +266,19 @@ class Engine:
                 self.market.upstream(notice.effect, self._ask, ready=self.link.ready)
                 if self.link.ready or self.link.state is LinkState.RECONCILING:
                     self.trading.inquiry.restored(self._ask, now_ns)
+
+    def _client_id_refused(self, event: NoticeReceived, out: Outbox) -> None:
+        self.ledger.record(
+            ClientIdRefused(
+                ts_recv_ns=event.ts_recv_ns,
+                epoch=event.epoch,
+                gateway=self.link.gateway.name,
+                client_id=self._settings.client_id,
+                address=self.link.gateway.address,
+                detail=event.text,
+            ),
+            out,
+        )
 
     def _ticks_dropped(self, event: TicksDropped, now_ns: int, out: Outbox) -> None:
         self.market.dropped(event.req_id, event.count, now_ns, out)
@@ -279,6 +305,7 @@ class Engine:
             upstream=self.planes.upstream.value,
             farms=self.planes.farms(now_ns),
             gate=GateView(open=not gate, reasons=gate),
+            lease=self.lease.view(),
             preflight=self.preflight.view(),
             rate=RateView(
                 last_second=self.pacing.last_second(now_ns),

@@ -33,6 +33,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     ``capabilities`` are all this component can ever do; ``trading`` is the switch, and an order needs both.
     ``absence_apart_ns``: two lists prove an absence only this far apart, because a gateway has been seen to know its
     orders late after a restart.
+    ``upstream_recycle_ns`` and ``upstream_failover_ns``: how long a gateway may be without IB before the session is
+    made anew, or the standby used; ``None``: for ever.
     ``data_type`` 1 accepts live quotes only, 3 live where entitled and delayed, labelled, elsewhere.
     """
 
@@ -45,6 +47,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     accounts_expected: tuple[str, ...] = ()
     capabilities: frozenset[Capability] = frozenset()
     trading: bool = False
+    lease_required: bool = False
     limits: Limits = Limits()
     instruments: tuple[Instrument, ...] = ()
     generic_ticks: str = "233"
@@ -64,12 +67,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     messages_reserved: int = 5
     backoff_first_ns: int = 1 * SECOND
     backoff_max_ns: int = 60 * SECOND
-    client_id_backoff_ns: int = 60 * SECOND
     identify_timeout_ns: int = 10 * SECOND
     download_timeout_ns: int = 10 * SECOND
     probe_every_ns: int = 5 * SECOND
     silent_after_ns: int = 15 * SECOND
-    unproven_after_ns: int = 7 * SECOND
+    suspect_after_ns: int = 7 * SECOND
+    upstream_recycle_ns: int | None = None
+    upstream_failover_ns: int | None = None
     proof_every_ns: int = 2 * SECOND
     inquiry_every_ns: int = 10 * SECOND
     absence_apart_ns: int = 10 * SECOND

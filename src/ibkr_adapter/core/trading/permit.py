@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Action, OrderTerms, OrderType, PlaceOrder, Reason, TimeInForce
+from ibkr_adapter.core.link.lease import LeaseState
 from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.link.planes import Planes, Upstream
 from ibkr_adapter.core.link.preflight import Preflight
@@ -46,6 +47,7 @@ class Permit:
     orders: Orders
     order_ids: OrderIds
     preflight: Preflight
+    lease: LeaseState
     unconfirmed: tuple[str, ...] = ()
 
     def gate(self, now_ns: int) -> tuple[Reason, ...]:
@@ -104,18 +106,8 @@ class Permit:
             )
         if not self.settings.trading:
             yield Reason(code="trading_off", text="trading is switched off", remedy="set trading.enabled = true")
-        if not self.link.ready:
-            yield Reason(
-                code="link",
-                text=f"the link is {self.link.state.value}: {self.link.detail}",
-                remedy="wait until it is ready",
-            )
-        elif (silent_ns := self.link.silent_ns(now_ns)) >= self.settings.unproven_after_ns:
-            yield Reason(
-                code="silent",
-                text=f"nothing has come from the gateway for {silent_ns / SECOND:.0f} s",
-                remedy="it opens by itself when the gateway answers; after 15 s the connection is made anew",
-            )
+        yield from self.lease.reasons()
+        yield from self.link.reasons(now_ns)
         if self.planes.upstream is Upstream.LOST:
             yield Reason(
                 code="upstream",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder, Reason
+from ibkr_adapter.core.link.lease import LeaseState
 from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.core.link.planes import Planes, Upstream
@@ -62,12 +63,15 @@ class Trading:
         pacing: Pacing,
         ledger: Ledger,
         preflight: Preflight,
+        lease: LeaseState,
     ) -> None:
         self._settings = settings
         self._link = link
         self.ledger = ledger
         self.accounts = Accounts()
-        self.permit = Permit(settings, link, planes, ledger.records, market, ledger.orders, ledger.order_ids, preflight)
+        self.permit = Permit(
+            settings, link, planes, ledger.records, market, ledger.orders, ledger.order_ids, preflight, lease
+        )
         self.placements = Placements(settings, link, self.permit, pacing, ledger)
         self.inquiry = Inquiry(settings, request_ids, ledger, planes)
         self._summary_id = request_ids.take()
