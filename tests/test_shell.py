@@ -118,6 +118,9 @@ class Gateway:
         self.story.append("close")
         self.say(SessionLost, gateway="a", client_id=1, cause=LossCause.ASKED, detail=reason)
 
+    def taken(self) -> tuple[int, int]:
+        return 0, 0
+
     def counts(self) -> dict[str, int]:
         return {"frames_out": len(self.story)}
 

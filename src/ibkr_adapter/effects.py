@@ -83,6 +83,23 @@ class TicksDropped(Struct, frozen=True, kw_only=True):
     count: int
 
 
+class WallClockStepped(Struct, frozen=True, kw_only=True):
+    """The machine's clock stands ``step_ns`` from where it would be had nobody moved it since the start."""
+
+    step_ns: int
+
+
+class FramesTaken(Struct, frozen=True, kw_only=True):
+    """How far a session's frames have come: ``unsent`` wait here, the last write ended at ``written_ns``.
+
+    Told before each batch, so that pacing counts a message when it left and not when it was released.
+    """
+
+    epoch: int
+    unsent: int
+    written_ns: int
+
+
 class SendFailed(Struct, frozen=True, kw_only=True):
     """The official encoder would not take this request: nothing of it reached the socket."""
 

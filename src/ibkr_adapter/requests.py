@@ -44,6 +44,88 @@ class CancelQuotes(Request, frozen=True, kw_only=True):
     req_id: int
 
 
+class SubscribeDepth(Request, frozen=True, kw_only=True):
+    """``rows`` of each side; ``smart_depth`` gathers them from all exchanges and names each row's."""
+
+    req_id: int
+    instrument: Instrument
+    rows: int
+    smart_depth: bool = True
+
+
+class CancelDepth(Request, frozen=True, kw_only=True):
+    """``smart_depth`` as it was asked for, or nothing is cancelled."""
+
+    req_id: int
+    smart_depth: bool = True
+
+
+class SubscribeTickByTick(Request, frozen=True, kw_only=True):
+    """``tick_type``: Last, AllLast, BidAsk or MidPoint; ``number_of_ticks`` of the past come first."""
+
+    req_id: int
+    instrument: Instrument
+    tick_type: str
+    number_of_ticks: int = 0
+    ignore_size: bool = False
+
+
+class CancelTickByTick(Request, frozen=True, kw_only=True):
+    req_id: int
+
+
+class SubscribeBars(Request, frozen=True, kw_only=True):
+    """Bars of five seconds as they end, the only size there is; each takes a market-data line."""
+
+    req_id: int
+    instrument: Instrument
+    what_to_show: str = "TRADES"
+    use_rth: bool = False
+
+
+class CancelBars(Request, frozen=True, kw_only=True):
+    req_id: int
+
+
+class RequestHistory(Request, frozen=True, kw_only=True):
+    """Bars that end at ``end_ns`` (``None``: now), over a ``duration`` as IB writes it, "1 D" or "3600 S".
+
+    ``use_rth``: regular trading hours only. ``keep_up_to_date`` turns it into a stream, and is for bars until now.
+    """
+
+    req_id: int
+    instrument: Instrument
+    duration: str
+    bar_size: str
+    what_to_show: str = "TRADES"
+    use_rth: bool = True
+    end_ns: int | None = None
+    keep_up_to_date: bool = False
+
+
+class CancelHistory(Request, frozen=True, kw_only=True):
+    req_id: int
+
+
+class RequestMatchingSymbols(Request, frozen=True, kw_only=True):
+    """Stocks whose symbol or name begins with ``pattern``; a second search within a second gets no answer."""
+
+    req_id: int
+    pattern: str
+
+
+class RequestPnl(Request, frozen=True, kw_only=True):
+    """A standing subscription to the account's daily, unrealized and realized profit."""
+
+    req_id: int
+    account: str
+    model_code: str = ""
+
+
+class CancelPnl(Request, frozen=True, kw_only=True):
+    req_id: int
+
+
 class RequestContractDetails(Request, frozen=True, kw_only=True):
     req_id: int
     instrument: Instrument

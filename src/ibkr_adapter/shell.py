@@ -19,7 +19,17 @@ from msgspec.structs import replace
 from ibkr_adapter.clock import SECOND, WallClock
 from ibkr_adapter.commands import Command, CommandOutcome, Reason
 from ibkr_adapter.core.engine import Engine, Happening
-from ibkr_adapter.effects import Append, Durable, JournalFailed, Open, Outbox, SendFailed, TicksDropped
+from ibkr_adapter.effects import (
+    Append,
+    Durable,
+    FramesTaken,
+    JournalFailed,
+    Open,
+    Outbox,
+    SendFailed,
+    TicksDropped,
+    WallClockStepped,
+)
 from ibkr_adapter.errors import LocalError
 from ibkr_adapter.events import (
     AccountValue,
@@ -79,6 +89,7 @@ class SessionPort(Protocol):
     def perform(self, request: Request) -> None: ...
     def close(self, reason: str) -> None: ...
     def counts(self) -> dict[str, int]: ...
+    def taken(self) -> tuple[int, int]: ...
     def join(self, timeout_s: float) -> bool: ...
 
 
@@ -201,6 +212,7 @@ class Shell:
 
     async def _leave(self) -> None:
         """What stands at the gateway is cancelled before its session is closed: lines are counted over all clients."""
+        self._turn()  # pacing has to know what was written by now
         out = Outbox()
         self._engine.leave(self._clock.now_ns(), out)
         self._perform(out)
@@ -219,9 +231,18 @@ class Shell:
         happenings += [TicksDropped(req_id=req_id, count=count) for req_id, count in dropped.items()]
         happenings += letters
         out = Outbox()
-        self._engine.receive(happenings, self._clock.now_ns(), out)
+        taken = self._frames_taken()
+        self._engine.receive([*taken, *happenings], self._clock.now_ns(), out)
         self._perform(out)
         self._tell_log(happenings, out)
+
+    def _frames_taken(self) -> list[FramesTaken]:
+        """What every session has written by now; pacing has to know before it releases more."""
+        return [
+            FramesTaken(epoch=epoch, unsent=unsent, written_ns=written_ns)
+            for epoch, session in self._sessions.items()
+            for unsent, written_ns in (session.taken(),)
+        ]
 
     def _taken(self) -> list[Happening]:
         """What other threads and the console left, in their order."""
@@ -278,6 +299,7 @@ class Shell:
         if abs(step_ns - self._wall_step_ns) > WALL_STEP_NS_MAX:
             self._report.wall_clock_stepped(step_ns - self._wall_step_ns)
             self._wall_step_ns = step_ns
+            self._tell(WallClockStepped(step_ns=step_ns))
 
     def _set_alarm(self, at_ns: int | None) -> None:
         if self._alarm is not None:

@@ -10,22 +10,24 @@ unless it is a fact about money (an execution, its commission, a frame that left
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder
+from ibkr_adapter.core.alerts import Alerts, Condition
 from ibkr_adapter.core.link.lease import LeaseState
 from ibkr_adapter.core.link.link import Link, LinkState
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.core.link.planes import Planes, Upstream
 from ibkr_adapter.core.link.preflight import Preflight
 from ibkr_adapter.core.link.requests import ReqIdCounter
+from ibkr_adapter.core.link.upstream import Remedy, UpstreamPatience
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.notebook import Notebook
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.core.trading.trading import Trading
-from ibkr_adapter.effects import Durable, JournalFailed, Outbox, SendFailed, TicksDropped
+from ibkr_adapter.effects import Durable, FramesTaken, JournalFailed, Outbox, SendFailed, TicksDropped, WallClockStepped
 from ibkr_adapter.events import (
     AccountSummaryEnd,
     AccountValue,
@@ -65,9 +67,9 @@ from ibkr_adapter.events import (
 )
 from ibkr_adapter.notices import Effect, NoticeTable
 from ibkr_adapter.requests import Request, RequestGatewayConfiguration, SendOrder, SubscribeQuotes
-from ibkr_adapter.snapshot import GateView, RateView, Snapshot
+from ibkr_adapter.snapshot import GateView, Snapshot
 
-Happening = Event | Command | Durable | JournalFailed | TicksDropped | SendFailed
+Happening = Event | Command | Durable | FramesTaken | JournalFailed | TicksDropped | SendFailed | WallClockStepped
 
 _OF_OUR_OWN_BYTES = (FrameSent, FrameWithheld)
 """They prove nothing about the other side."""
@@ -93,6 +95,8 @@ class Engine:
         request_ids = ReqIdCounter()
         self.pacing = Pacing(messages_max=settings.messages_max, messages_reserved=settings.messages_reserved)
         self.planes = Planes()
+        self.upstream = UpstreamPatience(settings)
+        self.alerts = Alerts(now_ns=now_ns)
         self.link = Link(settings, rand=rand, epoch=ledger.last_epoch, now_ns=now_ns)
         self.market = Market(settings, request_ids, last_recv_ns)
         self.preflight = Preflight(settings, request_ids)
@@ -108,7 +112,7 @@ class Engine:
             SessionLost: self._session_lost,
             NextValidId: self._identified,
             ManagedAccounts: self._identified,
-            BrokerTime: _nothing,
+            BrokerTime: lambda event, now_ns, out: self.link.told_time(event),
             GatewayConfigured: lambda event, now_ns, out: self.preflight.configured(event),
             NoticeReceived: self._notice,
             PriceTick: self._tick_received,
@@ -138,7 +142,9 @@ class Engine:
             CancelOrder: self.trading.command,
             Durable: lambda event, now_ns, out: self.trading.durable(event.seq, out),
             TicksDropped: self._ticks_dropped,
+            FramesTaken: self._frames_taken,
             SendFailed: self._send_failed,
+            WallClockStepped: lambda event, now_ns, out: self.link.clocks.stepped(event.step_ns),
             JournalFailed: lambda event, now_ns, out: self.trading.journal_failed(event.detail, now_ns, out),
         }
 
@@ -170,7 +176,7 @@ class Engine:
             if isinstance(happening, BrokerEvent):
                 if happening.epoch == self.link.epoch:
                     if not isinstance(happening, _OF_OUR_OWN_BYTES):
-                        self.link.heard(happening.ts_recv_ns)
+                        self.link.heard(happening.ts_recv_ns, now_ns, out)
                 elif not isinstance(happening, _TRUE_WHOEVER_BRINGS_IT):
                     self.stale_events += 1
                     continue
@@ -182,7 +188,7 @@ class Engine:
         if self.lease.held or self.link.state is not LinkState.DOWN:  # no connection is made for an id not ours
             self.link.tick(now_ns, self._ask, out)
         finished = self.trading.tick(self._ask, now_ns, out)
-        if finished and self.link.socket_open and not self.link.ready:
+        if finished and self.link.state is LinkState.RECONCILING:
             unconfirmed = ", ".join(self.trading.inquiry.unconfirmed)
             self.link.reconciled(f"ready, unconfirmed: {unconfirmed}" if unconfirmed else "ready", now_ns, out)
             self.trading.session_ready()
@@ -190,18 +196,47 @@ class Engine:
         if self.link.ready:
             self.market.ask_again(self._ask, now_ns, out)
         broken_ns = self.planes.market_farm_broken_ns
-        self.market.prove(now_ns, alive=self._feed_proven(now_ns), farm_broken_ns=broken_ns, out=out)
+        self.market.prove(now_ns, alive=self._feed_proven, farm_broken_ns=broken_ns, out=out)
         self.preflight.tick(now_ns, out)
+        self._bear_with_upstream(now_ns, out)
         self.trading.watch_gate(now_ns, out)
+        excused = self.link.excuse(now_ns) is not None
+        self.alerts.watch(self.conditions(now_ns), now_ns, excused, out)
+        if (settled_ns := self.planes.next_change_ns(now_ns)) is not None:
+            out.wake_at(settled_ns)
         self.pacing.release(now_ns, out, lambda send: self.trading.confirm(send, now_ns, out))
 
-    def _ask(self, request: Request) -> None:
-        self.pacing.ask(request, epoch=self.link.epoch)
+    def _ask(
+        self,
+        request: Request,
+        *,
+        priority: int = 0,
+        deadline_ns: int | None = None,
+        expired: Callable[[Request], None] | None = None,
+    ) -> None:
+        self.pacing.ask(request, epoch=self.link.epoch, priority=priority, deadline_ns=deadline_ns, expired=expired)
 
-    def _feed_proven(self, now_ns: int) -> bool:
-        """Our socket spoke lately, and the gateway's link is not known to be down."""
-        fresh = self.link.silent_ns(now_ns) < self._settings.unproven_after_ns
-        return self.link.ready and fresh and self.planes.upstream is not Upstream.LOST
+    @property
+    def _feed_proven(self) -> bool:
+        """Our socket is ready and not suspect, and the gateway's link is not known to be down."""
+        return self.link.ready and self.planes.upstream is not Upstream.LOST
+
+    def _bear_with_upstream(self, now_ns: int, out: Outbox) -> None:
+        lost_ns = self.planes.upstream_lost_ns if self.link.socket_open else None
+        excused = self.link.excuse(now_ns) is not None
+        match self.upstream.watch(lost_ns, now_ns, excused=excused, out=out):
+            case Remedy.FAIL_OVER:
+                self.link.fail_over("the gateway has been without IB for too long", now_ns, out)
+            case Remedy.RECYCLE:
+                self.link.recycle("the gateway has been without IB for too long", now_ns, out)
+
+    def conditions(self, now_ns: int) -> Iterator[Condition]:
+        """Everything that is wrong at this moment, of every part."""
+        yield from self.link.conditions(now_ns)
+        yield from self.planes.conditions(now_ns)
+        yield from self.lease.conditions()
+        yield from self.preflight.conditions()
+        yield from self.pacing.conditions(now_ns)
 
     # Routes that concern more than one part.
 
@@ -251,11 +286,11 @@ class Engine:
         self.preflight.refused(event.req_id, event.text)
         subject = self.trading.notice(event, out) or self.market.notice(event, notice)
         self.notebook.note(event, notice, subject)
+        self.link.noticed(notice.effect, event.text)
         match notice.effect:
             case Effect.PACE:
                 self.pacing.slow_down(now_ns)
             case Effect.CLIENT_ID_IN_USE:
-                self.link.client_id_in_use()
                 self._client_id_refused(event, out)
             case Effect.POSITIONS_UNREADY:
                 self.trading.accounts.doubt_positions()
@@ -283,6 +318,10 @@ class Engine:
     def _ticks_dropped(self, event: TicksDropped, now_ns: int, out: Outbox) -> None:
         self.market.dropped(event.req_id, event.count, now_ns, out)
 
+    def _frames_taken(self, event: FramesTaken, now_ns: int, out: Outbox) -> None:
+        if event.epoch == self.link.epoch:
+            self.pacing.reported(now_ns, unsent=event.unsent, written_ns=event.written_ns)
+
     def _send_failed(self, event: SendFailed, now_ns: int, out: Outbox) -> None:
         if isinstance(event.request, SendOrder):
             self.trading.never_sent(event.request.order_ref, event.detail, now_ns, out)
@@ -301,19 +340,16 @@ class Engine:
             component=self._settings.component,
             account_kind=self._settings.account_kind,
             version=self._settings.version,
-            link=self.link.view(),
+            link=self.link.view(now_ns),
             upstream=self.planes.upstream.value,
             farms=self.planes.farms(now_ns),
             gate=GateView(open=not gate, reasons=gate),
             lease=self.lease.view(),
             preflight=self.preflight.view(),
-            rate=RateView(
-                last_second=self.pacing.last_second(now_ns),
-                limit=self.pacing.limit(now_ns),
-                waiting=self.pacing.waiting,
-            ),
+            rate=self.pacing.view(now_ns),
             quotes=self.market.quotes(),
-            proven=self.market.proven(self.planes.market_farm_broken_ns) if self._feed_proven(now_ns) else (),
+            proven=self.market.proven(self.planes.market_farm_broken_ns) if self._feed_proven else (),
+            alerts=self.alerts.views(),
             streams=self.market.subscriptions.views(),
             accounts=self.trading.accounts.views(),
             positions=self.trading.accounts.positions,

@@ -118,6 +118,59 @@ def _subscribe_quotes(client: EClient, request: requests.SubscribeQuotes) -> Non
     )
 
 
+def _subscribe_depth(client: EClient, request: requests.SubscribeDepth) -> None:
+    client.reqMktDepth(
+        request.req_id, translate.contract(request.instrument), request.rows, request.smart_depth, mktDepthOptions=[]
+    )
+
+
+def _subscribe_tick_by_tick(client: EClient, request: requests.SubscribeTickByTick) -> None:
+    client.reqTickByTickData(
+        request.req_id,
+        translate.contract(request.instrument),
+        translate.word("tick_type", request.tick_type),
+        request.number_of_ticks,
+        request.ignore_size,
+    )
+
+
+def _subscribe_bars(client: EClient, request: requests.SubscribeBars) -> None:
+    client.reqRealTimeBars(
+        request.req_id,
+        translate.contract(request.instrument),
+        barSize=5,
+        whatToShow=translate.word("what_to_show", request.what_to_show),
+        useRTH=request.use_rth,
+        realTimeBarsOptions=[],
+    )
+
+
+def _request_history(client: EClient, request: requests.RequestHistory) -> None:
+    if request.keep_up_to_date and request.end_ns is not None:
+        raise InvalidRequest("end_ns", "bars that are kept up to date end now")
+    client.reqHistoricalData(
+        request.req_id,
+        translate.contract(request.instrument),
+        endDateTime="" if request.end_ns is None else translate.utc_time(request.end_ns),
+        durationStr=translate.word("duration", request.duration),
+        barSizeSetting=translate.word("bar_size", request.bar_size),
+        whatToShow=translate.word("what_to_show", request.what_to_show),
+        useRTH=int(request.use_rth),
+        formatDate=2,  # seconds since 1970, in nobody's time zone
+        keepUpToDate=request.keep_up_to_date,
+        chartOptions=[],
+    )
+
+
+def _request_matching_symbols(client: EClient, request: requests.RequestMatchingSymbols) -> None:
+    client.reqMatchingSymbols(request.req_id, translate.word("pattern", request.pattern))
+
+
+def _request_pnl(client: EClient, request: requests.RequestPnl) -> None:
+    account = translate.word("account", request.account)
+    client.reqPnL(request.req_id, account, translate.word("model_code", request.model_code))
+
+
 def _request_contract_details(client: EClient, request: requests.RequestContractDetails) -> None:
     client.reqContractDetails(request.req_id, translate.contract(request.instrument))
 
@@ -152,6 +205,17 @@ _PERFORMERS: dict[type[Request], _Performer] = {
     requests.SetDataType: lambda client, request: client.reqMarketDataType(request.data_type),
     requests.SubscribeQuotes: _subscribe_quotes,
     requests.CancelQuotes: lambda client, request: client.cancelMktData(request.req_id),
+    requests.SubscribeDepth: _subscribe_depth,
+    requests.CancelDepth: lambda client, request: client.cancelMktDepth(request.req_id, request.smart_depth),
+    requests.SubscribeTickByTick: _subscribe_tick_by_tick,
+    requests.CancelTickByTick: lambda client, request: client.cancelTickByTickData(request.req_id),
+    requests.SubscribeBars: _subscribe_bars,
+    requests.CancelBars: lambda client, request: client.cancelRealTimeBars(request.req_id),
+    requests.RequestHistory: _request_history,
+    requests.CancelHistory: lambda client, request: client.cancelHistoricalData(request.req_id),
+    requests.RequestMatchingSymbols: _request_matching_symbols,
+    requests.RequestPnl: _request_pnl,
+    requests.CancelPnl: lambda client, request: client.cancelPnL(request.req_id),
     requests.RequestContractDetails: _request_contract_details,
     requests.RequestAccountSummary: _request_account_summary,
     requests.CancelAccountSummary: lambda client, request: client.cancelAccountSummary(request.req_id),

@@ -33,3 +33,4 @@ class Counters(Struct):
     frames_empty: int = 0
     requests_dropped: int = 0
     last_inbound_ns: int | None = None
+    last_outbound_ns: int = 0

@@ -91,6 +91,14 @@ class Session:
         """A copy of what the network thread has counted until now."""
         return msgspec.structs.replace(self._counters)
 
+    def taken(self) -> tuple[int, int]:
+        """Frames that still wait for the socket, and when the last write was over, which is told second.
+
+        So whatever is not among the frames that wait was written at that moment or before.
+        """
+        unsent = self._transport.outbox_frames
+        return unsent, self._counters.last_outbound_ns
+
     def counts(self) -> dict[str, int]:
         """The traffic in numbers, by name."""
         counted = self._counters

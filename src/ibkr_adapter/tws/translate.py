@@ -119,6 +119,11 @@ _ZONES = {
 """Display names of Java that are no zones of the tz database, or are fixed offsets there (EST has no summer)."""
 
 
+def utc_time(ns: int) -> str:
+    """A moment as requests write it, in UTC, to the second below: ``20260824-20:23:44``."""
+    return datetime.fromtimestamp(ns // SECOND, UTC).strftime("%Y%m%d-%H:%M:%S")
+
+
 def time_ns(text: str) -> int | None:
     """UTC nanoseconds of one of IB's time strings, ``None`` if it is none or its zone is not known.
 

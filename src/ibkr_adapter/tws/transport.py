@@ -359,6 +359,7 @@ class Transport:
                     self._blocked_since_ns = self._clock.now_ns()
                     self._await_room(wanted=True)
                 return
+            self._counters.last_outbound_ns = self._clock.now_ns()  # before it is gone from the outbox: see taken()
             with self._lock:
                 self._outbox.popleft()
                 self._outbox_bytes -= len(frame)
