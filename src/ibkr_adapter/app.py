@@ -17,7 +17,7 @@ import structlog
 import uvicorn
 
 from ibkr_adapter import __version__, statefile
-from ibkr_adapter.clock import Clock, SystemClock, WallClock
+from ibkr_adapter.clock import SECOND, Clock, SystemClock, WallClock
 from ibkr_adapter.config import Capability, Config, MarketData, state_home
 from ibkr_adapter.console.app import build as build_console
 from ibkr_adapter.core.engine import Engine
@@ -202,10 +202,16 @@ def settings_of(config: Config) -> Settings:
         capabilities=frozenset(identity.capabilities),
         trading=config.trading.enabled,
         limits=config.trading.limits,
+        upstream_recycle_ns=_ns(active.upstream_recycle_s),
+        upstream_failover_ns=_ns(active.upstream_failover_s),
         instruments=config.instruments,
         generic_ticks=config.market_data.generic_ticks,
         data_type=1 if active.market_data is MarketData.LIVE_ONLY else 3,
     )
+
+
+def _ns(seconds: int | None) -> int | None:
+    return None if seconds is None else seconds * SECOND
 
 
 def _gateway_settings(config: Config, name: str) -> GatewaySettings:

@@ -37,6 +37,7 @@ class Effect(StrEnum):
     COMPETING_SESSION = "competing_session"
     POSITIONS_UNREADY = "positions_unready"
     PACE = "pace"
+    PORT_CHANGED = "port_changed"
 
 
 class FarmKind(StrEnum):

@@ -93,7 +93,11 @@ class Engine:
         self._settings = settings
         self._notices = notices
         request_ids = ReqIdCounter()
-        self.pacing = Pacing(messages_max=settings.messages_max, messages_reserved=settings.messages_reserved)
+        self.pacing = Pacing(
+            messages_max=settings.messages_max,
+            messages_reserved=settings.messages_reserved,
+            burst_max=settings.messages_burst,
+        )
         self.planes = Planes()
         self.upstream = UpstreamPatience(settings)
         self.alerts = Alerts(now_ns=now_ns)

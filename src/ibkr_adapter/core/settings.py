@@ -65,6 +65,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     )
     messages_max: int = 45
     messages_reserved: int = 5
+    messages_burst: int = 5
     backoff_first_ns: int = 1 * SECOND
     backoff_max_ns: int = 60 * SECOND
     identify_timeout_ns: int = 10 * SECOND

@@ -1,8 +1,28 @@
-"""When to try a gateway again."""
+"""Which gateway is tried next, and when.
+
+Attempts follow each other after 1, 2, 4 … 60 s, and only a session that stayed ready for a minute makes the delays
+short again: a port that flaps, or a message that ends every session, is not hammered. Three failed attempts in a row
+give the gateway up for its standby, at once. While neither of the two proves itself they are tried in turn; one that
+became ready stays in use until it fails in the same way, for nothing goes back by itself.
+
+While a planned restart excuses the loss, attempts come every five seconds and none of them counts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.core.settings import GatewaySettings
+
+FAILOVER_AFTER = 3
+"""Failed attempts in a row: with 5 s for each and 1 + 2 + 4 s between, the standby is tried within 22 s of a loss."""
+
+STEADY_NS = 60 * SECOND
+"""A session that was ready for this long has shown that its gateway works."""
+
+EXCUSED_EVERY_NS = 5 * SECOND
+"""Between attempts inside a restart window: ready soon after the port opens, and no storm before."""
 
 
 class Backoff:
@@ -19,12 +39,107 @@ class Backoff:
         self._rand = rand
         self.failures = 0
 
-    def failed(self, *, at_least_ns: int = 0) -> int:
-        """Count a failure and say how long to wait; ``at_least_ns`` where the cause asks for patience of its own."""
+    def failed(self) -> int:
+        """Count a failure and say how long to wait."""
         delay_ns = min(self._max_ns, self._first_ns << min(self.failures, 32))
         self.failures += 1
-        spread = 1 - self.SPREAD + 2 * self.SPREAD * self._rand()
-        return max(at_least_ns, int(delay_ns * spread))
+        return int(delay_ns * (1 - self.SPREAD + 2 * self.SPREAD * self._rand()))
+
+    def failed_early(self) -> int:
+        """As ``failed``, spread to the early side only: for where the sum of some delays is promised."""
+        delay_ns = min(self._max_ns, self._first_ns << min(self.failures, 32))
+        self.failures += 1
+        return int(delay_ns * (1 - self.SPREAD * self._rand()))
 
     def succeeded(self) -> None:
         self.failures = 0
+
+
+class Gateways:
+    """The one gateway that is used or tried at a time. ``failed_attempts``: in a row, the excused ones too."""
+
+    def __init__(self, gateways: Sequence[GatewaySettings], backoff: Backoff, *, now_ns: int) -> None:
+        self._gateways = tuple(gateways)
+        self._backoff = backoff
+        self._at = 0
+        self._counted = 0
+        self._searching = False
+        self._leave = False
+        self._ready_ns: int | None = None
+        self._not_before_ns: dict[str, int] = {}
+        self.failed_attempts = 0
+        self.next_attempt_ns: int | None = now_ns
+
+    def __repr__(self) -> str:
+        searching = " searching" if self._searching else ""
+        return f"<Gateways {self.present.name}{searching} {self.failed_attempts} failed>"
+
+    @property
+    def present(self) -> GatewaySettings:
+        """The gateway of the session, or of the attempt that comes next."""
+        return self._gateways[self._at]
+
+    @property
+    def on_standby(self) -> bool:
+        return self._at != 0
+
+    @property
+    def has_standby(self) -> bool:
+        return len(self._gateways) > 1
+
+    @property
+    def unsteady(self) -> int:
+        """Losses and failed attempts since a session was last ready for a minute."""
+        return self._backoff.failures
+
+    def attempted(self) -> None:
+        """The attempt that was due is under way: ``proved`` or ``ended`` follows."""
+        self.next_attempt_ns = None
+
+    def proved(self, now_ns: int) -> None:
+        """A session is ready: nothing less proves a gateway."""
+        self._ready_ns = now_ns
+        self._counted = 0
+        self._searching = False
+        self.failed_attempts = 0
+
+    def leave(self) -> None:
+        """The other gateway is wanted once the session is over."""
+        self._leave = self.has_standby
+
+    def ended(self, now_ns: int, *, excused: bool, wait_ns: int = 0, gateway_answered: bool = False) -> None:
+        """The session or the attempt is over: say which gateway comes next, and when.
+
+        ``wait_ns``: the cause asks that this gateway be left alone for so long. ``gateway_answered``: it refused us
+        for a reason that another gateway would not mend, so it does not count towards failover.
+        """
+        was_ready, self._ready_ns = self._ready_ns, None
+        if was_ready is None:
+            self.failed_attempts += 1
+        elif now_ns - was_ready >= STEADY_NS:
+            self._backoff.succeeded()
+        self._not_before_ns[self.present.name] = now_ns + wait_ns
+        delay_ns = self._after_excused() if excused else self._after(was_ready is None and not gateway_answered)
+        self.next_attempt_ns = max(now_ns + delay_ns, self._not_before_ns.get(self.present.name, 0))
+
+    def _after_excused(self) -> int:
+        self._leave = False
+        return EXCUSED_EVERY_NS
+
+    def _after(self, counts: bool) -> int:
+        """Change the gateway if it is time to; how long to wait for the next attempt."""
+        if not self.has_standby:
+            return self._backoff.failed()
+        delay_ns = self._backoff.failed_early()
+        self._counted += counts
+        if self._searching:
+            self._change()
+        elif self._leave or self._counted >= FAILOVER_AFTER:
+            self._searching = True
+            self._change()
+            return 0
+        return delay_ns
+
+    def _change(self) -> None:
+        self._at = (self._at + 1) % len(self._gateways)
+        self._leave = False

@@ -2,10 +2,11 @@
 
 One session is one connection: it is opened once, has an epoch of its own, and is never revived. What connects the
 sessions is the link: it knows which epoch is the present one, so that whatever a dead session still says is recognised
-and dropped (executions and other facts about money excepted: those are true whoever brings them).
+and dropped (executions and other facts about money excepted: those are true whoever brings them). The next session is
+opened only when the last one is known to be over, at the same gateway or at another.
 
-    DOWN -> CONNECTING -> IDENTIFYING -> RECONCILING -> READY
-                                \\______________\\__________\\-> HALTED
+    DOWN -> CONNECTING -> IDENTIFYING -> RECONCILING -> READY <-> SUSPECT
+                                \\______________\\__________\\______\\-> HALTED
 
 IDENTIFYING waits for the next valid id *and* the account list, in either order: real gateways send both orders. Then
 the accounts must be those of the environment, and must stay so: the list may come again at any time. A paper
@@ -13,23 +14,33 @@ configuration on a live login is not an error to retry but a reason to stop: HAL
 service. RECONCILING waits for open orders, completed orders, executions and positions, each with its end marker; only
 then is anything known about what is at risk, and only then may orders be sent.
 
-The heartbeat is a question for the gateway's time, never more often than every five seconds, because a gateway may
-leave a repeat within four unanswered. It proves the leg from here to the gateway and nothing beyond. Any inbound
-event is as good a proof of life as the answer.
+SUSPECT is a ready session whose peer missed a heartbeat: nothing is sent on it, and any byte that comes makes it ready
+again. If none comes the session is dropped. So is one that tells the time and answers nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 
 from ibkr_adapter.accounts import account_kind
-from ibkr_adapter.core.link.gateways import Backoff
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.commands import Reason
+from ibkr_adapter.core.alerts import AlertSeverity, Condition
+from ibkr_adapter.core.link.calendar import Excuse, RestartCalendar
+from ibkr_adapter.core.link.clocks import Clocks
+from ibkr_adapter.core.link.gateways import FAILOVER_AFTER, STEADY_NS, Backoff, Gateways
+from ibkr_adapter.core.link.heartbeat import Heartbeat, Pulse
+from ibkr_adapter.core.link.troubles import Troubles
 from ibkr_adapter.core.settings import GatewaySettings, Settings
 from ibkr_adapter.effects import Close, Open, Outbox
-from ibkr_adapter.events import LinkChanged, ManagedAccounts, NextValidId, SessionLost, SessionOpened
-from ibkr_adapter.requests import Request, RequestCurrentTime, RequestIds
+from ibkr_adapter.events import BrokerTime, LinkChanged, ManagedAccounts, NextValidId, SessionLost, SessionOpened
+from ibkr_adapter.notices import Effect
+from ibkr_adapter.requests import Request, RequestIds
 from ibkr_adapter.snapshot import LinkView
+
+IDS_ASKED_MAX = 3
+"""So often the next order id is asked for, evenly over the time to identify, before the session is given up."""
 
 
 class LinkState(Enum):
@@ -38,6 +49,7 @@ class LinkState(Enum):
     IDENTIFYING = "identifying"
     RECONCILING = "reconciling"
     READY = "ready"
+    SUSPECT = "suspect"
     HALTED = "halted"
 
 
@@ -46,11 +58,13 @@ TRANSITIONS: dict[LinkState, frozenset[LinkState]] = {
     LinkState.CONNECTING: frozenset({LinkState.IDENTIFYING, LinkState.DOWN}),
     LinkState.IDENTIFYING: frozenset({LinkState.RECONCILING, LinkState.DOWN, LinkState.HALTED}),
     LinkState.RECONCILING: frozenset({LinkState.READY, LinkState.DOWN, LinkState.HALTED}),
-    LinkState.READY: frozenset({LinkState.DOWN, LinkState.HALTED}),
+    LinkState.READY: frozenset({LinkState.SUSPECT, LinkState.DOWN, LinkState.HALTED}),
+    LinkState.SUSPECT: frozenset({LinkState.READY, LinkState.DOWN, LinkState.HALTED}),
     LinkState.HALTED: frozenset(),
 }
 
-_OPEN = frozenset({LinkState.IDENTIFYING, LinkState.RECONCILING, LinkState.READY})
+_OPEN = frozenset({LinkState.IDENTIFYING, LinkState.RECONCILING, LinkState.READY, LinkState.SUSPECT})
+_RECONCILED = frozenset({LinkState.READY, LinkState.SUSPECT})
 
 
 class Link:
@@ -58,21 +72,24 @@ class Link:
 
     def __init__(self, settings: Settings, *, rand: Callable[[], float], epoch: int, now_ns: int) -> None:
         self._settings = settings
-        self._backoff = Backoff(first_ns=settings.backoff_first_ns, max_ns=settings.backoff_max_ns, rand=rand)
+        backoff = Backoff(first_ns=settings.backoff_first_ns, max_ns=settings.backoff_max_ns, rand=rand)
+        self.gateways = Gateways(settings.gateways, backoff, now_ns=now_ns)
+        self._calendars = {each.name: RestartCalendar(each.windows, each.time_zone) for each in settings.gateways}
+        self.heartbeat = Heartbeat(settings)
+        self.clocks = Clocks()
+        self._troubles = Troubles(settings.client_id)
         self.state = LinkState.DOWN
         self.epoch = epoch
         self.accounts: tuple[str, ...] = ()
         self.detail = "not started"
         self._since_ns = now_ns
-        self._server_version: int | None = None
-        self._next_attempt_ns: int | None = now_ns
-        self._identify_by_ns = 0
+        self._down_ns: int | None = now_ns
+        self._ready_ns: int | None = None
+        self.server_version: int | None = None
+        self._opened_ns = 0
         self._have_id = False
-        self._asked_ids = False
-        self._patience_ns = 0
-        self._complaint = ""
-        self._probe_ns = 0
-        self.last_inbound_ns: int | None = None
+        self._ids_asked = 0
+        self._closing = ""
 
     def __repr__(self) -> str:
         return f"<Link {self.epoch}@{self.gateway.name} {self.state.name} {self.detail}>"
@@ -80,42 +97,48 @@ class Link:
     @property
     def gateway(self) -> GatewaySettings:
         """The gateway of the present session, or of the one that is tried next."""
-        return self._settings.gateways[0]
+        return self.gateways.present
 
     @property
     def socket_open(self) -> bool:
         return self.state in _OPEN
 
     @property
-    def server_version(self) -> int | None:
-        """Of the present session, once it was greeted."""
-        return self._server_version
-
-    @property
     def ready(self) -> bool:
+        """Reconciled, and the peer is not suspect."""
         return self.state is LinkState.READY
 
     # What happened.
 
     def opened(self, event: SessionOpened, now_ns: int, out: Outbox) -> None:
-        self._server_version = event.server_version
-        self._identify_by_ns = now_ns + self._settings.identify_timeout_ns
-        self._probe_ns = now_ns
+        self.server_version = event.server_version
+        self.heartbeat.begin(now_ns)
+        self._opened_ns = now_ns
         self._have_id = False
-        self._asked_ids = False
+        self._ids_asked = 0
         self.accounts = ()
         self._to(LinkState.IDENTIFYING, "waiting for order ids and accounts", now_ns, out)
 
     def lost(self, event: SessionLost, now_ns: int, out: Outbox) -> None:
         """The session of the present epoch ended: wait, then try again, unless we were halted on purpose."""
-        self._server_version = None
+        self.server_version = None
         if self.state is LinkState.HALTED:
             return
-        delay_ns = self._backoff.failed(at_least_ns=self._patience_ns)
-        self._next_attempt_ns = now_ns + delay_ns
-        self._to(LinkState.DOWN, self._complaint or event.detail or event.cause.value, now_ns, out)
-        self._patience_ns = 0
-        self._complaint = ""
+        was_ready = self.state in _RECONCILED
+        if self._down_ns is None:
+            self._down_ns = now_ns
+        if was_ready and self._ready_ns is not None and now_ns - self._ready_ns >= STEADY_NS:
+            self._troubles.steady()
+        why = self._troubles.complaint or self._closing or event.detail or event.cause.value
+        wait_ns = self._troubles.ended(event, was_ready=was_ready)
+        self._closing = ""
+        self.gateways.ended(
+            now_ns,
+            excused=self.excuse(now_ns) is not None,
+            wait_ns=wait_ns,
+            gateway_answered=self._troubles.refused,
+        )
+        self._to(LinkState.DOWN, why, now_ns, out)
 
     def identified(self, event: NextValidId | ManagedAccounts, now_ns: int, out: Outbox) -> bool:
         """True when both have come and the accounts are ours: the downloads may begin."""
@@ -134,69 +157,103 @@ class Link:
         return True
 
     def reconciled(self, detail: str, now_ns: int, out: Outbox) -> None:
-        self._backoff.succeeded()
+        self._ready_ns = now_ns
+        self._down_ns = None
+        self.gateways.proved(now_ns)
+        self._troubles.over()
         self._to(LinkState.READY, detail, now_ns, out)
 
-    def client_id_in_use(self) -> None:
-        """326: another session has our id. Its holder stays; we wait, and never try another id."""
-        self._patience_ns = self._settings.client_id_backoff_ns
-        self._complaint = f"client id {self._settings.client_id} is in use at the gateway"
+    def heard(self, ts_recv_ns: int, now_ns: int, out: Outbox) -> None:
+        """Something came on the present session, whatever it was."""
+        self.heartbeat.heard(ts_recv_ns)
+        if self.state is LinkState.SUSPECT and not self._closing:
+            self._to(LinkState.READY, "ready: the gateway speaks again", now_ns, out)
 
-    def heard(self, ts_recv_ns: int) -> None:
-        self.last_inbound_ns = ts_recv_ns
+    def told_time(self, event: BrokerTime) -> None:
+        self.heartbeat.answered(event.time_ns, event.ts_recv_ns)
 
-    def silent_ns(self, now_ns: int) -> int:
-        """For how long nothing has come on the present connection."""
-        return now_ns - (self.last_inbound_ns or self._since_ns)
+    def noticed(self, effect: Effect, text: str) -> None:
+        """A notice; those that explain why a session ends are remembered."""
+        self._troubles.noticed(effect, text)
+
+    def unanswered(self, what: str, now_ns: int, out: Outbox) -> None:
+        """``what`` stayed unanswered through its repeat, and nothing else was answered but the time: a zombie."""
+        if self.socket_open:
+            self._drop(f"the gateway tells the time and answers nothing else: no {what}", now_ns, out)
+
+    def recycle(self, reason: str, now_ns: int, out: Outbox) -> None:
+        """End this session; the next one follows as after any loss."""
+        if self.socket_open:
+            self._drop(reason, now_ns, out)
+
+    def fail_over(self, reason: str, now_ns: int, out: Outbox) -> None:
+        """End this session and use the other gateway."""
+        if self.socket_open:
+            self.gateways.leave()
+            self._drop(reason, now_ns, out)
 
     # What time does.
 
     def tick(self, now_ns: int, ask: Callable[[Request], None], out: Outbox) -> None:
-        if self.state is LinkState.DOWN and self._next_attempt_ns is not None:
-            if now_ns >= self._next_attempt_ns:
+        self._watch_calendar(now_ns, out)
+        next_ns = self.gateways.next_attempt_ns
+        if self.state is LinkState.DOWN and next_ns is not None:
+            if now_ns >= next_ns:
                 self._attempt(now_ns, out)
             else:
-                out.wake_at(self._next_attempt_ns)
-        if self.state is LinkState.IDENTIFYING:
+                out.wake_at(next_ns)
+        if self.socket_open and not self._closing:
+            self._beat(now_ns, ask, out)
+        if self.state is LinkState.IDENTIFYING and not self._closing:
             self._await_identity(now_ns, ask, out)
-        if self.socket_open:
-            self._probe(now_ns, ask, out)
+
+    def _watch_calendar(self, now_ns: int, out: Outbox) -> None:
+        change_ns = self._calendar.next_change_ns(now_ns)
+        if change_ns is not None:
+            out.wake_at(change_ns)
+        if self._down_ns is not None and (excuse := self.excuse(now_ns)) is not None:
+            out.wake_at(excuse.until_ns)
 
     def _attempt(self, now_ns: int, out: Outbox) -> None:
         self.epoch += 1
-        self.last_inbound_ns = None
-        self._next_attempt_ns = None
+        self.gateways.attempted()
+        self._troubles.opened()
+        self.heartbeat.begin(now_ns)
         self._to(LinkState.CONNECTING, f"connecting to {self.gateway.address}", now_ns, out)
         out.opens.append(Open(gateway=self.gateway.name, epoch=self.epoch))
 
     def _await_identity(self, now_ns: int, ask: Callable[[Request], None], out: Outbox) -> None:
-        if now_ns >= self._identify_by_ns:
-            if self._asked_ids:
-                self._drop("the gateway sent no order id or no accounts", out)
-                return
-            self._asked_ids = True
-            self._identify_by_ns = now_ns + self._settings.identify_timeout_ns
-            ask(RequestIds())
-        out.wake_at(self._identify_by_ns)
-
-    def _probe(self, now_ns: int, ask: Callable[[Request], None], out: Outbox) -> None:
-        silent_ns = self.silent_ns(now_ns)
-        if silent_ns >= self._settings.silent_after_ns:
-            self._drop(f"nothing came for {self._settings.silent_after_ns / 1e9:.0f} s", out)
+        every_ns = self._settings.identify_timeout_ns // (IDS_ASKED_MAX + 1)
+        turn = (now_ns - self._opened_ns) // every_ns
+        if turn > IDS_ASKED_MAX:
+            missing = "accounts" if self._have_id else "order id" if self.accounts else "order id and no accounts"
+            self._drop(f"the gateway sent no {missing}", now_ns, out)
             return
-        if now_ns - self._probe_ns >= self._settings.probe_every_ns:
-            self._probe_ns = now_ns
-            ask(RequestCurrentTime())
-        unproven = silent_ns >= self._settings.unproven_after_ns
-        patience_ns = self._settings.silent_after_ns if unproven else self._settings.unproven_after_ns
-        out.wake_at(min(self._probe_ns + self._settings.probe_every_ns, now_ns - silent_ns + patience_ns))
+        if turn > self._ids_asked:
+            self._ids_asked = turn
+            ask(RequestIds())
+        out.wake_at(self._opened_ns + (turn + 1) * every_ns)
 
-    def _drop(self, reason: str, out: Outbox) -> None:
-        if not any(close.epoch == self.epoch for close in out.closes):
-            out.closes.append(Close(epoch=self.epoch, reason=reason))
+    def _beat(self, now_ns: int, ask: Callable[[Request], None], out: Outbox) -> None:
+        match self.heartbeat.beat(now_ns, ask, out):
+            case Pulse.DEAD:
+                self._drop(f"nothing came for {self._settings.silent_after_ns / 1e9:.0f} s", now_ns, out)
+            case Pulse.MISSED if self.state is LinkState.READY:
+                self._to(LinkState.SUSPECT, "the gateway missed a heartbeat", now_ns, out)
+            case _:
+                pass
+
+    def _drop(self, reason: str, now_ns: int, out: Outbox) -> None:
+        """Ask for the end of the session; until it is told, nothing is sent on it."""
+        if self._closing:
+            return
+        self._closing = reason
+        if self.state is LinkState.READY:
+            self._to(LinkState.SUSPECT, reason, now_ns, out)
+        out.closes.append(Close(epoch=self.epoch, reason=reason))
 
     def _account_mismatch(self) -> str:
-        """Why these accounts are not the environment's, or an empty string."""
+        """Why this session must not be used; empty if it may."""
         if not self.accounts:
             return "the gateway lists no account any more"
         expected = self._settings.accounts_expected
@@ -227,7 +284,74 @@ class Link:
             )
         )
 
-    def view(self) -> LinkView:
+    # What it means for others.
+
+    @property
+    def _calendar(self) -> RestartCalendar:
+        return self._calendars[self.gateway.name]
+
+    def excuse(self, now_ns: int) -> Excuse | None:
+        """The planned window that explains what is wrong with the connection now, if one does."""
+        if self._down_ns is None:
+            return self._calendar.at(now_ns)
+        return self._calendar.excuse(now_ns, self._down_ns)
+
+    def reasons(self, now_ns: int) -> Iterator[Reason]:
+        """Why no new order may be sent on this link."""
+        if self.state is LinkState.SUSPECT:
+            yield Reason(
+                code="silent",
+                text=f"nothing has come from the gateway for {self.heartbeat.silent_ns(now_ns) / SECOND:.0f} s",
+                remedy="it opens by itself when the gateway answers; after 15 s the connection is made anew",
+            )
+        elif not self.ready:
+            yield Reason(
+                code="link", text=f"the link is {self.state.value}: {self.detail}", remedy="wait until it is ready"
+            )
+        if not self.gateway.trading:
+            yield Reason(
+                code="standby",
+                text=f"gateway {self.gateway.name} serves data and account only",
+                remedy=f"set gateways.{self.gateway.name}.trading = true if orders may go there",
+            )
+        if (window := self._calendar.closing(now_ns)) is not None:
+            yield Reason(
+                code="restart_window",
+                text=f"{window.name} begins within a minute or is under way",
+                remedy="it opens by itself when the window is over",
+            )
+        yield from self.clocks.reasons(self.heartbeat.offset)
+
+    def conditions(self, now_ns: int) -> Iterator[Condition]:
+        """What somebody should know."""
+        if self.state is LinkState.HALTED:
+            yield Condition(
+                key="link/halted",
+                severity=AlertSeverity.CRITICAL,
+                text=f"stopped for good: {self.detail}",
+                remedy="log the gateway in to the account of this environment, then restart the service",
+            )
+        elif not self.socket_open and max(self.gateways.failed_attempts, self.gateways.unsteady - 1) >= FAILOVER_AFTER:
+            yield Condition(
+                key="link/down",
+                severity=AlertSeverity.CRITICAL,
+                text=f"no session with {self.gateway.name} at {self.gateway.address}: {self.detail}",
+                remedy="see that the gateway runs and is logged in; `ibkr-adapter doctor` tells what is wrong",
+                excusable=True,
+            )
+        if self.gateways.on_standby:
+            yield Condition(
+                key="link/standby",
+                severity=AlertSeverity.WARNING,
+                text=f"the standby {self.gateway.name} is in use",
+                remedy="nothing goes back by itself: restart the service once the environment's own gateway is well",
+            )
+        yield from self._troubles.conditions()
+        yield from self.clocks.conditions(self.heartbeat.offset)
+
+    def view(self, now_ns: int) -> LinkView:
+        excuse = self.excuse(now_ns)
+        offset = self.heartbeat.offset
         return LinkView(
             state=self.state.value,
             gateway=self.gateway.name,
@@ -235,9 +359,13 @@ class Link:
             epoch=self.epoch,
             client_id=self._settings.client_id,
             since_ns=self._since_ns,
-            server_version=self._server_version,
-            last_inbound_ns=self.last_inbound_ns,
+            server_version=self.server_version,
+            last_inbound_ns=self.heartbeat.last_inbound_ns,
             detail=self.detail,
-            failures=self._backoff.failures,
-            next_attempt_ns=self._next_attempt_ns,
+            failures=self.gateways.failed_attempts,
+            next_attempt_ns=self.gateways.next_attempt_ns,
+            standby=self.gateways.on_standby,
+            excuse=excuse.name if excuse is not None else "",
+            excused_until_ns=excuse.until_ns if excuse is not None else None,
+            clock_ahead_ns=offset.ahead_ns if offset is not None else None,
         )

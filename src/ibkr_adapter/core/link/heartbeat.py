@@ -1,0 +1,115 @@
+"""Whether the other side still lives, and what its clock says.
+
+One prober asks for the gateway's time, never more often than every five seconds, because a gateway may leave a repeat
+within four unanswered. Any byte that comes is as good a proof of life as the answer. A peer is suspect only when it
+left a probe unanswered *and* nothing else came: a slow line delays the answers and everything else alike, and stays
+unsuspected as long as something keeps coming.
+
+The answers are times in whole seconds. With the moments of question and answer they bound how far the gateway's clock
+stands from ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.effects import Outbox
+from ibkr_adapter.requests import Request, RequestCurrentTime
+
+MISSED_NS = 4 * SECOND
+"""A probe that nothing followed for this long counts as missed. With 5 s between probes a dead peer is suspect at
+most 9 s after its last byte; an answer that took 3 s arrives in time."""
+
+RESOLUTION_NS = SECOND
+"""The gateway tells its time in whole seconds."""
+
+
+class Pulse(Enum):
+    ALIVE = "alive"
+    MISSED = "missed"
+    DEAD = "dead"
+
+
+class Heartbeat:
+    """The proofs of life of one connection at a time. ``offset``: the gateway's clock, once it was measured."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._probe_every_ns = settings.probe_every_ns
+        self._suspect_after_ns = settings.suspect_after_ns
+        self._silent_after_ns = settings.silent_after_ns
+        self._since_ns = 0
+        self._asked_ns: int | None = None
+        self._waiting_since_ns: int | None = None
+        self._unanswered = 0
+        self.last_inbound_ns: int | None = None
+        self.offset: Offset | None = None
+
+    def begin(self, now_ns: int) -> None:
+        """A new connection: the first probe follows the greeting after the usual pause."""
+        self._since_ns = now_ns
+        self._asked_ns = now_ns
+        self._waiting_since_ns = None
+        self._unanswered = 0
+        self.last_inbound_ns = None
+        self.offset = None
+
+    def heard(self, ts_recv_ns: int) -> None:
+        """Something came, whatever it was."""
+        self.last_inbound_ns = max(ts_recv_ns, self.last_inbound_ns or 0)
+        self._waiting_since_ns = None
+
+    def answered(self, time_ns: int, ts_recv_ns: int) -> None:
+        """The gateway told its time. An answer that may belong to either of two questions measures nothing."""
+        if self._unanswered == 1 and self._asked_ns is not None:
+            self.offset = Offset.measured(time_ns, asked_ns=self._asked_ns, answered_ns=ts_recv_ns)
+        self._unanswered = 0
+
+    def silent_ns(self, now_ns: int) -> int:
+        """For how long nothing has come."""
+        return now_ns - (self.last_inbound_ns if self.last_inbound_ns is not None else self._since_ns)
+
+    def beat(self, now_ns: int, ask: Callable[[Request], None], out: Outbox) -> Pulse:
+        """Ask if it is time to; how the peer is; and be woken when that may change."""
+        silent_ns = self.silent_ns(now_ns)
+        if silent_ns >= self._silent_after_ns:
+            return Pulse.DEAD
+        if self._asked_ns is None or now_ns - self._asked_ns >= self._probe_every_ns:
+            self._asked_ns = now_ns
+            self._unanswered += 1
+            if self._waiting_since_ns is None:
+                self._waiting_since_ns = now_ns
+            ask(RequestCurrentTime())
+        out.wake_at(self._asked_ns + self._probe_every_ns)
+        out.wake_at(now_ns - silent_ns + self._silent_after_ns)
+        return self._missed(now_ns, now_ns - silent_ns, out)
+
+    def _missed(self, now_ns: int, last_ns: int, out: Outbox) -> Pulse:
+        if self._waiting_since_ns is None:
+            return Pulse.ALIVE
+        due_ns = max(last_ns + self._suspect_after_ns, self._waiting_since_ns + MISSED_NS)
+        if now_ns >= due_ns:
+            return Pulse.MISSED
+        out.wake_at(due_ns)
+        return Pulse.ALIVE
+
+
+class Offset:
+    """How far a gateway's clock is ahead of ours: ``ahead_ns``, right to ``unsure_ns`` on either side."""
+
+    __slots__ = ("ahead_ns", "unsure_ns")
+
+    def __init__(self, ahead_ns: int, unsure_ns: int) -> None:
+        self.ahead_ns = ahead_ns
+        self.unsure_ns = unsure_ns
+
+    def __repr__(self) -> str:
+        return f"<Offset {self.ahead_ns / SECOND:+.1f} s ±{self.unsure_ns / SECOND:.1f}>"
+
+    @classmethod
+    def measured(cls, time_ns: int, *, asked_ns: int, answered_ns: int) -> Offset:
+        """The gateway read its clock between question and answer, and cut what was below a second."""
+        read_ns = (asked_ns + answered_ns) // 2
+        return cls(time_ns + RESOLUTION_NS // 2 - read_ns, (answered_ns - asked_ns + RESOLUTION_NS) // 2)

@@ -1,0 +1,127 @@
+"""What kept us from a session, remembered until one is ready again: why, what to tell, and how long to stay away.
+
+A refused client id is waited out for a minute with the same id: its holder stays, and if it took the id from us in the
+middle of a session it may be a program that nobody knows of. After three complaints about our pace, and where the
+gateway speaks a version that we do not, a minute passes too: asking again sooner cannot help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ibkr_adapter.clock import SECOND
+from ibkr_adapter.core.alerts import AlertSeverity, Condition
+from ibkr_adapter.events import LossCause, SessionLost
+from ibkr_adapter.notices import Effect
+
+COOL_DOWN_NS = 60 * SECOND
+"""After what a quick reconnect would only repeat. The gateway may need so long to notice that a client has left."""
+
+PACE_STRIKES = 3
+"""IB ends a session at the third complaint (error 100)."""
+
+POISONED_AFTER = 3
+"""Sessions in a row that a message ended which cannot be read, or not taken in."""
+
+_KICKED = frozenset({LossCause.CLOSED, LossCause.RESET})
+_POISON = frozenset({LossCause.MALFORMED, LossCause.CALLBACK, LossCause.OVERFLOW})
+
+
+class Troubles:
+    """Since the last ready session; ``complaint`` is the cause in words where the loss itself does not say it."""
+
+    def __init__(self, client_id: int) -> None:
+        self._client_id = client_id
+        self._strikes = 0
+        self._refused_id = False
+        self._id_in_use = False
+        self._kicked = False
+        self._port_changed = ""
+        self._unsupported = ""
+        self._poisoned = 0
+        self._poison = ""
+
+    @property
+    def refused(self) -> bool:
+        """The gateway answered this session's login, with a refusal of our client id."""
+        return self._refused_id
+
+    @property
+    def complaint(self) -> str:
+        return f"client id {self._client_id} is in use at the gateway" if self._refused_id else ""
+
+    def opened(self) -> None:
+        """A session begins: what it will complain about counts from here."""
+        self._strikes = 0
+        self._refused_id = False
+
+    def noticed(self, effect: Effect, text: str) -> None:
+        match effect:
+            case Effect.CLIENT_ID_IN_USE:
+                self._refused_id = self._id_in_use = True
+            case Effect.PACE:
+                self._strikes += 1
+            case Effect.PORT_CHANGED:
+                self._port_changed = text
+            case _:
+                pass
+
+    def ended(self, event: SessionLost, *, was_ready: bool) -> int:
+        """Remember why; for how long this gateway is to be left alone."""
+        if was_ready:
+            self._kicked = event.cause in _KICKED
+        self._poisoned = self._poisoned + 1 if event.cause in _POISON else 0
+        self._poison = event.detail
+        self._unsupported = event.detail if event.cause is LossCause.UNSUPPORTED else ""
+        wait = self._refused_id or self._strikes >= PACE_STRIKES or event.cause is LossCause.UNSUPPORTED
+        self._strikes = 0
+        return COOL_DOWN_NS if wait else 0
+
+    def over(self) -> None:
+        """A session is ready. Poison counts on: it may come when the session has been ready for a while."""
+        self._id_in_use = self._kicked = False
+        self._port_changed = self._unsupported = ""
+
+    def steady(self) -> None:
+        """A session has been ready for a minute."""
+        self._poisoned = 0
+
+    def conditions(self) -> Iterator[Condition]:
+        if self._id_in_use:
+            yield self._in_use()
+        if self._port_changed:
+            yield Condition(
+                key="link/port_changed",
+                severity=AlertSeverity.CRITICAL,
+                text=f"the gateway says that its port changed: {self._port_changed}",
+                remedy="set it back in the gateway's API settings, or change gateways.*.port: it is never followed",
+            )
+        if self._unsupported:
+            yield Condition(
+                key="link/unsupported",
+                severity=AlertSeverity.CRITICAL,
+                text=self._unsupported,
+                remedy="update the gateway, or the official client (`ibkr-adapter doctor` names the versions)",
+            )
+        if self._poisoned >= POISONED_AFTER:
+            yield Condition(
+                key="link/poison",
+                severity=AlertSeverity.CRITICAL,
+                text=f"{self._poisoned} sessions in a row ended with a message that cannot be taken in: {self._poison}",
+                remedy="the log has its first bytes as frame_quarantined; cancel in TWS what causes it, or restart it",
+            )
+
+    def _in_use(self) -> Condition:
+        if self._kicked:
+            return Condition(
+                key="client_id/326",
+                severity=AlertSeverity.CRITICAL,
+                text=f"client id {self._client_id} is in use since our session was ended: perhaps by an unknown program",
+                remedy="find it in the gateway's list of API clients and end it; another id is never taken",
+            )
+        return Condition(
+            key="client_id/326",
+            severity=AlertSeverity.CRITICAL,
+            text=f"client id {self._client_id} is in use at the gateway",
+            remedy="`ibkr-adapter clients` shows who has it; end the other program: another id is never taken",
+        )
