@@ -43,10 +43,11 @@ class _Span(Struct, frozen=True, kw_only=True):
 
 
 class _Present(Struct, frozen=True, kw_only=True):
-    """What is true from ``from_ns`` until the next change."""
+    """What is true from ``from_ns`` until the next change, and the spans around it."""
 
     from_ns: int
     until_ns: int | None
+    spans: tuple[_Span, ...]
     at: Excuse | None
     closing: Excuse | None
 
@@ -82,7 +83,7 @@ class RestartCalendar:
 
     def upcoming(self, now_ns: int) -> Excuse | None:
         """The next window to begin."""
-        spans = [span for span in self._spans(now_ns) if span.from_ns > now_ns]
+        spans = [span for span in self._now(now_ns).spans if span.from_ns > now_ns]
         return _merged([min(spans, key=lambda span: span.from_ns)]) if spans else None
 
     def excuse(self, now_ns: int, lost_ns: int | None = None) -> Excuse | None:
@@ -92,7 +93,7 @@ class RestartCalendar:
         down already. The other kinds excuse whatever is wrong while they hold.
         """
         excuses = []
-        for span in self._spans(now_ns):
+        for span in self._now(now_ns).spans:
             until_ns = _excused_until_ns(span, now_ns, lost_ns)
             if until_ns is not None and now_ns < until_ns:
                 excuses.append(_Span(window=span.window, from_ns=span.from_ns, until_ns=until_ns))
@@ -105,12 +106,13 @@ class RestartCalendar:
         return present
 
     def _look(self, now_ns: int) -> _Present:
-        spans = list(self._spans(now_ns))
+        spans = tuple(self._spans(now_ns))
         ahead = [span.from_ns - CLOSE_BEFORE_NS for span in spans]
         moments = sorted({*ahead, *(span.from_ns for span in spans), *(span.until_ns for span in spans)})
         return _Present(
             from_ns=max((moment for moment in moments if moment <= now_ns), default=now_ns),
             until_ns=min((moment for moment in moments if moment > now_ns), default=None),
+            spans=spans,
             at=_merged([span for span in spans if span.from_ns <= now_ns < span.until_ns]),
             closing=_merged([span for span in spans if span.from_ns - CLOSE_BEFORE_NS <= now_ns < span.until_ns]),
         )
