@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
@@ -31,6 +32,7 @@ from ibkr_adapter.ids import new_key
 from ibkr_adapter.journal.recover import Recovery, recover
 from ibkr_adapter.journal.writer import JournalWriter
 from ibkr_adapter.lease import Lease
+from ibkr_adapter.lease.mark import EpochMark
 from ibkr_adapter.notices import NoticeTable, shipped
 from ibkr_adapter.shell import SessionPort, Shell
 from ibkr_adapter.sinks.projection import SqliteProjection
@@ -41,6 +43,9 @@ from ibkr_adapter.statefile import RunningService
 from ibkr_adapter.tws import versions
 from ibkr_adapter.tws.mailbox import Mailbox
 from ibkr_adapter.tws.session import Endpoint, Session
+
+if TYPE_CHECKING:
+    from ibkr_adapter.lease.keeper import LeaseKeeper
 
 LEAVE_S = 3.0
 DESCRIPTORS_WANTED = 65_536
@@ -66,7 +71,8 @@ async def serve(
         listener = held.enter_context(contextlib.closing(listen(config)))
         recovery = recover(Path(config.journal.directory))
         held.callback(recovery.close)
-        held.enter_context(Lease([config.gateways[name].address for name in config.usable_gateways], config.client_id))
+        addresses = [config.gateways[name].address for name in config.usable_gateways]
+        held.enter_context(Lease(addresses, config.client_id, component=config.component))
         service = _service(config, listener)
         async with _running(config, recovery, listener, service, clock):
             with statefile.written(service), statefile.registered(service, state_home()):
@@ -134,12 +140,13 @@ async def _running(
         engine,
         mailbox=mailbox,
         journal=writer,
-        open_session=lambda opening: _session(config, opening, mailbox, clock),
+        open_session=lambda opening: _session(config, opening, mailbox, clock, keeper),
         fanout=fanout,
         runners=runners,
         clock=clock,
         client_id=config.client_id,
     )
+    keeper = _keeper(config, boot_id, clock, shell)
     leaving = asyncio.Event()
     console = _Console(build_console(shell, service.token, config, stopping=leaving, clock=clock), listener)
     started = Started(
@@ -149,6 +156,9 @@ async def _running(
         environment=config.environment,
         client_id=config.client_id,
         recovered_seq=recovery.last_seq,
+        component=config.component,
+        host=socket.gethostname(),
+        pid=os.getpid(),
     )
     writer.start()
     try:
@@ -156,19 +166,26 @@ async def _running(
             stores = {tasks.create_task(runner.run(), name=f"sink-{runner.sink.name}") for runner in runners}
             heart = tasks.create_task(shell.run(started), name="shell")
             page = tasks.create_task(console.serve(), name="console")
+            lease = {tasks.create_task(keeper.run(), name="lease")} if keeper is not None else set()
             yield
-            # In order: no new commands, then no session, then what the stores still hold.
+            # In order: no new commands, then no session, then no lease, then what the stores still hold.
             leaving.set()
             console.should_exit = True
             await asyncio.wait({page}, timeout=LEAVE_S)
             heart.cancel()
             await asyncio.wait({heart}, timeout=LEAVE_S)
+            for task in lease:
+                task.cancel()
+            if keeper is not None and heart.done():
+                await keeper.release()
             for runner in runners:
                 runner.stop()
             await asyncio.wait(stores, timeout=LEAVE_S)
             for task in (page, *stores):
                 task.cancel()
     finally:
+        if keeper is not None:
+            await keeper.release()
         writer.close(JOURNAL_CLOSE_S)
         store.close()
     if writer.failure:
@@ -201,6 +218,7 @@ def settings_of(config: Config) -> Settings:
         accounts_expected=(active.account,) if active.account else (),
         capabilities=frozenset(identity.capabilities),
         trading=config.trading.enabled,
+        lease_required=config.ha.enabled,
         limits=config.trading.limits,
         upstream_recycle_ns=_ns(active.upstream_recycle_s),
         upstream_failover_ns=_ns(active.upstream_failover_s),
@@ -227,7 +245,30 @@ def _gateway_settings(config: Config, name: str) -> GatewaySettings:
     )
 
 
-def _session(config: Config, opening: Open, mailbox: Mailbox, clock: Clock) -> SessionPort:
+def _keeper(config: Config, boot_id: str, clock: Clock, shell: Shell) -> LeaseKeeper | None:
+    """Where several machines share the client id: what decides which of them has it."""
+    if not config.ha.enabled:
+        return None
+    from ibkr_adapter.lease.keeper import LeaseKeeper  # an extra: needed where configured
+    from ibkr_adapter.lease.redis_epoch import RedisEpoch
+    from ibkr_adapter.sinks.redis import RedisStore
+
+    redis = RedisStore(config.redis.url, environment=config.environment, prefix=config.redis.prefix)
+    return LeaseKeeper(
+        RedisEpoch(redis, config.client_id),
+        EpochMark(config.data_path / f"lease-client-{config.client_id}"),
+        client_id=config.client_id,
+        name=config.ha.name or socket.gethostname(),
+        token=boot_id,
+        ttl_ns=int(config.ha.lease_ttl_s * SECOND),
+        clock=clock,
+        tell=shell.lease_changed,
+    )
+
+
+def _session(
+    config: Config, opening: Open, mailbox: Mailbox, clock: Clock, keeper: LeaseKeeper | None
+) -> SessionPort:
     gateway = config.gateways[opening.gateway]
     return Session(
         Endpoint(opening.gateway, gateway.host, gateway.port),

@@ -331,6 +331,9 @@ class Started(Event, frozen=True, kw_only=True, tag="started"):
     environment: str
     client_id: int
     recovered_seq: int
+    component: str = ""
+    host: str = ""
+    pid: int = 0
 
 
 class Stopped(Event, frozen=True, kw_only=True, tag="stopped"):

@@ -37,6 +37,7 @@ from ibkr_adapter.events import (
     BrokerEvent,
     Event,
     Gap,
+    LeaseChanged,
     LinkChanged,
     LossCause,
     PositionReported,
@@ -153,6 +154,10 @@ class Shell:
 
     def journal_failed(self, detail: str) -> None:
         self._tell(JournalFailed(detail=detail))
+
+    def lease_changed(self, event: LeaseChanged) -> None:
+        """What the keeper of the lease has to say."""
+        self._tell(event)
 
     def _tell(self, happening: Happening) -> None:
         self._inbox.append(happening)  # a deque takes from both ends at once; nothing appended is ever missed

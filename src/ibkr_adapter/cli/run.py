@@ -19,9 +19,10 @@ from ibkr_adapter.statefile import RunningService
 
 @click.command()
 @click.option("--config", "file", required=True, type=click.Path(path_type=Path), help="The TOML file to run with.")
-def run(file: Path) -> None:
+@click.option("--component", default="", help="Run as this component of the file, beside the others.")
+def run(file: Path, component: str) -> None:
     """Run the service until Ctrl-C or SIGTERM."""
-    config = configuration.load(file)
+    config = configuration.load(file, component=component)
     logging.configure(config.log.level)
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)

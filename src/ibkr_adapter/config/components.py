@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from ibkr_adapter.config.defaults import DEFAULT_COMPONENTS, READ_ONLY
-from ibkr_adapter.config.model import AccountKind, Capability, Component, Environment
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ibkr_adapter.config.defaults import DEFAULT_COMPONENTS, MAIN, READ_ONLY
+from ibkr_adapter.config.model import AccountKind, Capability, Component, Environment, Ha, Redis
 from ibkr_adapter.config.typing import NAME, File, join, typed
 from ibkr_adapter.errors import ConfigurationError
 
@@ -34,6 +38,40 @@ def components_of(file: File) -> dict[str, Component]:
             )
         holders[component.client_id] = name
     return result
+
+
+def as_component(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The file as another component reads it: its places and its port are its own, so that it can run beside the first.
+
+    Places that the file names get the component's name in front; the page listens on any free port.
+    """
+    own = {**document, "component": name}
+    if document.get("component", MAIN) == name:
+        return own
+    for table, key in (("", "data_dir"), ("store", "path"), ("journal", "directory")):
+        holder = own.get(table) if table else own
+        given = holder.get(key) if isinstance(holder, dict) else None
+        if isinstance(given, str) and given:
+            path = Path(given)
+            beside = {**holder, key: str(path.with_name(f"{name}-{path.name}") if path.name else path)}
+            own = {**own, table: beside} if table else beside
+    http = own.get("http", {})
+    if isinstance(http, dict) and isinstance(http.get("listen", ""), str):
+        host = http.get("listen", "").rpartition(":")[0] or "127.0.0.1"
+        own["http"] = {**http, "listen": f"{host}:0"}
+    return own
+
+
+def check_ha(ha: Ha, redis: Redis) -> Ha:
+    if not 1 <= ha.lease_ttl_s <= 300:
+        raise ConfigurationError("ha.lease_ttl_s", "must be 1 to 300 seconds", remedy="15 is usual")
+    if ha.name and not NAME.fullmatch(ha.name):
+        raise ConfigurationError("ha.name", "a name is letters, digits, _ and -, at most 40", remedy="rename it")
+    if ha.enabled and not redis.url:
+        raise ConfigurationError(
+            "ha.enabled", "the machines share the client id through Redis, and there is none", remedy="set redis.url"
+        )
+    return ha
 
 
 def check_component(name: str, component: Component, environment: Environment) -> None:

@@ -9,6 +9,9 @@ from ibkr_adapter.config.model import AccountKind, Capability, Component, Enviro
 
 SIMULATED: Final = "simulated"
 PRODUCTION: Final = "production"
+MAIN: Final = "ibkr_adapter"
+"""The component that a file means when it names none."""
+
 FILE_BYTES_MAX: Final = 1_000_000
 INSTRUMENTS_MAX: Final = 100
 """IB's ordinary allowance of market-data lines."""
@@ -132,6 +135,11 @@ path = ""                       # SQLite file; default: <data_dir>/store.sqlite
 
 [journal]
 directory = ""                  # default: <data_dir>/journal
+
+[ha]                            # several machines share a client id: one works, the others stand by
+enabled = false                 # needs redis.url
+lease_ttl_s = 15                # within this time of one's death another has taken over
+name = ""                       # what the others call this one; default: the host's name
 
 [redis]
 url = ""                        # e.g. "redis://localhost:6379/0"; empty: no Redis

@@ -209,6 +209,18 @@ class Vault(Section, frozen=True, kw_only=True):
     ttl_s: int = 3_600
 
 
+class Ha(Section, frozen=True, kw_only=True):
+    """Two or more machines that share a client id, one of which has it at a time, by a lease in Redis.
+
+    ``lease_ttl_s``: within this time of a machine's death another has taken over. ``name``: what the others call us;
+    empty: the host's name.
+    """
+
+    enabled: bool = False
+    lease_ttl_s: Decimal = Decimal(15)
+    name: str = ""
+
+
 class Log(Section, frozen=True, kw_only=True):
     level: LogLevel = LogLevel.INFO
 
@@ -233,6 +245,7 @@ class Config(Section, frozen=True, kw_only=True):
     store: Store
     journal: Journal
     redis: Redis
+    ha: Ha = Ha()
     vault: Vault
     message_codes: str
     log: Log

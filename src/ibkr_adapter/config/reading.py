@@ -17,8 +17,8 @@ from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.instruments import Instrument
 
 
-def load(path: str | os.PathLike[str]) -> Config:
-    """The configuration in a file."""
+def load(path: str | os.PathLike[str], *, component: str = "") -> Config:
+    """The configuration in a file; as another of its components reads it, where one is named."""
     file = Path(path).expanduser()
     try:
         with file.open("rb") as stream:
@@ -32,10 +32,10 @@ def load(path: str | os.PathLike[str]) -> Config:
         raise ConfigurationError("", f"cannot read {str(path)!r}: {error.strerror}", remedy="check the path") from None
     except (UnicodeDecodeError, ValueError):
         raise ConfigurationError("", f"{str(path)!r} is not UTF-8 text", remedy="save it as UTF-8") from None
-    return parse(text, str(path), base=file.resolve().parent)
+    return parse(text, str(path), base=file.resolve().parent, component=component)
 
 
-def parse(text: str, origin: str, *, base: Path | None = None) -> Config:
+def parse(text: str, origin: str, *, base: Path | None = None, component: str = "") -> Config:
     """The configuration in a text. ``origin`` names it in messages; relative paths count from ``base``."""
     if len(text) > FILE_BYTES_MAX:
         raise ConfigurationError("", f"{origin}: more than {FILE_BYTES_MAX} bytes", remedy="this is no configuration")
@@ -44,7 +44,7 @@ def parse(text: str, origin: str, *, base: Path | None = None) -> Config:
     except (ValueError, RecursionError, ArithmeticError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error) or "a number out of range"
         raise ConfigurationError("", f"{origin}: not TOML: {reason}", remedy="see https://toml.io") from None
-    return resolve(document, origin, base or Path.cwd())
+    return resolve(document, origin, base or Path.cwd(), component=component)
 
 
 def simulated(

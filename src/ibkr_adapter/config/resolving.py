@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
+
 from ibkr_adapter.accounts import account_kind
-from ibkr_adapter.config.components import check_component, components_of
-from ibkr_adapter.config.defaults import DEFAULT_ENVIRONMENTS, PRODUCTION, SIMULATED
+from ibkr_adapter.config.components import as_component, check_component, check_ha, components_of
+from ibkr_adapter.config.defaults import DEFAULT_ENVIRONMENTS, MAIN, PRODUCTION, SIMULATED
 from ibkr_adapter.config.gateways import check_account_kind, check_hosts, check_standby, gateways_of
 from ibkr_adapter.config.market_data import instruments_of, market_data_of
 from ibkr_adapter.config.model import AccountKind, Config, Environment, Http, Journal, Redis, Store
@@ -25,7 +27,12 @@ _ACCOUNT = re.compile(r"[A-Z]{1,4}[0-9]{4,12}")
 _PREFIX = re.compile(r"[A-Za-z0-9:_.-]{0,40}")
 
 
-def resolve(document: dict[str, Any], origin: str, base: Path, *, demo: bool = False) -> Config:
+def resolve(
+    document: dict[str, Any], origin: str, base: Path, *, demo: bool = False, component: str = ""
+) -> Config:
+    """``component``: run as this one instead of the file's own, with places and a port of its own."""
+    if component:
+        document = as_component(document, component)
     file = typed(File, document, "")
     warnings: list[str] = []
     environments = _environments(file)
@@ -62,19 +69,28 @@ def resolve(document: dict[str, Any], origin: str, base: Path, *, demo: bool = F
         trading=trading,
         market_data=market_data_of(file.market_data, warnings),
         instruments=instruments_of(file.instruments),
-        http=_http(anchored(file.http, "http", base, warnings)),
+        http=_http(anchored(_listening(file, document), "http", base, warnings)),
         store=Store(path=str(_path("store.path", file.store.path, base, data_dir / "store.sqlite"))),
         journal=Journal(directory=str(_path("journal.directory", file.journal.directory, base, data_dir / "journal"))),
         redis=_redis(anchored(file.redis, "redis", base, warnings), warnings),
         vault=vault_of(vault, base, file.allow_plaintext),
         message_codes=str(_path("message_codes", file.message_codes, base, Path())) if file.message_codes else "",
+        ha=file.ha,
         log=file.log,
         origin=origin,
         given=frozenset(_given(document)),
         warnings=tuple(dict.fromkeys(warnings)),
     )
     check_vault_named(config)
+    check_ha(config.ha, config.redis)
     return config
+
+
+def _listening(file: File, document: Mapping[str, Any]) -> Http:
+    """One file may serve several components: only the first has the usual port, the others any free one."""
+    if file.component == MAIN or "listen" in document.get("http", {}):
+        return file.http
+    return replace(file.http, listen="127.0.0.1:0")
 
 
 def _known(path: str, name: str, table: Mapping[str, object]) -> None:
@@ -143,7 +159,8 @@ def _redis(redis: Redis, warnings: list[str]) -> Redis:
 
 
 def _data_dir(file: File, base: Path) -> Path:
-    return _path("data_dir", file.data_dir, base, state_home() / file.environment)
+    name = file.environment if file.component == MAIN else f"{file.environment}-{file.component}"
+    return _path("data_dir", file.data_dir, base, state_home() / name)
 
 
 def _path(key: str, given: str, base: Path, default: Path) -> Path:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import field
 from msgspec.structs import fields, replace
 
-from ibkr_adapter.config.model import Http, Journal, Log, MarketDataSettings, Redis, Section, Store, Trading, Vault
+from ibkr_adapter.config.model import Ha, Http, Journal, Log, MarketDataSettings, Redis, Section, Store, Trading, Vault
 from ibkr_adapter.config.secrets import Reference, reference
 from ibkr_adapter.errors import ConfigurationError
 
@@ -45,6 +45,7 @@ class File(Section, frozen=True, kw_only=True):
     store: Store = Store()
     journal: Journal = Journal()
     redis: Redis = Redis()
+    ha: Ha = Ha()
     vault: Vault = Vault()
     message_codes: str = ""
     log: Log = Log()
