@@ -10,17 +10,18 @@ from collections.abc import Iterator
 
 import structlog
 
-from ibkr_adapter.events import FrameSent, LossCause, SessionLost, SessionOpened
+from ibkr_adapter.events import FrameSent, FrameWithheld, LossCause, SessionLost, SessionOpened
 from ibkr_adapter.tws import handshake
 from ibkr_adapter.tws.callbacks import Callbacks
 from ibkr_adapter.tws.client import Client
 from ibkr_adapter.tws.decoding import FrameDecoder
+from ibkr_adapter.tws.ending import Ended
 from ibkr_adapter.tws.frames import OversizedFrame
 from ibkr_adapter.tws.mailbox import Mailbox
 from ibkr_adapter.tws.official import PACKAGE
 from ibkr_adapter.tws.progress import Counters, State
 from ibkr_adapter.tws.translate import Malformed
-from ibkr_adapter.tws.transport import Ended, Receipt, Transport, TransportOptions
+from ibkr_adapter.tws.transport import Receipt, Transport, TransportOptions
 
 _log = structlog.get_logger()
 
@@ -89,6 +90,17 @@ class Dialogue:
         self._callbacks.control.append(
             FrameSent(
                 epoch=self._epoch, ts_recv_ns=now_ns, order_id=receipt.order_id, cancel=receipt.cancel, frame=frame
+            )
+        )
+        self._deliver()
+
+    def withheld(self, receipt: Receipt, now_ns: int) -> None:
+        self._callbacks.control.append(
+            FrameWithheld(
+                epoch=self._epoch,
+                ts_recv_ns=now_ns,
+                order_id=receipt.order_id,
+                detail="the right to send orders was gone when its turn came; nothing of it was sent",
             )
         )
         self._deliver()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 import msgspec
@@ -9,21 +10,25 @@ from msgspec import Struct
 
 from ibkr_adapter import requests
 from ibkr_adapter.clock import MINUTE, SECOND, Clock
+from ibkr_adapter.config.model import Tls
 from ibkr_adapter.errors import SessionError
 from ibkr_adapter.requests import Request
 from ibkr_adapter.tws.mailbox import Mailbox
+from ibkr_adapter.tws.names import Names
 from ibkr_adapter.tws.progress import Counters, State
+from ibkr_adapter.tws.tls import TlsStream, secured
 from ibkr_adapter.tws.transport import Receipt, Transport, TransportOptions
 
 __all__ = ["Counters", "Endpoint", "Mailbox", "Session", "State", "TransportOptions"]
 
 
 class Endpoint(Struct, frozen=True):
-    """Where a gateway listens; ``gateway`` is our name for it."""
+    """Where a gateway listens, or the tunnel to it; ``gateway`` is our name for it."""
 
     gateway: str
     host: str
     port: int
+    tls: Tls | None = None
 
 
 class Session:
@@ -31,7 +36,9 @@ class Session:
 
     At most one ``SessionOpened``; exactly one ``SessionLost`` once it was started, and nothing after that. Without
     ``orders`` it cannot encode an order or a cancel at all. ``transport`` carries the bytes; another one than the
-    socket's is for time that does not pass by itself.
+    socket's is for time that does not pass by itself. ``may_place`` is the fence: asked on the network thread directly
+    before the first byte of each order, and at a no the order is dropped whole (``FrameWithheld``); cancels pass.
+    ``names`` are the lookups of hosts that sessions share.
     """
 
     def __init__(
@@ -45,6 +52,8 @@ class Session:
         orders: bool,
         options: TransportOptions | None = None,
         transport: Callable[..., Transport] = Transport,
+        may_place: Callable[[], bool] = lambda: True,
+        names: Names | None = None,
     ) -> None:
         # Here and not above: commands that never connect need neither the official client nor its 200 modules, and a
         # client that cannot be used is an error of whoever opens a session, not of an import.
@@ -76,7 +85,15 @@ class Session:
             clock=clock,
             counters=self._counters,
             options=options,
+            may_place=may_place,
+            secure=None if endpoint.tls is None else self._secured,
+            names=names,
         )
+
+    def _secured(self, connection: socket.socket) -> TlsStream:
+        endpoint = self.endpoint
+        assert endpoint.tls is not None
+        return secured(connection, endpoint.tls, host=endpoint.host, path=f"gateways.{endpoint.gateway}.tls")
 
     @property
     def state(self) -> State:
@@ -141,7 +158,8 @@ class Session:
 
     def __repr__(self) -> str:
         age_ns = self._clock.now_ns() - self._since_ns
-        where = f"{self.client_id}@{self.endpoint.gateway} {self.endpoint.host}:{self.endpoint.port}"
+        tls = "" if self.endpoint.tls is None else " tls"
+        where = f"{self.client_id}@{self.endpoint.gateway} {self.endpoint.host}:{self.endpoint.port}{tls}"
         version = "" if self.server_version is None else f" sv{self.server_version}"
         counters = self._counters
         return (

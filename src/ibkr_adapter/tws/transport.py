@@ -22,7 +22,7 @@ import select
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import structlog
@@ -30,15 +30,27 @@ from msgspec import Struct
 
 from ibkr_adapter.clock import SECOND, Clock
 from ibkr_adapter.events import LossCause
+from ibkr_adapter.tws.dialing import Dialing, cause_of, errno_name, silent
+from ibkr_adapter.tws.ending import Ended
 from ibkr_adapter.tws.frames import READ_BYTES, FrameBuffer, OversizedFrame
 from ibkr_adapter.tws.handshake import SERVER_VERSION_MIN
+from ibkr_adapter.tws.names import Names
 from ibkr_adapter.tws.progress import Counters
+from ibkr_adapter.tws.stream import Stream
+from ibkr_adapter.tws.tls import TlsStream
 from ibkr_adapter.worker import Worker
 
 _log = structlog.get_logger()
 
 _SELECT_FD_MAX = 1024
 """``select`` waits in microseconds but cannot look at descriptors from here on; ``poll`` can, in milliseconds."""
+
+_TLS_BEGINS = (0x1503, 0x1603)
+"""An alert or a handshake of TLS, as the two upper bytes of what would be a frame's length."""
+
+_TLS_EXPECTED = (
+    "what answers there speaks TLS: give the gateway a [gateways.X.tls] table, or the port behind the tunnel"
+)
 
 _LAST_WORDS_READS = 64
 """How much is still read from a peer that no longer takes our bytes: its refusal may be among them."""
@@ -67,15 +79,6 @@ class Receipt(Struct, frozen=True, kw_only=True):
     cancel: bool
 
 
-class Ended(Exception):
-    """The session is over, for this cause."""
-
-    def __init__(self, cause: LossCause, detail: str = "") -> None:
-        super().__init__(f"{cause}: {detail}")
-        self.cause = cause
-        self.detail = detail
-
-
 class Conversation(Protocol):
     """Whom the transport serves; every call comes from the network thread."""
 
@@ -88,12 +91,19 @@ class Conversation(Protocol):
     def sent(self, receipt: Receipt, frame: bytes, now_ns: int) -> None:
         """A frame with a receipt was handed to the operating system."""
 
+    def withheld(self, receipt: Receipt, now_ns: int) -> None:
+        """A placement was dropped before its first byte."""
+
     def ended(self, cause: LossCause, detail: str, *, unsent: int, now_ns: int) -> None:
         """Nothing comes after this."""
 
 
 class Transport:
-    """One socket and its thread; ``send`` and ``close`` may be called from any thread."""
+    """One socket and its thread; ``send`` and ``close`` may be called from any thread.
+
+    ``may_place`` is asked directly before the first byte of each placement; at a no the frame is dropped, whole.
+    ``secure`` puts TLS on top of a connection.
+    """
 
     def __init__(
         self,
@@ -105,9 +115,20 @@ class Transport:
         clock: Clock,
         counters: Counters,
         options: TransportOptions,
+        may_place: Callable[[], bool] = lambda: True,
+        secure: Callable[[socket.socket], TlsStream] | None = None,
+        names: Names | None = None,
     ) -> None:
-        self._host = host
-        self._port = port
+        self._dialing = Dialing(
+            host,
+            port,
+            names=names or Names(),
+            rouse=self._rouse,
+            secure=secure,
+            deadline_s=options.handshake_deadline_s,
+            send_buffer_bytes=options.send_buffer_bytes,
+        )
+        self._may_place = may_place
         self._conversation = conversation
         self._clock = clock
         self._counters = counters
@@ -124,8 +145,10 @@ class Transport:
 
         self._poll = select.poll()
         self._socket: socket.socket | None = None
+        self._stream: Stream | None = None
         self._buffer = FrameBuffer()
         self._handshake_by_ns: int | None = None
+        self._overdue = Ended(LossCause.SILENT)
         self._sent_of_first = 0
         self._blocked_since_ns: int | None = None
 
@@ -163,6 +186,11 @@ class Transport:
         with self._lock:
             if self._asked is None:
                 self._asked = reason
+        self._rouse()
+
+    def _rouse(self) -> None:
+        """From any thread, at any time."""
+        with self._lock:
             if self._started and not self._over:
                 self._wake()
 
@@ -201,11 +229,15 @@ class Transport:
 
     def _converse(self) -> None:
         self._handshake_by_ns = self._clock.now_ns() + int(self._options.handshake_deadline_s * SECOND)
-        self._socket = connection = self._connect()
+        dialing = self._dialing
+        self._socket = connection = dialing.connect(self._wait)
+        self._stream = stream = dialing.shake_hands(connection, self._wait)
+        self._overdue = silent("no greeting", self._options.handshake_deadline_s)
         self._poll.register(connection, select.POLLIN)
         self.send(self._conversation.connected(self))
         while True:
-            ready = dict(self._poll.poll(0 if self._asked is not None else self._patience_ms()))
+            held = stream.holds_more
+            ready = dict(self._poll.poll(0 if held or self._asked is not None else self._patience_ms()))
             if self._wake_here.fileno() in ready:
                 self._hear_wake()
             if self._overflowed:
@@ -214,7 +246,7 @@ class Transport:
                 self._flush()
             if self._asked is not None:
                 self._part()
-            if connection.fileno() in ready and ready[connection.fileno()] & ~select.POLLOUT:
+            if held or (connection.fileno() in ready and ready[connection.fileno()] & ~select.POLLOUT):
                 self._read()
             self._watch_deadlines()
 
@@ -233,7 +265,7 @@ class Transport:
             return
         now_ns = self._clock.now_ns()
         if self._handshake_by_ns is not None and now_ns >= self._handshake_by_ns:
-            raise Ended(LossCause.SILENT, f"no greeting within {self._options.handshake_deadline_s:g} s")
+            raise self._overdue
         write_by_ns = self._write_by_ns()
         if write_by_ns is not None and now_ns >= write_by_ns:
             raise Ended(LossCause.WRITE_DEADLINE, f"a frame not taken within {self._options.write_deadline_s:g} s")
@@ -244,63 +276,27 @@ class Transport:
 
     # --- Connecting -----------------------------------------------------------------------------------------------
 
-    def _connect(self) -> socket.socket:
+    def _wait(self, connection: socket.socket | None, wanted: int, overdue: Ended) -> bool:
+        """Until something happens while there is no conversation yet; whether ``connection`` is ready."""
+        self._overdue = overdue
+        if connection is not None:
+            self._poll.register(connection, wanted)
         try:
-            addresses = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as unknown:
-            raise Ended(LossCause.REFUSED, f"no such host: {unknown}") from unknown
-        refusal = Ended(LossCause.REFUSED, "no address")
-        for family, kind, protocol, _, address in addresses:
-            connection = socket.socket(family, kind, protocol)
-            try:
-                self._connect_to(connection, address)
-            except OSError as failure:
-                connection.close()
-                refusal = Ended(LossCause.REFUSED, failure.strerror or str(failure))
-            except BaseException:
-                connection.close()
-                raise
-            else:
-                return connection
-        raise refusal
-
-    def _connect_to(self, connection: socket.socket, address: object) -> None:
-        connection.settimeout(0)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
-            if hasattr(socket, option):
-                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-        if self._options.send_buffer_bytes is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._options.send_buffer_bytes)
-        failure = connection.connect_ex(address)  # type: ignore[arg-type]  # whatever getaddrinfo gave
-        if failure == errno.EINPROGRESS:
-            self._await_connection(connection)
-            failure = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if failure:
-            raise OSError(failure, errno.errorcode.get(failure, str(failure)))
-        if connection.getsockname() == connection.getpeername():
-            # Nobody listens on this port of the ephemeral range and the kernel gave us just it: we called ourselves.
-            raise OSError(errno.ECONNREFUSED, "ECONNREFUSED")
-
-    def _await_connection(self, connection: socket.socket) -> None:
-        self._poll.register(connection, select.POLLOUT)
-        try:
-            while True:
-                ready = dict(self._poll.poll(self._patience_ms()))
-                if self._asked is not None:
-                    raise Ended(LossCause.ASKED, self._asked)
-                if connection.fileno() in ready:
-                    return
-                self._hear_wake()
-                self._watch_deadlines()
+            ready = dict(self._poll.poll(self._patience_ms()))
         finally:
-            self._poll.unregister(connection)
+            if connection is not None:
+                self._poll.unregister(connection)
+        if self._asked is not None:
+            raise Ended(LossCause.ASKED, self._asked)
+        self._hear_wake()
+        self._watch_deadlines()
+        return connection is not None and connection.fileno() in ready
 
     # --- Reading --------------------------------------------------------------------------------------------------
 
     def _read(self) -> None:
         """Read once; on a busy line go on, one read for each window, without asking ``poll`` in between."""
+        assert self._stream is not None
         while True:
             size = self._receive()
             if size is None:
@@ -309,19 +305,20 @@ class Transport:
                 partial = self._buffer.partial_bytes
                 raise Ended(LossCause.CLOSED, f"in the middle of a frame ({partial} bytes of it)" if partial else "")
             had_bulk = self._deliver(size)
+            if self._stream.holds_more:
+                return
             if not had_bulk or size >= READ_BYTES // 2 or self._blocked_since_ns is not None or self._linger():
                 return
 
     def _receive(self) -> int | None:
         """Bytes read, 0 at the end of the stream, ``None`` when there was nothing after all."""
-        assert self._socket is not None
+        assert self._stream is not None
         try:
-            return self._socket.recv_into(self._buffer.space())
+            return self._stream.recv_into(self._buffer.space())
         except BlockingIOError:
             return None
         except OSError as failure:
-            cause = LossCause.SILENT if failure.errno == errno.ETIMEDOUT else LossCause.RESET
-            raise Ended(cause, _errno_name(failure)) from failure
+            raise Ended(cause_of(failure), errno_name(failure)) from failure
 
     def _deliver(self, size: int) -> bool:
         now_ns = self._clock.now_ns()
@@ -331,6 +328,8 @@ class Transport:
         try:
             return self._conversation.received(self._buffer.frames(), now_ns)
         except OversizedFrame as oversized:
+            if self._handshake_by_ns is not None and oversized.length >> 16 in _TLS_BEGINS:
+                raise Ended(LossCause.TLS_EXPECTED, _TLS_EXPECTED) from oversized
             self._counters.frames_malformed += 1
             raise Ended(LossCause.MALFORMED, str(oversized)) from oversized
         finally:
@@ -353,35 +352,51 @@ class Transport:
         """Hand over what the socket takes; poll for room while something is left."""
         while self._outbox:
             frame, receipt = self._outbox[0]
+            if receipt is not None and not receipt.cancel and not self._may_go_on():
+                self._take_first()
+                self._conversation.withheld(receipt, self._clock.now_ns())
+                continue
             self._sent_of_first += self._write(frame)
             if self._sent_of_first < len(frame):
                 if self._blocked_since_ns is None:
                     self._blocked_since_ns = self._clock.now_ns()
                     self._await_room(wanted=True)
                 return
-            self._counters.last_outbound_ns = self._clock.now_ns()  # before it is gone from the outbox: see taken()
-            with self._lock:
-                self._outbox.popleft()
-                self._outbox_bytes -= len(frame)
+            self._take_first()
             self._sent_of_first = 0
             self._counters.frames_out += 1
             if self._blocked_since_ns is not None:
-                self._blocked_since_ns = None
-                self._await_room(wanted=False)
+                self._unblock()
             if receipt is not None:
                 self._conversation.sent(receipt, frame, self._clock.now_ns())
+        if self._blocked_since_ns is not None:  # what had to wait was dropped
+            self._unblock()
+
+    def _may_go_on(self) -> bool:
+        """A placement that has begun must be finished, for half a frame would take the next one with it."""
+        assert self._stream is not None
+        return self._sent_of_first > 0 or self._stream.committed or self._may_place()
+
+    def _take_first(self) -> None:
+        with self._lock:
+            frame, _ = self._outbox.popleft()
+            self._outbox_bytes -= len(frame)
+
+    def _unblock(self) -> None:
+        self._blocked_since_ns = None
+        self._await_room(wanted=False)
 
     def _write(self, frame: bytes) -> int:
-        assert self._socket is not None
+        assert self._stream is not None
         try:
-            size = self._socket.send(memoryview(frame)[self._sent_of_first :])
+            size = self._stream.send(memoryview(frame)[self._sent_of_first :])
         except BlockingIOError:
             return 0
         except OSError as failure:
             self._hear_last_words()
             # EPIPE: it had closed its end before; ECONNRESET: it has cut the connection.
             cause = LossCause.CLOSED if failure.errno == errno.EPIPE else LossCause.RESET
-            raise Ended(cause, f"while sending: {_errno_name(failure)}") from failure
+            raise Ended(cause, f"while sending: {errno_name(failure)}") from failure
         self._counters.bytes_out += size
         return size
 
@@ -394,7 +409,9 @@ class Transport:
         for _ in range(_LAST_WORDS_READS):
             try:
                 size = self._receive()
-            except Ended:
+            except Ended as ended:
+                if ended.cause is LossCause.CERTIFICATE_WANTED:
+                    raise  # why it stopped
                 return
             if not size:
                 return
@@ -408,17 +425,19 @@ class Transport:
         Closing with unread bytes would send a reset, which may take our last frame, a cancel, from the peer's hands.
         """
         assert self._asked is not None
-        assert self._socket is not None
+        assert self._stream is not None
         asked = Ended(LossCause.ASKED, self._asked)
         if self._handshake_by_ns is not None or self._outbox:
             raise asked
         try:
-            self._socket.shutdown(socket.SHUT_WR)
+            self._stream.half_close()
         except OSError:
             raise asked from None
         self._poll.unregister(self._wake_here)
         until_ns = self._clock.now_ns() + int(self._options.part_s * SECOND)
-        while (left_ms := (until_ns - self._clock.now_ns()) / 1_000_000) > 0 and self._poll.poll(left_ms):
+        while (left_ms := (until_ns - self._clock.now_ns()) / 1_000_000) > 0:
+            if not self._stream.holds_more and not self._poll.poll(left_ms):
+                break
             try:
                 size = self._receive()
                 if size == 0:
@@ -428,7 +447,3 @@ class Transport:
             except Ended:
                 break
         raise asked
-
-
-def _errno_name(failure: OSError) -> str:
-    return errno.errorcode.get(failure.errno or 0, str(failure))
