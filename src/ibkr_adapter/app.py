@@ -19,7 +19,7 @@ import uvicorn
 
 from ibkr_adapter import __version__, statefile
 from ibkr_adapter.clock import SECOND, Clock, SystemClock, WallClock
-from ibkr_adapter.config import Capability, Config, MarketData, state_home
+from ibkr_adapter.config import Capability, Config, MarketData, state_home, tls
 from ibkr_adapter.console.app import build as build_console
 from ibkr_adapter.core.engine import Engine
 from ibkr_adapter.core.settings import GatewaySettings, Settings
@@ -34,6 +34,8 @@ from ibkr_adapter.journal.writer import JournalWriter
 from ibkr_adapter.lease import Lease
 from ibkr_adapter.lease.mark import EpochMark
 from ibkr_adapter.notices import NoticeTable, shipped
+from ibkr_adapter.ops.alerts import NAME as ALERTS
+from ibkr_adapter.ops.alerts import AlertRecord, open_alerts
 from ibkr_adapter.shell import SessionPort, Shell
 from ibkr_adapter.sinks.projection import SqliteProjection
 from ibkr_adapter.sinks.sink import Sink, SinkRunner
@@ -42,6 +44,7 @@ from ibkr_adapter.snapshot import SinkView
 from ibkr_adapter.statefile import RunningService
 from ibkr_adapter.tws import versions
 from ibkr_adapter.tws.mailbox import Mailbox
+from ibkr_adapter.tws.names import Names
 from ibkr_adapter.tws.session import Endpoint, Session
 
 if TYPE_CHECKING:
@@ -65,6 +68,8 @@ async def serve(
     clock = clock or SystemClock()
     check_package(config)
     check_extras(config)
+    for warning in check_tls(config):
+        _log.warning("tls_files", detail=warning)
     _raise_descriptor_limit()
     config.data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.ExitStack() as held:
@@ -96,6 +101,16 @@ def check_package(config: Config) -> versions.Package:
     return package
 
 
+def check_tls(config: Config) -> list[str]:
+    """Certificates and keys of the gateways in use can be used; what should be known of them, as text."""
+    return [
+        warning
+        for name in config.usable_gateways
+        if (given := config.gateways[name].tls) is not None
+        for warning in tls.check(given, f"gateways.{name}.tls", SystemClock().now_ns() / SECOND)
+    ]
+
+
 def check_extras(config: Config) -> None:
     """What the configuration asks for is installed."""
     if config.redis.url and find_spec("redis") is None:
@@ -122,6 +137,7 @@ async def _running(
         ledger=ledger,
         last_recv_ns=last_quote_times(Path(config.store.path)),
         now_ns=clock.now_ns(),
+        open_alerts=open_alerts(config.data_path / ALERTS),
     )
 
     # What it is connected to.
@@ -129,6 +145,7 @@ async def _running(
     sinks = _sinks(config, store, ledger.records.last_seq, clock)
     runners = [SinkRunner(sink, fanout, clock=clock, on_change=_report_sink) for sink in sinks]
     mailbox = Mailbox(lambda: shell.rouse())
+    names = Names()
     writer = JournalWriter(
         Path(config.journal.directory),
         recovery,
@@ -140,7 +157,7 @@ async def _running(
         engine,
         mailbox=mailbox,
         journal=writer,
-        open_session=lambda opening: _session(config, opening, mailbox, clock, keeper),
+        open_session=lambda opening: _session(config, opening, mailbox, clock, keeper, names),
         fanout=fanout,
         runners=runners,
         clock=clock,
@@ -267,22 +284,27 @@ def _keeper(config: Config, boot_id: str, clock: Clock, shell: Shell) -> LeaseKe
 
 
 def _session(
-    config: Config, opening: Open, mailbox: Mailbox, clock: Clock, keeper: LeaseKeeper | None
+    config: Config, opening: Open, mailbox: Mailbox, clock: Clock, keeper: LeaseKeeper | None, names: Names
 ) -> SessionPort:
     gateway = config.gateways[opening.gateway]
     return Session(
-        Endpoint(opening.gateway, gateway.host, gateway.port),
+        Endpoint(opening.gateway, gateway.host, gateway.port, gateway.tls),
         client_id=config.client_id,
         epoch=opening.epoch,
         mailbox=mailbox,
         clock=clock,
         orders=config.identity.can(Capability.ORDERS),
+        names=names,
     )
 
 
 def _sinks(config: Config, store: SqliteStore, durable_seq: int, clock: Clock) -> list[Sink]:
     journal = Path(config.journal.directory)
-    sinks: list[Sink] = [SqliteSink(store), SqliteProjection(store, journal, durable_seq=durable_seq)]
+    sinks: list[Sink] = [
+        SqliteSink(store),
+        SqliteProjection(store, journal, durable_seq=durable_seq),
+        AlertRecord(config.data_path),
+    ]
     if config.redis.url:
         from ibkr_adapter.sinks.redis import RedisOrders, RedisSink, RedisStore  # an extra: needed where configured
 
