@@ -331,6 +331,8 @@ class Shell:
         for published in out.publishes:
             if isinstance(published, Recorded):
                 self._report.recorded(published.record)
+            elif isinstance(published, AlertChanged):
+                self._report.alert(published)
 
     def _session_over(self, event: SessionLost) -> None:
         ended = self._sessions.pop(event.epoch, None)

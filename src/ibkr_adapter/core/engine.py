@@ -67,7 +67,7 @@ from ibkr_adapter.events import (
 )
 from ibkr_adapter.notices import Effect, NoticeTable
 from ibkr_adapter.requests import Request, RequestGatewayConfiguration, SendOrder, SubscribeQuotes
-from ibkr_adapter.snapshot import GateView, Snapshot
+from ibkr_adapter.snapshot import AlertView, GateView, Snapshot
 
 Happening = Event | Command | Durable | FramesTaken | JournalFailed | TicksDropped | SendFailed | WallClockStepped
 
@@ -89,7 +89,9 @@ class Engine:
         ledger: Ledger,
         last_recv_ns: dict[str, int],
         now_ns: int,
+        open_alerts: Sequence[AlertView] = (),
     ) -> None:
+        """``open_alerts``: what an earlier life raised and did not resolve."""
         self._settings = settings
         self._notices = notices
         request_ids = ReqIdCounter()
@@ -100,7 +102,7 @@ class Engine:
         )
         self.planes = Planes()
         self.upstream = UpstreamPatience(settings)
-        self.alerts = Alerts(now_ns=now_ns)
+        self.alerts = Alerts(open_alerts, now_ns=now_ns)
         self.link = Link(settings, rand=rand, epoch=ledger.last_epoch, now_ns=now_ns)
         self.market = Market(settings, request_ids, last_recv_ns)
         self.preflight = Preflight(settings, request_ids)

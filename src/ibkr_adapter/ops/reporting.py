@@ -13,6 +13,8 @@ import structlog
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.events import (
+    AlertChanged,
+    AlertSeverity,
     JournalEvent,
     NoticeReceived,
     OrderChanged,
@@ -105,6 +107,17 @@ class Reporter:
             filled=str(order.filled),
             remaining=str(order.remaining),
             **({"detail": order.detail} if order.detail else {}),
+        )
+
+    def alert(self, event: AlertChanged) -> None:
+        level = "info" if not event.raised else "error" if event.severity is AlertSeverity.CRITICAL else "warning"
+        getattr(_log, level)(
+            "alert_raised" if event.raised else "alert_resolved",
+            key=event.key,
+            severity=event.severity.value,
+            text=event.text,
+            **({"remedy": event.remedy} if event.remedy else {}),
+            for_s=round((event.ts_recv_ns - event.since_ns) / SECOND, 1),
         )
 
     def not_encodable(self, request: Request, detail: str) -> None:
