@@ -6,13 +6,17 @@ the desk's dashboards know. Nothing that came over a wire can forge a line, move
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any, Final, TextIO
+from urllib.parse import quote
 
 import structlog
+
+from ibkr_adapter.config import Secret
 
 FIELD_CHARS_MAX: Final = 4_000
 
@@ -27,6 +31,15 @@ _SECRET_TEXTS: Final = (
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Line breaks and escape sequences, and the marks that turn the direction of text round."""
+
+CONCEALED_MAX: Final = 1_000
+"""Values known to be secret; the oldest goes first. A service has a handful, and each renewal brings one more."""
+
+CONCEALED_CHARS_MIN: Final = 4
+"""Shorter values would tear ordinary words apart; a secret of three characters is none."""
+
+_concealed: dict[str, None] = {}
+_longest_first: tuple[str, ...] = ()
 
 EventDict = MutableMapping[str, Any]
 
@@ -83,23 +96,39 @@ def rename(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 def clean(_logger: object, _method: str, event: EventDict) -> EventDict:
     """Secrets out, control characters escaped, long fields cut."""
-    return {_escape(str(key)): _cleaned(str(key), value) for key, value in event.items()}
+    return {_escape(redact(str(key))): _cleaned(str(key), value) for key, value in event.items()}
 
 
 def _cleaned(key: str, value: object, depth: int = 0) -> object:
     if _SECRET_KEYS.search(key) and value not in (None, "", False):
         return "***"
     if value is None or isinstance(value, bool | int | float):
-        return value
+        return "***" if _concealed and str(value) in _concealed else value
     if depth < 4 and isinstance(value, dict):
-        return {_escape(str(k)): _cleaned(str(k), v, depth + 1) for k, v in list(value.items())[:100]}
+        return {_escape(redact(str(k))): _cleaned(str(k), v, depth + 1) for k, v in list(value.items())[:100]}
     if depth < 4 and isinstance(value, list | tuple | set | frozenset):
         return [_cleaned(key, item, depth + 1) for item in list(value)[:100]]
     return _escape(redact(str(value)))
 
 
+def conceal(secret: Secret) -> None:
+    """From now on no line holds this value, however it is written; from any thread."""
+    value = secret.reveal()
+    if len(value) < CONCEALED_CHARS_MIN:
+        return
+    written = (value, quote(value, safe=""), quote(value), repr(value)[1:-1], json.dumps(value)[1:-1])
+    global _longest_first
+    for text in (*written, *(line for line in value.splitlines() if len(line) >= 16)):
+        _concealed[text] = None
+    while len(_concealed) > CONCEALED_MAX:
+        _concealed.pop(next(iter(_concealed)), None)
+    _longest_first = tuple(sorted(_concealed.copy(), key=len, reverse=True))
+
+
 def redact(text: str) -> str:
-    """``text`` without credentials in addresses, headers and queries."""
+    """``text`` without values known to be secret, and without credentials in addresses, headers and queries."""
+    for value in _longest_first:
+        text = text.replace(value, "***")
     for pattern, replacement in _SECRET_TEXTS:
         text = pattern.sub(replacement, text)
     return text
