@@ -295,7 +295,13 @@ def _session(
         clock=clock,
         orders=config.identity.can(Capability.ORDERS),
         names=names,
+        may_place=keeper.may_place if keeper is not None else _always,
     )
+
+
+def _always() -> bool:
+    """The lock of this machine holds until its process ends."""
+    return True
 
 
 def _sinks(config: Config, store: SqliteStore, durable_seq: int, clock: Clock) -> list[Sink]:

@@ -51,7 +51,7 @@ def as_component(document: Mapping[str, Any], name: str) -> dict[str, Any]:
     for table, key in (("", "data_dir"), ("store", "path"), ("journal", "directory")):
         holder = own.get(table) if table else own
         given = holder.get(key) if isinstance(holder, dict) else None
-        if isinstance(given, str) and given:
+        if isinstance(holder, dict) and isinstance(given, str) and given:
             path = Path(given)
             beside = {**holder, key: str(path.with_name(f"{name}-{path.name}") if path.name else path)}
             own = {**own, table: beside} if table else beside

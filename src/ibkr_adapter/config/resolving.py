@@ -27,9 +27,7 @@ _ACCOUNT = re.compile(r"[A-Z]{1,4}[0-9]{4,12}")
 _PREFIX = re.compile(r"[A-Za-z0-9:_.-]{0,40}")
 
 
-def resolve(
-    document: dict[str, Any], origin: str, base: Path, *, demo: bool = False, component: str = ""
-) -> Config:
+def resolve(document: dict[str, Any], origin: str, base: Path, *, demo: bool = False, component: str = "") -> Config:
     """``component``: run as this one instead of the file's own, with places and a port of its own."""
     if component:
         document = as_component(document, component)

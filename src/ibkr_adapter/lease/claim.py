@@ -9,10 +9,12 @@ own clock* for longer than its holder may rely on it; no two machines' clocks ar
     so who is killed is replaced within a ttl, and who is paused finds its deadline passed when it wakes up
 
 A record that says it was released is taken at once. That there is *no* record proves nothing: a Redis that lost its
-memory may have lost the record of a holder that still relies on it. So absence is watched as long as a record is, and
-a holder that relies on its last renewal puts its own record back, under a higher epoch. For the same reason a failed
-exchange begins the watch anew. A holder whose deadline passed is a watcher like the others; its patience is a little
-shorter, because its session at the gateway still stands and the newcomer's would be refused.
+memory may have lost the record of a holder that still relies on it. So whoever finds none plants one that is nobody's,
+and it is watched as long as any other; were absence itself watched, one who sleeps could not tell that a record came
+and was lost meanwhile. A holder that relies on its last renewal puts its own record back, under a higher epoch. A
+failed exchange, or a long time without one, begins the watch anew. A holder whose deadline passed is a watcher like the
+others; its patience is a little shorter, because its session at the gateway still stands and the newcomer's would be
+refused.
 
 Epochs only rise: each taking uses one above every epoch this machine has seen, and the mark of those outlives Redis.
 A holder that finds a record with an epoch not below its own and another's token has been replaced, for good.
@@ -28,6 +30,7 @@ HOLD_TENTHS = 7
 WATCH_TWENTIETHS = 17
 RENEWALS = 3
 LOOKS = 10
+VACANT = "vacant:"
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -43,6 +46,11 @@ class Record(Struct, frozen=True, kw_only=True):
     ttl_ns: int
     released: bool = False
     age_ns: int = 0
+
+    @property
+    def vacant(self) -> bool:
+        """Planted where there was none; nobody holds it."""
+        return self.token.startswith(VACANT)
 
     @property
     def identity(self) -> tuple[str, int, int, bool]:
@@ -66,7 +74,14 @@ class Take(Struct, frozen=True):
     epoch: int
 
 
-Step = Look | Renew | Take
+class Plant(Struct, frozen=True):
+    """Write a record that is nobody's, if there is none."""
+
+    token: str
+    epoch: int
+
+
+Step = Look | Renew | Take | Plant
 
 
 class Hold(Enum):
@@ -103,6 +118,9 @@ class Claim:
         self.seen: Record | None = None
         self._seen_since_ns: int | None = None
         self._gone = False
+        self._missing = False
+        self._planted = 0
+        self._exchanged_ns = 0
 
     def __repr__(self) -> str:
         return f"<Claim {self.token[:8]} {self.state.name} epoch {self.epoch} mark {self.mark}>"
@@ -121,11 +139,15 @@ class Claim:
         self.passed(now_ns)
         if self.state in (Hold.HELD, Hold.DOUBTED):
             return Take(self.seen, self.mark + 1) if self._gone else Renew(self.epoch)
+        if now_ns - self._exchanged_ns >= self.ttl_ns // RENEWALS:
+            self._missing, self._seen_since_ns = False, None
+        if self._missing:
+            return Plant(f"{VACANT}{self.token}:{self._planted}", self.mark)
         return Take(self.seen, self.mark + 1) if self._free_at_ns(now_ns) <= now_ns else Look()
 
     def next_ns(self, now_ns: int) -> int:
         """When the next step is due."""
-        if self._gone:
+        if self._gone or self._missing:
             return now_ns
         if self.state is Hold.HELD:
             return now_ns + self.ttl_ns // RENEWALS
@@ -151,9 +173,12 @@ class Claim:
     def answered(self, step: Step, done: bool, record: Record | None, *, asked_ns: int, now_ns: int) -> None:
         """``record`` is what stands there after the step."""
         self.trouble = ""
+        self._exchanged_ns = now_ns
         if record is not None:
             self.mark = max(self.mark, record.epoch)
-        if done and not isinstance(step, Look):
+        if isinstance(step, Plant):
+            self._planted += 1
+        if done and isinstance(step, Renew | Take):
             self._holds(step, record, asked_ns, now_ns)
         else:
             if isinstance(step, Take):
@@ -163,7 +188,7 @@ class Claim:
     def failed(self, trouble: str, now_ns: int) -> None:
         """No answer, or a refusal: whether the step was done nobody knows."""
         self.trouble = trouble
-        self._gone = False
+        self._gone = self._missing = False
         self._seen_since_ns = None
         self.passed(now_ns)
         if self.state is Hold.HELD:
@@ -174,7 +199,7 @@ class Claim:
         self.mark = max(self.mark, step.epoch)
         self.seen = record
         self._seen_since_ns = now_ns
-        self._gone = False
+        self._gone = self._missing = False
         self.until_ns = asked_ns + self.ttl_ns * HOLD_TENTHS // 10
         if self.state is not Hold.HELD:
             self._to(Hold.HELD)
@@ -185,16 +210,18 @@ class Claim:
         self.seen = record
         if not unchanged:
             self._seen_since_ns = now_ns
+        self._missing = record is None
         if self.state is Hold.WATCHING:
             return
-        if record is not None and record.token != self.token and record.epoch >= self.epoch:
+        if record is not None and not record.vacant and record.token != self.token and record.epoch >= self.epoch:
             self.until_ns = 0
             self._to(Hold.LOST)
             return
         self.passed(now_ns)
         if self.state in (Hold.HELD, Hold.DOUBTED):
-            self._gone = True
-            self.trouble = "the record of the lease is gone from Redis" if record is None else "Redis went back in time"
+            self._gone, self._missing = True, False
+            lost = record is None or record.vacant
+            self.trouble = "the record of the lease is gone from Redis" if lost else "Redis went back in time"
             if self.state is Hold.HELD:
                 self._to(Hold.DOUBTED)
 

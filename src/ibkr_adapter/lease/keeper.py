@@ -138,14 +138,14 @@ class LeaseKeeper:
             return claim.trouble
         if claim.state is Hold.LOST:
             return f"{self._who()} took it"
-        if claim.seen is None:
+        if claim.seen is None or claim.seen.vacant:
             wait_s = claim.watching_for_ns / SECOND
             return f"nothing in Redis says who has it; taken when that stays so for {wait_s:g} s"
         return f"held by {self._who()}" if claim.seen.token != claim.token else "our own hold lapsed; taken again soon"
 
     def _who(self) -> str:
         record = self._claim.seen
-        if record is None:
+        if record is None or record.vacant:
             return "nobody"
         since = datetime.fromtimestamp(record.since_ns // SECOND, UTC)
         return (

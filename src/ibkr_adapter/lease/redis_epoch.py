@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ibkr_adapter.lease.claim import Look, Record, Renew, Step, Take
+from msgspec.structs import replace
+
+from ibkr_adapter.lease.claim import Look, Plant, Record, Renew, Step, Take
 from ibkr_adapter.sinks.redis import RedisStore
 
 if TYPE_CHECKING:
@@ -56,6 +58,9 @@ class RedisEpoch:
                 return await self._run("look")
             case Renew():
                 return await self._run("renew", mine.token, step.epoch)
+            case Plant(token, epoch):
+                nobody = replace(mine, token=token, name="", host="", pid=0)
+                return await self._run("take", "", "", "", *_fields(nobody, epoch))
             case Take():
                 over = (step.over.token, step.over.epoch, step.over.beat) if step.over is not None else ("", "", "")
                 return await self._run("take", *over, *_fields(mine, step.epoch))
