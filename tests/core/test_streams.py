@@ -338,7 +338,6 @@ def test_what_is_not_wanted_any_more_is_cancelled_by_its_number():
     unwanted = world.stream_id("QQQ")
 
     world.engine.market.unwant(QQQ)
-    world.engine.market.reconcile(world.engine._ask)
     world.tell()
 
     assert [request.req_id for request in world.requests(CancelQuotes)] == [unwanted]
@@ -353,11 +352,10 @@ def test_ticks_after_a_cancel_are_late_and_make_no_gap():
     late = world.price(1, 400.0, "QQQ")
     world.engine.market.unwant(QQQ)
     world.tell(late)
-    world.engine.market.reconcile(world.engine._ask)
+    world.tell()
     world.tell(late)
 
     world.engine.market.want(QQQ)
-    world.engine.market.reconcile(world.engine._ask)
     world.tell()
     world.quote(key="QQQ")
 
@@ -373,7 +371,6 @@ def test_unwanted_and_wanted_again_before_anything_was_sent_changes_nothing():
 
     world.engine.market.unwant(QQQ)
     world.engine.market.want(QQQ)
-    world.engine.market.reconcile(world.engine._ask)
     world.tell()
 
     assert world.requests(CancelQuotes) == []
@@ -462,7 +459,7 @@ def test_a_straggler_of_a_broken_farm_proves_nothing():
     world.quote()
     world.wait(10 * SECOND)
 
-    assert not world.engine.market.flows("SPY", world.engine.planes.market_farm_broken_ns)
+    assert not world.engine.market.flows("SPY")
 
 
 def test_the_snapshot_says_which_quotes_are_proven():

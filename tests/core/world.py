@@ -41,6 +41,7 @@ from ibkr_adapter.events import (
     SizeTick,
     Started,
     TextTick,
+    TickParameters,
     ValueTick,
 )
 from ibkr_adapter.instruments import Instrument
@@ -106,6 +107,7 @@ def settings(**changes: Any) -> Settings:
                 price_collar_percent=Decimal(5),
             ),
             "instruments": (SPY,),
+            "messages_burst": 45,  # all at once: what a test is about happens at the moment at which it happens
             **changes,
         }
     )
@@ -407,6 +409,8 @@ class World:
                 yield self.named(ExecutionsEnd, req_id=req_id)
             case RequestPositions():
                 yield self.named(PositionsEnd)
+            case SubscribeQuotes(req_id=req_id):
+                yield self.named(TickParameters, req_id=req_id, min_tick=0.01, bbo_exchange="", snapshot_permissions=3)
             case RequestContractDetails(req_id=req_id, instrument=instrument):
                 yield self.contract(req_id, instrument)
                 yield self.named(ContractsEnd, req_id=req_id)

@@ -23,6 +23,7 @@ from ibkr_adapter.core.link.preflight import Preflight
 from ibkr_adapter.core.link.requests import ReqIdCounter
 from ibkr_adapter.core.link.upstream import Remedy, UpstreamPatience
 from ibkr_adapter.core.market.market import Market
+from ibkr_adapter.core.market.reconciler import Reconciler
 from ibkr_adapter.core.notebook import Notebook
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger
@@ -104,12 +105,13 @@ class Engine:
         self.upstream = UpstreamPatience(settings)
         self.alerts = Alerts(open_alerts, now_ns=now_ns)
         self.link = Link(settings, rand=rand, epoch=ledger.last_epoch, now_ns=now_ns)
-        self.market = Market(settings, request_ids, last_recv_ns)
+        self.market = Market(settings, request_ids, self.planes, last_recv_ns)
         self.preflight = Preflight(settings, request_ids)
         self.lease = LeaseState(required=settings.lease_required, client_id=settings.client_id, now_ns=now_ns)
         self.trading = Trading(
             settings, request_ids, self.link, self.planes, self.market, self.pacing, ledger, self.preflight, self.lease
         )
+        self.reconciler = Reconciler((self.trading.summary, *self.market.sources))
         self.notebook = Notebook()
         self.ledger = ledger
         self.stale_events = 0
@@ -125,7 +127,7 @@ class Engine:
             SizeTick: self._tick_received,
             TextTick: self._tick_received,
             ValueTick: self._tick_received,
-            TickParameters: _nothing,
+            TickParameters: lambda event, now_ns, out: self.market.answered(event),
             DataTypeReported: lambda event, now_ns, out: self.market.data_type(event, out),
             ContractDescribed: lambda event, now_ns, out: self.market.contract(event),
             ContractsEnd: lambda event, now_ns, out: self.market.contract(event),
@@ -198,11 +200,9 @@ class Engine:
             unconfirmed = ", ".join(self.trading.inquiry.unconfirmed)
             self.link.reconciled(f"ready, unconfirmed: {unconfirmed}" if unconfirmed else "ready", now_ns, out)
             self.trading.session_ready()
-            self.market.session_ready(self._ask, now_ns)
-        if self.link.ready:
-            self.market.ask_again(self._ask, now_ns, out)
-        broken_ns = self.planes.market_farm_broken_ns
-        self.market.prove(now_ns, alive=self._feed_proven, farm_broken_ns=broken_ns, out=out)
+            self.market.session_ready(now_ns)
+        self._close_differences(now_ns, out)
+        self.market.prove(now_ns, alive=self._feed_proven, out=out)
         self.preflight.tick(now_ns, out)
         self._bear_with_upstream(now_ns, out)
         self.trading.watch_gate(now_ns, out)
@@ -227,6 +227,16 @@ class Engine:
         """Our socket is ready and not suspect, and the gateway's link is not known to be down."""
         return self.link.ready and self.planes.upstream is not Upstream.LOST
 
+    def _close_differences(self, now_ns: int, out: Outbox) -> None:
+        """Between what is wanted and what stands at the gateway; what is dead there is wanted anew."""
+        if self.link.ready and (why := self.market.watch(now_ns, out)):
+            self.link.recycle(why, now_ns, out)
+        elif self.link.ready or self.link.state is LinkState.RECONCILING:
+            room = self.pacing.limit(now_ns) - self.pacing.waiting
+            self.reconciler.close(self._ask, now_ns, out, room=room, ready=self.link.ready)
+            if self.link.ready:
+                self.market.wake(out)
+
     def _bear_with_upstream(self, now_ns: int, out: Outbox) -> None:
         lost_ns = self.planes.upstream_lost_ns if self.link.socket_open else None
         excused = self.link.excuse(now_ns) is not None
@@ -240,6 +250,7 @@ class Engine:
         """Everything that is wrong at this moment, of every part."""
         yield from self.link.conditions(now_ns)
         yield from self.planes.conditions(now_ns)
+        yield from self.market.conditions()
         yield from self.lease.conditions()
         yield from self.preflight.conditions()
         yield from self.pacing.conditions(now_ns)
@@ -302,11 +313,12 @@ class Engine:
                 self.trading.accounts.doubt_positions()
             case Effect.UPSTREAM_LOST:
                 self.trading.accounts.doubt_positions()
-                self.market.upstream(notice.effect, self._ask, ready=self.link.ready)
+                self.market.upstream(notice.effect, now_ns)
             case Effect.UPSTREAM_RESTORED | Effect.UPSTREAM_RESTORED_STREAMS_LOST:
-                self.market.upstream(notice.effect, self._ask, ready=self.link.ready)
+                self.market.upstream(notice.effect, now_ns)
                 if self.link.ready or self.link.state is LinkState.RECONCILING:
-                    self.trading.inquiry.restored(self._ask, now_ns)
+                    streams_lost = notice.effect is Effect.UPSTREAM_RESTORED_STREAMS_LOST
+                    self.trading.upstream_restored(self._ask, now_ns, streams_lost=streams_lost)
 
     def _client_id_refused(self, event: NoticeReceived, out: Outbox) -> None:
         self.ledger.record(
@@ -354,7 +366,7 @@ class Engine:
             preflight=self.preflight.view(),
             rate=self.pacing.view(now_ns),
             quotes=self.market.quotes(),
-            proven=self.market.proven(self.planes.market_farm_broken_ns) if self._feed_proven else (),
+            proven=self.market.proven if self._feed_proven else (),
             alerts=self.alerts.views(),
             streams=self.market.subscriptions.views(),
             accounts=self.trading.accounts.views(),

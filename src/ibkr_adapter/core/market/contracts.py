@@ -1,11 +1,16 @@
-"""What contract details said about each instrument: its number at IB and its tick."""
+"""What contract details said about each instrument: its number at IB, its tick, and when it trades."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ibkr_adapter.clock import MINUTE
 from ibkr_adapter.events import ContractDescribed
 from ibkr_adapter.instruments import Instrument, venue
+from ibkr_adapter.trading_hours import UNKNOWN, TradingHours, read_hours
+
+FRESH_NS = 24 * 60 * MINUTE
+"""Older details are asked for again, and used until the new ones come: they list the hours of a few days only."""
 
 
 class Contracts:
@@ -13,6 +18,7 @@ class Contracts:
 
     def __init__(self) -> None:
         self._described: dict[str, ContractDescribed] = {}
+        self._hours: dict[str, Hours] = {}
         self._asked: dict[int, _Asked] = {}
         self.unknown: dict[str, str] = {}
 
@@ -34,9 +40,23 @@ class Contracts:
     def oldest_asked_ns(self) -> int | None:
         return min((asked.asked_ns for asked in self._asked.values() if not asked.late), default=None)
 
-    def missing(self, instruments: tuple[Instrument, ...]) -> tuple[Instrument, ...]:
+    def missing(self, instruments: tuple[Instrument, ...], now_ns: int) -> tuple[Instrument, ...]:
+        """Neither described lately nor asked for. What IB said that it does not know is for the next session."""
         pending = {asked.instrument.key for asked in self._asked.values() if not asked.late}
-        return tuple(i for i in instruments if i.key not in self._described and i.key not in pending)
+        return tuple(
+            i
+            for i in instruments
+            if i.key not in pending and i.key not in self.unknown and not self._fresh(i.key, now_ns)
+        )
+
+    def next_missing_ns(self) -> int | None:
+        """When the oldest details are too old."""
+        known = (d.ts_recv_ns for key, d in self._described.items() if key not in self.unknown)
+        return min((ns + FRESH_NS for ns in known), default=None)
+
+    def _fresh(self, key: str, now_ns: int) -> bool:
+        described = self._described.get(key)
+        return described is not None and now_ns < described.ts_recv_ns + FRESH_NS
 
     def described(self, event: ContractDescribed) -> None:
         """Take one match; where several match, the one on the configured primary exchange wins."""
@@ -45,8 +65,12 @@ class Contracts:
             return
         wanted = asked.instrument
         known = self._described.get(wanted.key)
-        if known is None or _is_primary(event, wanted):
+        if known is None or known.req_id != event.req_id or _is_primary(event, wanted):
             self._described[wanted.key] = event
+            self._hours[wanted.key] = Hours(
+                trading=read_hours(event.trading_hours, event.time_zone),
+                liquid=read_hours(event.liquid_hours or event.trading_hours, event.time_zone),
+            )
             self.unknown.pop(wanted.key, None)
 
     def end(self, req_id: int) -> None:
@@ -62,6 +86,21 @@ class Contracts:
 
     def of(self, key: str) -> ContractDescribed | None:
         return self._described.get(key)
+
+    def hours(self, key: str) -> Hours:
+        """Unknown before the details have come: then nobody takes the market for open."""
+        return self._hours.get(key, _NEVER)
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """When an instrument trades at all, and when its own exchange is open."""
+
+    trading: TradingHours
+    liquid: TradingHours
+
+
+_NEVER = Hours(trading=UNKNOWN, liquid=UNKNOWN)
 
 
 @dataclass(slots=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from ibkr_adapter.clock import SECOND
-from ibkr_adapter.core.link.planes import FarmChange
+from ibkr_adapter.core.alerts import Condition
+from ibkr_adapter.core.link.planes import FarmChange, Planes
 from ibkr_adapter.core.link.requests import ReqIdCounter
 from ibkr_adapter.core.market.contracts import Contracts
 from ibkr_adapter.core.market.quotes import QuoteBook
-from ibkr_adapter.core.market.subscriptions import Stream, StreamState, Subscriptions
+from ibkr_adapter.core.market.sources import DetailsSource, QuotesSource
+from ibkr_adapter.core.market.stream import Stream
+from ibkr_adapter.core.market.subscriptions import Subscriptions
+from ibkr_adapter.core.market.watchdog import ANSWER_WITHIN_NS, Watchdog
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import (
@@ -26,16 +29,14 @@ from ibkr_adapter.events import (
     SizeTick,
     TextTick,
     Tick,
+    TickParameters,
     ValueTick,
 )
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.notices import Effect, FarmKind, Notice
-from ibkr_adapter.requests import CancelQuotes, Request, RequestContractDetails, SetDataType, SubscribeQuotes
+from ibkr_adapter.requests import Request
 
 Ask = Callable[[Request], None]
-
-STRAGGLE_NS = SECOND
-"""A tick this soon after its farm broke may have been under way: it proves nothing of the time behind it."""
 
 
 class Market:
@@ -46,11 +47,17 @@ class Market:
 
     GAPS_KEPT = 200
 
-    def __init__(self, settings: Settings, request_ids: ReqIdCounter, last_recv_ns: dict[str, int]) -> None:
+    def __init__(
+        self, settings: Settings, request_ids: ReqIdCounter, planes: Planes, last_recv_ns: dict[str, int]
+    ) -> None:
         self._settings = settings
-        self._request_ids = request_ids
+        self._planes = planes
         self.contracts = Contracts()
         self.subscriptions = Subscriptions()
+        self._quotes = QuotesSource(settings, self.subscriptions, request_ids, self._asked)
+        self.sources = (DetailsSource(self.contracts, self.subscriptions, request_ids), self._quotes)
+        self._watchdog = Watchdog(planes, self.contracts)
+        self._look_ns: int | None = None
         self._books: dict[str, QuoteBook] = {}
         self._changed: dict[str, QuoteBook] = {}
         self._proof_ns = 0
@@ -61,7 +68,7 @@ class Market:
             self.want(instrument)
         self.subscriptions.resume_from(last_recv_ns)
 
-    # What is wanted; ``reconcile`` makes it so.
+    # What is wanted; the reconciler makes it so.
 
     def want(self, instrument: Instrument) -> None:
         self.subscriptions.want(instrument)
@@ -73,70 +80,91 @@ class Market:
         self._books.pop(instrument.key, None)
         self._changed.pop(instrument.key, None)
 
-    def reconcile(self, ask: Ask) -> None:
-        """Close the difference between what is wanted and what this session was asked: first what frees a line."""
-        for stream in self.subscriptions.surplus():
-            if stream.req_id is not None:
-                ask(CancelQuotes(req_id=stream.req_id))
-            self.subscriptions.cancelled(stream)
-        for stream in self.subscriptions.missing():
-            req_id = self._request_ids.take()
-            self.subscriptions.asked(stream, req_id)
-            self._books[stream.key].begin_anew()
-            ask(
-                SubscribeQuotes(req_id=req_id, instrument=stream.instrument, generic_ticks=self._settings.generic_ticks)
-            )
-
     def leave(self, ask: Ask) -> None:
         """Nothing is wanted any more; the last quotes stay to be looked at."""
         for instrument in self.subscriptions.wanted:
             self.subscriptions.unwant(instrument)
-        self.reconcile(ask)
+        for request in self._quotes.surplus():
+            ask(request)
 
     # The session.
 
-    def session_ready(self, ask: Ask, now_ns: int) -> None:
-        """Ask for what this session was not asked yet: the kind of data, then details, then streams."""
-        wanted = self.subscriptions.wanted
-        if not wanted:
-            return
-        ask(SetDataType(data_type=self._settings.data_type))
-        self._ask_details(ask, now_ns)
-        self.reconcile(ask)
-
-    def ask_again(self, ask: Ask, now_ns: int, out: Outbox) -> None:
-        """Contract details that do not come are asked for again: without them no order of theirs can be sent."""
-        oldest_ns = self.contracts.oldest_asked_ns
-        if oldest_ns is None:
-            return
-        if now_ns - oldest_ns >= self._settings.download_timeout_ns:
-            self.contracts.give_up(now_ns - self._settings.download_timeout_ns)
-            self._ask_details(ask, now_ns)
-            oldest_ns = now_ns
-        out.wake_at(oldest_ns + self._settings.download_timeout_ns)
-
-    def _ask_details(self, ask: Ask, now_ns: int) -> None:
-        for instrument in self.contracts.missing(self.subscriptions.wanted):
-            if instrument.key in self.contracts.unknown:
-                continue  # IB said that it does not know it; the next session asks again
-            req_id = self._request_ids.take()
-            self.contracts.asked(req_id, instrument, now_ns)
-            ask(RequestContractDetails(req_id=req_id, instrument=instrument))
+    def session_ready(self, now_ns: int) -> None:
+        self._watchdog.begin_anew(now_ns)
+        self._look_ns = now_ns
 
     def session_lost(self) -> None:
         self.subscriptions.wire_lost(GapCause.SESSION_LOST)
         self.contracts.forget_asked()
+        self._quotes.session_lost()
 
-    def upstream(self, effect: Effect, ask: Ask, *, ready: bool) -> None:
-        """The gateway lost IB, or has it back: with its streams, or without. Before ready nothing is asked."""
+    def upstream(self, effect: Effect, now_ns: int) -> None:
+        """The gateway lost IB, or has it back: with its streams, or without."""
         if effect is Effect.UPSTREAM_LOST:
             self.subscriptions.upstream_lost()
         elif effect is Effect.UPSTREAM_RESTORED_STREAMS_LOST:
-            self.subscriptions.wire_lost(GapCause.UPSTREAM_LOST)
-            if ready:
-                self.reconcile(ask)
+            self.subscriptions.streams_lost()
         else:
-            self.subscriptions.upstream_restored()
+            self.subscriptions.upstream_restored(now_ns)
+        if effect is not Effect.UPSTREAM_LOST:
+            self._watchdog.begin_anew(now_ns)
+        self._look_ns = now_ns
+
+    def farm_changed(self, farm: FarmChange, now_ns: int) -> None:
+        """What comes from a farm that is back must come soon, or is asked for anew."""
+        self._look_ns = now_ns
+        if farm.kind is FarmKind.DEFINITIONS and farm.up:
+            self.contracts.unknown.clear()
+            self.contracts.give_up(now_ns)
+        elif farm.kind is FarmKind.MARKET and farm.up:
+            another = self._planes.is_down(FarmKind.MARKET)
+            self.subscriptions.farm_up(farm.down_ns, now_ns, another_down=another)
+        elif farm.kind is FarmKind.MARKET:
+            self.subscriptions.farm_down(now_ns)
+
+    # What time does.
+
+    def watch(self, now_ns: int, out: Outbox) -> str:
+        """Find what is dead, so that it is missing; why the session had better be recycled, or an empty string."""
+        recycle = ""
+        if self._look_ns is not None and now_ns >= self._look_ns:
+            self._look_ns = None
+            self._look_by(self._late_details(now_ns))
+            self._look_by(self.subscriptions.retry_due(now_ns))
+            verdict = self._watchdog.look(self.subscriptions, now_ns)
+            for stream, why, cause in verdict.ask_anew:
+                self.subscriptions.ask_anew(stream, why, cause, now_ns)
+            self._look_by(verdict.next_ns)
+            recycle = verdict.recycle
+        self.wake(out)
+        return recycle
+
+    def wake(self, out: Outbox) -> None:
+        """At the next moment at which something may be found dead."""
+        if self._look_ns is not None:
+            out.wake_at(self._look_ns)
+
+    def conditions(self) -> Iterator[Condition]:
+        yield from self._watchdog.conditions(taken=bool(self.subscriptions.competing))
+
+    def _look_by(self, ns: int | None) -> None:
+        if ns is not None and (self._look_ns is None or ns < self._look_ns):
+            self._look_ns = ns
+
+    def _late_details(self, now_ns: int) -> int | None:
+        """Contract details that do not come are missing again: without them no order of theirs can be sent."""
+        timeout_ns = self._settings.download_timeout_ns
+        oldest_ns = self.contracts.oldest_asked_ns
+        if oldest_ns is not None and now_ns - oldest_ns >= timeout_ns:
+            self.contracts.give_up(now_ns - timeout_ns)
+            oldest_ns = self.contracts.oldest_asked_ns
+        aged_ns = self.contracts.next_missing_ns()
+        late_ns = oldest_ns + timeout_ns if oldest_ns is not None else None
+        return min((ns for ns in (late_ns, aged_ns) if ns is not None and ns > now_ns), default=None)
+
+    def _asked(self, stream: Stream, now_ns: int) -> None:
+        self._books[stream.key].begin_anew()
+        self._look_by(now_ns + ANSWER_WITHIN_NS)
 
     # What came.
 
@@ -155,9 +183,15 @@ class Market:
                 book.value(tick)
         self._changed[book.instrument] = book
 
+    def answered(self, event: TickParameters) -> None:
+        """Not data yet, but the gateway knows of the subscription."""
+        if (stream := self.subscriptions.of(event.req_id)) is not None:
+            stream.answered = True
+
     def data_type(self, event: DataTypeReported, out: Outbox) -> None:
         stream = self.subscriptions.of(event.req_id)
         if stream is not None:
+            stream.answered = True
             book = self._books[stream.key]
             book.data_type(event)
             self._changed[book.instrument] = book
@@ -171,17 +205,21 @@ class Market:
     def notice(self, event: NoticeReceived, notice: Notice) -> str:
         """A code about one of our requests; the instrument it concerns, or an empty string."""
         stream = self.subscriptions.of(event.req_id)
+        if stream is not None:
+            stream.answered = True
         detail = f"{notice.code}: {event.text}"
+        self._look_ns = event.ts_recv_ns
         match notice.effect:
             case Effect.COMPETING_SESSION:
-                self.subscriptions.silenced(event.req_id, detail, event.ts_recv_ns)
+                self.subscriptions.taken(event.req_id, detail, event.ts_recv_ns)
             case Effect.DELAYED if stream is not None:
                 book = self._changed[stream.key] = self._books[stream.key]
                 book.delayed(event.ts_recv_ns)
-            case Effect.FAIL_REQUEST:
+            case Effect.FAIL_REQUEST | Effect.RETRY_REQUEST:
                 if (instrument := self.contracts.failed(event.req_id, event.text)) is not None:
                     return instrument.key
-                self.subscriptions.refused(event.req_id, detail, event.ts_recv_ns)
+                retry = notice.effect is Effect.RETRY_REQUEST
+                self.subscriptions.refused(event.req_id, detail, event.ts_recv_ns, retry=retry)
             case _:
                 pass
         return stream.key if stream is not None else ""
@@ -196,18 +234,9 @@ class Market:
         if stream is None:
             return
         self.dropped_ticks += count
-        stream.gaps += 1
-        self._account_for(
-            Gap(
-                ts_recv_ns=now_ns,
-                stream=stream.name,
-                from_ns=stream.last_recv_ns or now_ns,
-                to_ns=now_ns,
-                cause=GapCause.OVERLOAD,
-                count=count,
-            ),
-            out,
-        )
+        if stream.interrupted_ns is None:  # else the gap that is open already covers it
+            since_ns = stream.last_recv_ns or now_ns
+            self._account_for(stream.missed(since_ns, now_ns, GapCause.OVERLOAD, count=count), out)
 
     # What goes out.
 
@@ -220,31 +249,24 @@ class Market:
                 out.publishes.append(book.take())
         self._changed.clear()
 
-    def prove(self, now_ns: int, *, alive: bool, farm_broken_ns: int | None, out: Outbox) -> None:
+    def prove(self, now_ns: int, *, alive: bool, out: Outbox) -> None:
         """While line, farm and link are proven alive, an unchanged quote is a current quote: say so now and then."""
         if not alive:
             return
         if now_ns - self._proof_ns >= self._settings.proof_every_ns:
             self._proof_ns = now_ns
-            if live := self.proven(farm_broken_ns):
+            if live := self.proven:
                 out.publishes.append(QuotesProven(ts_recv_ns=now_ns, instruments=live))
         out.wake_at(self._proof_ns + self._settings.proof_every_ns)
 
-    def proven(self, farm_broken_ns: int | None) -> tuple[str, ...]:
+    @property
+    def proven(self) -> tuple[str, ...]:
         """The instruments whose streams are live, as far as the farms go."""
-        return tuple(s.key for s in self.subscriptions if _flows(s, farm_broken_ns))
+        return tuple(stream.key for stream in self.subscriptions if stream.flows)
 
-    def flows(self, key: str, farm_broken_ns: int | None = None) -> bool:
-        """True if this instrument's stream is live, not interrupted, and not perhaps of the farm that broke."""
-        return any(_flows(s, farm_broken_ns) for s in self.subscriptions if s.key == key)
-
-    def farm_changed(self, farm: FarmChange, now_ns: int) -> None:
-        """A market farm is back: what has not ticked while it was down may have missed something until it ticks."""
-        if farm.kind is not FarmKind.MARKET or not farm.up or now_ns - farm.down_ns < STRAGGLE_NS:
-            return
-        for stream in self.subscriptions:
-            if stream.last_recv_ns is not None and stream.last_recv_ns < farm.down_ns + STRAGGLE_NS:
-                self.subscriptions.interrupt(stream, GapCause.FARM_BROKEN)
+    def flows(self, key: str) -> bool:
+        """True if this instrument's stream is live, not interrupted, and not perhaps of a farm that broke."""
+        return any(stream.flows for stream in self.subscriptions if stream.key == key)
 
     def quote(self, key: str) -> Quote | None:
         book = self._books.get(key)
@@ -259,6 +281,7 @@ class Market:
             self.late_ticks += 1  # ticks keep coming for a while after a cancel, and after a refusal
             return None
         gap = self.subscriptions.received(stream, ts_recv_ns)
+        self._watchdog.alive(ts_recv_ns)
         if gap is not None:
             self._account_for(gap, out)
         return self._books[stream.key]
@@ -266,10 +289,3 @@ class Market:
     def _account_for(self, gap: Gap, out: Outbox) -> None:
         self.gaps.append(gap)
         out.publishes.append(gap)
-
-
-def _flows(stream: Stream, farm_broken_ns: int | None) -> bool:
-    ticked = farm_broken_ns is None or (
-        stream.last_recv_ns is not None and stream.last_recv_ns > farm_broken_ns + STRAGGLE_NS
-    )
-    return stream.state is StreamState.LIVE and stream.interrupted_ns is None and ticked

@@ -8,52 +8,13 @@ session, and the differences, ``missing`` and ``surplus``, are computed, never r
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 
+from ibkr_adapter.core.market.stream import STRAGGLE_NS, Stream, StreamState
 from ibkr_adapter.events import Gap, GapCause
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.snapshot import StreamView
 
 QUOTE = "quote"
-
-
-class StreamState(StrEnum):
-    WAITING = "waiting"
-    ASKED = "asked"
-    LIVE = "live"
-    REFUSED = "refused"
-
-
-@dataclass(slots=True)
-class Stream:
-    """One stream, wanted or to be cancelled. ``interrupted_ns`` is where its present gap began, None while it flows.
-
-    ``ended_ns``: when a code last ended it. Ticks are delivered behind codes, so those of that moment and before it are
-    older than the code and prove no revival.
-    """
-
-    kind: str
-    key: str
-    instrument: Instrument
-    wanted: bool = True
-    state: StreamState = StreamState.WAITING
-    detail: str = ""
-    req_id: int | None = None
-    last_recv_ns: int | None = None
-    interrupted_ns: int | None = None
-    ended_ns: int = 0
-    cause: GapCause = GapCause.SESSION_LOST
-    events: int = 0
-    gaps: int = 0
-
-    @property
-    def name(self) -> str:
-        return f"{self.kind}:{self.key}"
-
-    @property
-    def on_wire(self) -> bool:
-        return self.state in (StreamState.ASKED, StreamState.LIVE)
 
 
 class Subscriptions:
@@ -62,10 +23,17 @@ class Subscriptions:
     def __init__(self) -> None:
         self._streams: dict[tuple[str, str], Stream] = {}
         self._by_req_id: dict[int, Stream] = {}
+        self._replaced: list[int] = []
+        """Request ids that still stand at the gateway although their stream is to be asked for anew."""
         self._upstream_lost = False
+        self.ticked_while_lost_ns = 0
+        self.competing: set[str] = set()
+        """Streams that another session of the login has taken, by name."""
 
     def __iter__(self) -> Iterator[Stream]:
         return iter(self._streams.values())
+
+    # What is wanted, and what is not on the wire of it.
 
     def want(self, instrument: Instrument, kind: str = QUOTE) -> Stream:
         stream = self._streams.get((kind, instrument.key))
@@ -81,7 +49,7 @@ class Subscriptions:
         if stream is not None:
             stream.wanted = False
             if not stream.on_wire:
-                self.cancelled(stream)
+                self._gone(stream)
 
     @property
     def wanted(self) -> tuple[Instrument, ...]:
@@ -91,22 +59,50 @@ class Subscriptions:
         """Wanted, and not asked of this session."""
         return tuple(s for s in self._streams.values() if s.wanted and s.state is StreamState.WAITING)
 
-    def surplus(self) -> tuple[Stream, ...]:
-        """Asked of this session, and not wanted any more."""
-        return tuple(s for s in self._streams.values() if s.on_wire and not s.wanted)
+    def surplus(self) -> Iterator[int]:
+        """Request ids that stand at the gateway and should not; each is taken for cancelled when it is given out."""
+        while self._replaced:
+            yield self._replaced.pop()
+        for stream in tuple(s for s in self._streams.values() if s.on_wire and not s.wanted):
+            if stream.req_id is not None:
+                yield stream.req_id
+            self._gone(stream)
 
-    def cancelled(self, stream: Stream) -> None:
-        """What still comes under its number is nobody's."""
+    def asked(self, stream: Stream, req_id: int, now_ns: int) -> None:
+        stream.to(StreamState.ASKED)
+        stream.req_id = req_id
+        stream.asked_ns = now_ns
+        stream.answered = False
+        stream.ended_ns = 0
+        stream.check_ns = None
+        if not stream.retries:
+            stream.detail = ""  # else it says why it was asked anew, until it speaks
+        self._by_req_id[req_id] = stream
+
+    def ask_anew(self, stream: Stream, why: str, cause: GapCause, now_ns: int) -> None:
+        """Within the session: the old subscription is cancelled, what it still says is nobody's."""
+        stream.interrupt(cause)
+        self._off_wire(stream)
+        stream.spend(now_ns)
+        stream.detail = why
+
+    def _off_wire(self, stream: Stream) -> None:
+        if stream.req_id is not None:
+            if stream.on_wire:
+                self._replaced.append(stream.req_id)
+            self._by_req_id.pop(stream.req_id, None)
+        stream.to(StreamState.WAITING)
+        stream.req_id = None
+        stream.retry_ns = None
+        stream.check_ns = None
+
+    def _gone(self, stream: Stream) -> None:
         self._streams.pop((stream.kind, stream.key), None)
+        self.competing.discard(stream.name)
         if stream.req_id is not None:
             self._by_req_id.pop(stream.req_id, None)
 
-    def asked(self, stream: Stream, req_id: int) -> None:
-        stream.state = StreamState.ASKED
-        stream.ended_ns = 0
-        stream.req_id = req_id
-        stream.detail = ""
-        self._by_req_id[req_id] = stream
+    # What came.
 
     def of(self, req_id: int) -> Stream | None:
         stream = self._by_req_id.get(req_id)
@@ -118,96 +114,140 @@ class Subscriptions:
         What was refused and flows all the same is live: some refusals are advice. But while the gateway has lost IB, a
         tick is a straggler: the gap begins behind it, and ends with the first one after.
         """
+        before_ns, stream.last_recv_ns = stream.last_recv_ns, ts_recv_ns
         stream.events += 1
-        stream.last_recv_ns = ts_recv_ns
+        stream.answered = True
         if ts_recv_ns <= stream.ended_ns:
             if stream.interrupted_ns is not None:
                 stream.interrupted_ns = ts_recv_ns
             return None
-        stream.state = StreamState.LIVE
+        stream.to(StreamState.LIVE)
         stream.detail = ""
+        stream.retry_ns = None
+        self.competing.discard(stream.name)
         if self._upstream_lost:
+            self.ticked_while_lost_ns = ts_recv_ns
             if stream.interrupted_ns is None or stream.cause is GapCause.UPSTREAM_LOST:
                 stream.interrupted_ns, stream.cause = ts_recv_ns, GapCause.UPSTREAM_LOST
             return None
-        if stream.interrupted_ns is None:
+        if stream.doubt is not None:
+            stream.settle_doubt(before_ns, ts_recv_ns)
+        stream.check_ns = None
+        stream.pace.beat(ts_recv_ns)
+        stream.forgive(ts_recv_ns)
+        return stream.resume(ts_recv_ns)
+
+    # What was said.
+
+    def refused(self, req_id: int, detail: str, ts_ns: int = 0, *, retry: bool = False) -> Stream | None:
+        """A code ended this subscription. It stays wanted: asked again by the next session, or with ``retry`` by this.
+
+        ``ts_ns`` is when the code came; 0 where the request never left.
+        """
+        stream = self._by_req_id.get(req_id)
+        if stream is not None:
+            stream.ended_ns = ts_ns
+            stream.answered = True
+            stream.interrupt(GapCause.REFUSED)
+            stream.to(StreamState.REFUSED)
+            stream.doubt = None
+            stream.detail = detail
+            stream.retry_ns = ts_ns + stream.backoff_ns if retry else None
+        return stream
+
+    def retry_due(self, now_ns: int) -> int | None:
+        """Put back among the missing what was refused for a time that is over; when the next of them is due."""
+        refused = [s for s in self._streams.values() if s.state is StreamState.REFUSED and s.retry_ns is not None]
+        for stream in refused:
+            if stream.retry_ns is not None and now_ns >= stream.retry_ns:
+                self.ask_anew(stream, stream.detail, GapCause.REFUSED, now_ns)
+        return min((s.retry_ns for s in refused if s.retry_ns is not None), default=None)
+
+    def taken(self, req_id: int, detail: str, ts_ns: int) -> Stream | None:
+        """Another session of the login has the data. The subscription stands, and its next tick ends the gap.
+
+        It is the login's misfortune, not this stream's: what the others do next settles whether they are halted too.
+        """
+        named = self._by_req_id.get(req_id)
+        if named is None:
             return None
-        gap = Gap(
-            ts_recv_ns=ts_recv_ns,
-            stream=stream.name,
-            from_ns=stream.interrupted_ns,
-            to_ns=ts_recv_ns,
-            cause=stream.cause,
-        )
-        stream.interrupted_ns = None
-        stream.gaps += 1
-        return gap
+        named.ended_ns = ts_ns
+        named.answered = True
+        named.interrupt(GapCause.COMPETING)
+        named.detail = detail
+        self.competing.add(named.name)
+        for stream in self._streams.values():
+            if stream.name not in self.competing:
+                stream.raise_doubt(GapCause.COMPETING, ts_ns)
+        return named
 
-    def refused(self, req_id: int, detail: str, ts_ns: int = 0) -> Stream | None:
-        """A code ended this subscription. It stays wanted, and is asked again by the next session."""
-        stream = self._by_req_id.get(req_id)
-        if stream is not None:
-            stream.ended_ns = ts_ns
-            self.interrupt(stream, GapCause.REFUSED)
-            stream.state = StreamState.REFUSED
-            stream.detail = detail
-        return stream
+    def farm_down(self, now_ns: int) -> None:
+        """Which streams are its own IB does not say: each of them says so by what it does next."""
+        for stream in self._streams.values():
+            stream.raise_doubt(GapCause.FARM_BROKEN, now_ns)
 
-    def silenced(self, req_id: int, detail: str, ts_ns: int = 0) -> Stream | None:
-        """A code said that nothing comes for now; the subscription stands, and its next tick ends the gap."""
-        stream = self._by_req_id.get(req_id)
-        if stream is not None:
-            stream.ended_ns = ts_ns
-            self.interrupt(stream, GapCause.REFUSED)
-            stream.detail = detail
-        return stream
+    def farm_up(self, down_ns: int, now_ns: int, *, another_down: bool) -> None:
+        """What has not ticked while the farm was down missed something until it ticks; all must tick soon."""
+        for stream in self._streams.values():
+            seen_ns = stream.last_recv_ns
+            own = seen_ns is not None and (
+                seen_ns < down_ns + STRAGGLE_NS or now_ns - seen_ns > stream.pace.patience_ns
+            )
+            if own and now_ns - down_ns >= STRAGGLE_NS:
+                stream.interrupt(GapCause.FARM_BROKEN)
+            if stream.doubt is not None and stream.doubt.cause is GapCause.FARM_BROKEN and not another_down:
+                stream.doubt = None
+            self._must_speak(stream, now_ns, alone=True)
 
     def upstream_lost(self) -> None:
+        if not self._upstream_lost:
+            self.ticked_while_lost_ns = 0
         self._upstream_lost = True
-        self._interrupt_all(GapCause.UPSTREAM_LOST)
+        for stream in self._streams.values():
+            stream.interrupt(GapCause.UPSTREAM_LOST)
+            stream.doubt = None
 
-    def upstream_restored(self) -> None:
+    def upstream_restored(self, now_ns: int) -> None:
+        """With its streams, as the gateway says: who stays silent while its peers tick is asked anew all the same."""
         self._upstream_lost = False
+        for stream in self._streams.values():
+            self._must_speak(stream, now_ns, alone=False)
+
+    def _must_speak(self, stream: Stream, now_ns: int, *, alone: bool) -> None:
+        if stream.on_wire:
+            stream.check_ns, stream.check_alone = now_ns, alone
+            if not stream.answered:
+                stream.asked_ns = now_ns
+
+    def streams_lost(self) -> None:
+        """1101: by the gateway's word the wire side is empty. What has no answer yet may not even have been sent."""
+        unanswered = [s.req_id for s in self._streams.values() if s.on_wire and not s.answered and s.req_id is not None]
+        self.wire_lost(GapCause.UPSTREAM_LOST)
+        self._replaced.extend(unanswered)
 
     def wire_lost(self, cause: GapCause) -> None:
-        """The wire side dies with its session, or by the gateway's word; what flowed is interrupted."""
+        """The wire side dies with its session; what flowed is interrupted."""
         self._upstream_lost = False
+        self.competing.clear()
         self._by_req_id.clear()
+        self._replaced.clear()
         for stream in tuple(self._streams.values()):
-            self.interrupt(stream, cause)
+            stream.interrupt(cause)
             if not stream.wanted:
-                self.cancelled(stream)
-            stream.state = StreamState.WAITING
+                self._gone(stream)
+            stream.to(StreamState.WAITING)
             stream.req_id = None
-
-    def interrupt(self, stream: Stream, cause: GapCause, *, since_ns: int | None = None) -> None:
-        """A gap begins at the last event, once; a stream that never flowed has nothing to interrupt."""
-        start_ns = since_ns if since_ns is not None else stream.last_recv_ns
-        if stream.interrupted_ns is None and start_ns is not None:
-            stream.interrupted_ns = start_ns
-            stream.cause = cause
-
-    def _interrupt_all(self, cause: GapCause) -> None:
-        for stream in self._streams.values():
-            self.interrupt(stream, cause)
+            stream.doubt = None
+            stream.check_ns = None
+            stream.retry_ns = None
+            stream.retries = 0
+            stream.next_ask_ns = 0
 
     def resume_from(self, last_recv_ns: dict[str, int]) -> None:
         """Since when each stream is missing in the store: the time this service was down is a gap too."""
         for key, since_ns in last_recv_ns.items():
             if stream := self._streams.get((QUOTE, key)):
-                self.interrupt(stream, GapCause.ADAPTER_DOWN, since_ns=since_ns)
+                stream.interrupt(GapCause.ADAPTER_DOWN, since_ns=since_ns)
 
     def views(self) -> tuple[StreamView, ...]:
-        return tuple(
-            StreamView(
-                stream=s.name,
-                instrument=s.key,
-                req_id=s.req_id,
-                state=s.state.value,
-                detail=s.detail,
-                last_recv_ns=s.last_recv_ns,
-                events=s.events,
-                gaps=s.gaps,
-            )
-            for s in self._streams.values()
-        )
+        return tuple(stream.view(taken=stream.name in self.competing) for stream in self._streams.values())

@@ -56,6 +56,7 @@ class Inquiry:
         self._judged = True
         self._no_evidence = False
         self._wanted_again = False
+        self._positions_again = False
         self._executions_ids: set[int] = set()
         self._unconfirmed: tuple[Download, ...] = ()
         self._named: set[str] = set()
@@ -70,10 +71,16 @@ class Inquiry:
         unended = (d for d in self._unconfirmed if self.downloads.answer(d) is not Answer.COMPLETE)
         return tuple(download.value for download in unended)
 
+    @property
+    def idle(self) -> bool:
+        """True while no inquiry is under way."""
+        return self._judged
+
     def session_lost(self) -> None:
         self.downloads.clear()
         self._judged = True
         self._wanted_again = False
+        self._positions_again = False
         self._unconfirmed = ()
 
     def begin(self, ask: Callable[[Request], None], now_ns: int, *, positions: bool) -> None:
@@ -84,17 +91,23 @@ class Inquiry:
         self._judged = False
         self._no_evidence = False
         self._wanted_again = False
+        self._positions_again = False
         self._executions_ids.clear()
         for download in self._lists_of_a_session if positions else ORDER_LISTS:
             self._ask(download, ask, now_ns)
 
-    def restored(self, ask: Callable[[Request], None], now_ns: int) -> None:
-        """The gateway has IB back: what it answered until now may be old, what it answers from now on is not."""
+    def restored(self, ask: Callable[[Request], None], now_ns: int, *, positions: bool) -> None:
+        """The gateway has IB back: what it answered until now may be old, what it answers from now on is not.
+
+        ``positions``: it has lost that subscription too.
+        """
+        positions = positions and Download.POSITIONS in self._lists_of_a_session
         if self._judged:
-            self.begin(ask, now_ns, positions=False)
+            self.begin(ask, now_ns, positions=positions)
         else:
             self._no_evidence = True
             self._wanted_again = True
+            self._positions_again |= positions
 
     def named(self, order: Order | None) -> None:
         """The broker spoke of it: it is there, whatever was missing before."""
@@ -126,7 +139,7 @@ class Inquiry:
         if self._judged or not self.downloads.finished:
             return False
         if self._wanted_again:
-            self.begin(ask, now_ns, positions=False)
+            self.begin(ask, now_ns, positions=self._positions_again)
             return False
         self._judged = True
         self._unconfirmed = self.downloads.unconfirmed

@@ -85,7 +85,7 @@ class Permit:
     def reference_price(self, command: PlaceOrder) -> Decimal | None:
         """What the order would trade at now: the side it takes. None unless proven current and of two sane sides."""
         quote = self.market.quote(command.terms.instrument.key)
-        if quote is None or not self.market.flows(command.terms.instrument.key, self.planes.market_farm_broken_ns):
+        if quote is None or not self.market.flows(command.terms.instrument.key):
             return None
         if self.settings.account_kind == "live" and quote.source is not Source.LIVE:
             return None

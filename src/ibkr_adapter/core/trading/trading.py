@@ -21,6 +21,7 @@ from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.core.trading.order import UNACKNOWLEDGED, OrderState
 from ibkr_adapter.core.trading.permit import Permit
 from ibkr_adapter.core.trading.placements import Placements
+from ibkr_adapter.core.trading.standing import SummarySource
 from ibkr_adapter.effects import Outbox, Send
 from ibkr_adapter.events import (
     AccountValue,
@@ -42,7 +43,7 @@ from ibkr_adapter.events import (
     PositionReported,
     PositionsEnd,
 )
-from ibkr_adapter.requests import CancelAccountSummary, CancelPositions, Request, RequestAccountSummary
+from ibkr_adapter.requests import CancelPositions, Request
 
 Ask = Callable[[Request], None]
 
@@ -74,7 +75,7 @@ class Trading:
         )
         self.placements = Placements(settings, link, self.permit, pacing, ledger)
         self.inquiry = Inquiry(settings, request_ids, ledger, planes)
-        self._summary_id = request_ids.take()
+        self.summary = SummarySource(settings, request_ids.take())
         self._gate: tuple[Reason, ...] | None = None
         self.ids_went_back = 0
         self.order_errors: Counter[int] = Counter()
@@ -91,8 +92,14 @@ class Trading:
         if self.permit.planes.upstream is not Upstream.LOST:
             self.accounts.expect_positions()
         self.inquiry.begin(ask, now_ns, positions=True)
-        if self._settings.account:
-            ask(RequestAccountSummary(req_id=self._summary_id, tags=self._settings.account_tags))
+
+    def upstream_restored(self, ask: Ask, now_ns: int, *, streams_lost: bool) -> None:
+        """What happened meanwhile is asked for; what stands of the account too, where the gateway has lost it."""
+        if streams_lost:
+            self.summary.wire_lost()
+            if self.inquiry.idle:  # else a list that was asked for without IB may still end
+                self.accounts.expect_positions()
+        self.inquiry.restored(ask, now_ns, positions=streams_lost)
 
     def session_ready(self) -> None:
         if self._settings.orders:
@@ -100,12 +107,15 @@ class Trading:
 
     def leave(self, ask: Ask) -> None:
         """Cancel the two standing subscriptions of the account, if this session was asked for them."""
+        self.summary.wanted = False
+        for request in self.summary.surplus():
+            ask(request)
         if self.inquiry.downloads.answer(Download.POSITIONS) is not None:
-            ask(CancelAccountSummary(req_id=self._summary_id))
             ask(CancelPositions())
 
     def session_lost(self, now_ns: int, out: Outbox) -> None:
         self.inquiry.session_lost()
+        self.summary.wire_lost()
         self.placements.refuse_pending(
             Reason(code="session", text="the session was lost before it was sent"), now_ns, out
         )
