@@ -24,6 +24,7 @@ from tws_simulator.faults.director import Director
 from tws_simulator.faults.library import named
 from tws_simulator.faults.scenario import Scenario
 from tws_simulator.server import Clock, Server
+from tws_simulator.tls import Tls
 from tws_simulator.world.accounts.ledger import Ledger
 
 _START_S_MAX = 30.0
@@ -38,8 +39,9 @@ class Gateway:
     judged by the machine's time nevertheless. The market moves every ``tick_interval_s``. A client with more than
     ``unread_bytes_max`` not yet read is dropped. ``scenario`` is played from the start, one of the library by its name;
     its options win over the arguments. ``director`` plays others later; it stands idle where an ``interference`` of the
-    caller's own steps in. All other arguments are those of `Options`: ``seed``, ``server_version`` and so on. BadOption
-    says what is wrong with one.
+    caller's own steps in. ``tls`` has it listen as a tunnel in front of a gateway does; BadTls says what is wrong with
+    its files. All other arguments are those of `Options`: ``seed``, ``server_version`` and so on. BadOption says what
+    is wrong with one.
     """
 
     def __init__(
@@ -52,9 +54,11 @@ class Gateway:
         clock: Clock = time.time_ns,
         interference: Interference | None = None,
         scenario: Scenario | str | None = None,
+        tls: Tls | None = None,
         **options: Unpack[OptionsGiven],
     ) -> None:
         self.host = host
+        self.is_tls = tls is not None
         self.clock = clock
         played = named(scenario) if isinstance(scenario, str) else scenario
         self.director = Director()
@@ -71,6 +75,7 @@ class Gateway:
             clock=clock,
             tick_interval_s=tick_interval_s,
             unread_bytes_max=unread_bytes_max,
+            tls=tls,
         )
 
     def __repr__(self) -> str:

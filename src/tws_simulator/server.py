@@ -17,6 +17,7 @@ from typing import TypeVar, cast
 from tws_simulator.api.core import GatewayCore
 from tws_simulator.api.link import Door, End, Link
 from tws_simulator.api.session import Session, SessionState
+from tws_simulator.tls import Tls, TlsEnd
 
 Clock = Callable[[], int]
 
@@ -45,8 +46,8 @@ def require_loopback(host: str) -> str:
 class Server:
     """Connects ``core`` with its clients and with its clocks, between ``start`` and ``stop``.
 
-    ``clock`` is the market's time, ``steady`` the one by which traffic is judged. A core that has failed is left alone:
-    all connections are cut, and ``failed`` returns.
+    ``clock`` is the market's time, ``steady`` the one by which traffic is judged. With ``tls`` it listens as a tunnel.
+    A core that has failed is left alone: all connections are cut, and ``failed`` returns.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Server:
         tick_interval_s: float,
         unread_bytes_max: int,
         steady: Clock = time.monotonic_ns,
+        tls: Tls | None = None,
     ) -> None:
         self.core = core
         self.port = port
@@ -71,6 +73,8 @@ class Server:
         self._failed = asyncio.Event()
         self._tick_interval_s = tick_interval_s
         self._connections: set[_Connection] = set()
+        self._tls = tls.context() if tls is not None else None
+        self._shaking: set[TlsEnd] = set()
         self._listener: asyncio.Server | None = None
         self._door_moved = asyncio.Event()
         self._doorkeeper: asyncio.Task[None] | None = None
@@ -96,6 +100,7 @@ class Server:
             await asyncio.wait([self._doorkeeper])
         if self._listener is not None:
             await _stop_accepting(self._listener)
+        self._abort_shaking()
         closed = [connection.closed for connection in self._connections]
         for connection in list(self._connections):
             connection.close()
@@ -117,8 +122,13 @@ class Server:
 
     def disconnect_all(self) -> None:
         """Cut every connection at once, as a gateway that dies does."""
+        self._abort_shaking()
         for connection in list(self._connections):
             connection.abort()
+
+    def _abort_shaking(self) -> None:
+        for end in list(self._shaking):
+            end.abort()
 
     def opened(self, connection: _Connection) -> Session | None:
         """None where the core takes no more clients."""
@@ -143,7 +153,11 @@ class Server:
             self._timer = asyncio.get_running_loop().call_later(self._tick_interval_s, self._tick)
 
     async def _listen(self) -> asyncio.Server:
-        return await asyncio.get_running_loop().create_server(lambda: _Connection(self), self._host, self.port)
+        return await asyncio.get_running_loop().create_server(self._accepted, self._host, self.port)
+
+    def _accepted(self) -> asyncio.Protocol:
+        connection = _Connection(self)
+        return connection if self._tls is None else TlsEnd(self._tls, connection, self._shaking)
 
     async def _keep_door(self) -> None:
         """Stop listening while the gateway's door is closed, so that the port refuses; then listen on it again."""

@@ -22,9 +22,13 @@ from tws_simulator.clocks import RunningClock, VirtualClock
 from tws_simulator.control.port import ControlPort
 from tws_simulator.gateway import Gateway
 from tws_simulator.server import NotLoopback, require_loopback
+from tws_simulator.tls import BadTls, Tls
 from tws_simulator.wire.handshake import NEWEST_SERVER_VERSION, OLDEST_SERVER_VERSION
 from tws_simulator.world.instruments.universe import everything, named
 from tws_simulator.world.time.calendar import new_york_ns
+
+_FILE = click.Path(path_type=Path)
+_TLS_OPTIONS = {"certificate": "--tls-cert", "key": "--tls-key", "client_ca": "--client-ca"}
 
 
 @click.command()
@@ -88,6 +92,9 @@ from tws_simulator.world.time.calendar import new_york_ns
     type=click.IntRange(0, 65535),
     help="Port for status, ledger and faults as JSON over HTTP; 0 takes any.",
 )
+@click.option("--tls-cert", "tls_certificate", type=_FILE, help="Listen with TLS, by this certificate (PEM).")
+@click.option("--tls-key", type=_FILE, help="The certificate's key.")
+@click.option("--client-ca", type=_FILE, help="Take only clients with a certificate that this authority has signed.")
 @click.option("--announce", is_flag=True, help="First print one JSON line that says where the simulator listens.")
 @click.option("--exit-with-parent", is_flag=True, help="Stop when standard input is closed.")
 @click.option("--status/--no-status", default=None, help="A live line of what goes on; by itself on a terminal.")
@@ -110,6 +117,9 @@ def run(
     settings: tuple[str, ...],
     scenario: str | None,
     control: int | None,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
+    client_ca: Path | None,
     announce: bool,
     exit_with_parent: bool,
     status: bool | None,
@@ -130,6 +140,8 @@ def run(
                                                  options without a flag: docs/reference/simulator-options.md
       tws-simulator run --clock manual --start "2026-11-23 09:29" --control 7400
                                                  time that passes when you say so
+      tws-simulator run --tls-cert cert.pem --tls-key key.pem --client-ca ca.pem
+                                                 behind TLS, as a gateway behind a tunnel
     """
     if exit_with_parent and not is_pipe(sys.stdin.fileno()):
         raise click.UsageError("--exit-with-parent needs a pipe as standard input: start with stdin=PIPE")
@@ -149,10 +161,17 @@ def run(
     }
     try:
         gateway = Gateway(
-            host=require_loopback(host), port=port, clock=_clock(clock, start, speed, control), scenario=played, **given
+            host=require_loopback(host),
+            port=port,
+            clock=_clock(clock, start, speed, control),
+            scenario=played,
+            tls=_tls(tls_certificate, tls_key, client_ca),
+            **given,
         )
     except NotLoopback as refusal:
         fail(EXIT_USAGE, str(refusal), "choose another --host")
+    except BadTls as refusal:
+        fail(EXIT_USAGE, str(refusal), f"give another {_TLS_OPTIONS[refusal.option]}")
     shows = sys.stderr.isatty() if status is None else status
     controlled = ControlPort(gateway, port=control) if control is not None else None
     try:
@@ -165,6 +184,14 @@ def run(
         if fault is not gateway.server.failure:
             raise
         fail(EXIT_FAILED, f"the simulator failed: {_told(fault)}", "a fault of its own; equal runs fail equally")
+
+
+def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> Tls | None:
+    if certificate is not None and key is not None:
+        return Tls(certificate, key, client_ca)
+    if certificate is not None or key is not None or client_ca is not None:
+        raise click.UsageError("TLS needs --tls-cert and --tls-key; --client-ca comes on top")
+    return None
 
 
 def _told(fault: Exception) -> str:

@@ -112,8 +112,9 @@ def _tell(gateway: Gateway, control: ControlPort | None, *, announce: bool) -> N
             "pid": os.getpid(),
         }
         click.echo(json.dumps(where if control is None else {**where, "control": control.port}))
+    with_tls = " with TLS" if gateway.is_tls else ""
     click.echo(
-        f"listening on {gateway.host}:{gateway.port}, account {gateway.account}, seed {options.seed}, "
+        f"listening on {gateway.host}:{gateway.port}{with_tls}, account {gateway.account}, seed {options.seed}, "
         f"server version {options.server_version}{_beside(gateway, control)}; stop with Ctrl-C",
         err=announce,
     )
