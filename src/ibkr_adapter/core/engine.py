@@ -25,6 +25,7 @@ from ibkr_adapter.core.link.upstream import Remedy, UpstreamPatience
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.market.reconciler import Reconciler
 from ibkr_adapter.core.notebook import Notebook
+from ibkr_adapter.core.outside import Outside
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.core.trading.trading import Trading
@@ -92,7 +93,7 @@ class Engine:
         now_ns: int,
         open_alerts: Sequence[AlertView] = (),
     ) -> None:
-        """``open_alerts``: what an earlier life raised and did not resolve."""
+        """``open_alerts``: what an earlier life raised and did not resolve; ``notices``: the ledger's own table."""
         self._settings = settings
         self._notices = notices
         request_ids = ReqIdCounter()
@@ -113,6 +114,7 @@ class Engine:
         )
         self.reconciler = Reconciler((self.trading.summary, *self.market.sources))
         self.notebook = Notebook()
+        self.outside = Outside()
         self.ledger = ledger
         self.stale_events = 0
         self._routes: dict[type, Callable[[Any, int, Outbox], None]] = {
@@ -152,6 +154,8 @@ class Engine:
             TicksDropped: self._ticks_dropped,
             FramesTaken: self._frames_taken,
             SendFailed: self._send_failed,
+            OutsideTrouble: lambda event, now_ns, out: self.outside.told(event),
+            MessageCodesReplaced: lambda event, now_ns, out: self._notices.replace(event.rows),
             WallClockStepped: lambda event, now_ns, out: self.link.clocks.stepped(event.step_ns),
             JournalFailed: lambda event, now_ns, out: self.trading.journal_failed(event.detail, now_ns, out),
         }
@@ -254,6 +258,7 @@ class Engine:
         yield from self.lease.conditions()
         yield from self.preflight.conditions()
         yield from self.pacing.conditions(now_ns)
+        yield from self.outside.conditions()
 
     # Routes that concern more than one part.
 
