@@ -239,9 +239,9 @@ def test_the_same_market_order_twice_is_one_order_even_if_the_first_is_filled(wo
 
 
 def test_a_silent_gateway_closes_the_gate_until_it_speaks(world: World):
-    """A socket that is open proves nothing: after seven seconds without a word no order is sent on its quotes."""
+    """A socket that is open proves nothing: nine seconds after its last word no order is sent on its quotes."""
     world.silent.add(RequestCurrentTime)
-    world.wait(8 * SECOND)
+    world.wait(9 * SECOND)
     assert world.gate() == ["silent"]
     assert refused(world) == ["silent"]
 

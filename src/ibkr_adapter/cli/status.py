@@ -37,7 +37,10 @@ def _lines(service: RunningService, s: dict[str, Any], ready: dict[str, Any]) ->
     yield "ready" if ready["ready"] else "not ready: " + "; ".join(ready["reasons"])
     yield ""
     since = age(now_ns - link["since_ns"])
-    yield f"gateway   {link['address']} {link['state']} for {since}, client {link['client_id']}"
+    name = f"{link['gateway']} (standby) at " if link["standby"] else ""
+    yield f"gateway   {name}{link['address']} {link['state']} for {since}, client {link['client_id']}"
+    if link["excuse"]:
+        yield f"expected  {link['excuse']}, for another {age(link['excused_until_ns'] - now_ns)}"
     farms = ", ".join(f"{farm['name']} {farm['state']}" for farm in s["farms"]) or "none heard of"
     yield f"IB        {s['upstream']}; farms: {farms}"
     if s["gate"]["open"]:

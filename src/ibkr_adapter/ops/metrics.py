@@ -77,6 +77,10 @@ def _link(snapshot: Snapshot) -> Iterator[Metric]:
         "ib_upstream_status", "1 while the gateway is connected to IB", float(snapshot.upstream == "connected")
     )
     yield _gauge("ib_reconnect_consecutive_failures", "Failed attempts since the last session", float(link.failures))
+    yield _gauge("ib_gateway_standby", "1 while the standby is used or tried, else 0", float(link.standby))
+    yield _gauge("ib_restart_excuse", "1 while a planned window explains what is wrong", float(bool(link.excuse)))
+    if link.clock_ahead_ns is not None:
+        yield _gauge("ib_gateway_clock_ahead_seconds", "The gateway's clock against ours", link.clock_ahead_ns / 1e9)
     yield _gauge("ib_session_epoch", "Number of the session", float(link.epoch))
     farms = GaugeMetricFamily("ib_farm_status", "1 ok or dormant, 0 broken", labels=["farm", "kind"])
     for farm in snapshot.farms:

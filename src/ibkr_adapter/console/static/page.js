@@ -359,6 +359,9 @@ function showLink(s) {
   const link = s.link;
   write($("link-note"), link.state === "ready" ? `up ${age(since(link.since_ns))}` : `${words(link.state).toLowerCase()} for ${age(since(link.since_ns))}`);
   const pairs = [["Gateway", `${link.gateway} ${link.address}`], ["Session", `${link.epoch}${link.server_version ? `, server version ${link.server_version}` : ""}`]];
+  if (link.standby) pairs.push(["Standby", "in use; nothing goes back by itself"]);
+  if (link.excuse) pairs.push(["Expected", `${link.excuse}, until ${clock(link.excused_until_ns)}`]);
+  if (Math.abs(link.clock_ahead_ns ?? 0) > 2e9) pairs.push(["Its clock", `${plainNumber.format(Math.round(link.clock_ahead_ns / 1e9))} s ahead of ours`]);
   if (link.last_inbound_ns) pairs.push(["Last heard", `${age(since(link.last_inbound_ns))} ago`]);
   if (link.failures) pairs.push(["Failed attempts", plainNumber.format(link.failures)]);
   if (link.next_attempt_ns && link.state !== "ready") pairs.push(["Next attempt", `in ${age(Math.max(0, -since(link.next_attempt_ns)))}`]);

@@ -18,6 +18,8 @@ from ibkr_adapter.core.settings import GatewaySettings
 FAILOVER_AFTER = 3
 """Failed attempts in a row: with 5 s for each and 1 + 2 + 4 s between, the standby is tried within 22 s of a loss."""
 
+FAILING_AFTER = 3
+
 STEADY_NS = 60 * SECOND
 """A session that was ready for this long has shown that its gateway works."""
 
@@ -39,17 +41,12 @@ class Backoff:
         self._rand = rand
         self.failures = 0
 
-    def failed(self) -> int:
-        """Count a failure and say how long to wait."""
+    def failed(self, *, early: bool = False) -> int:
+        """Count a failure and say how long to wait; ``early`` spreads to that side only, where a sum is promised."""
         delay_ns = min(self._max_ns, self._first_ns << min(self.failures, 32))
         self.failures += 1
-        return int(delay_ns * (1 - self.SPREAD + 2 * self.SPREAD * self._rand()))
-
-    def failed_early(self) -> int:
-        """As ``failed``, spread to the early side only: for where the sum of some delays is promised."""
-        delay_ns = min(self._max_ns, self._first_ns << min(self.failures, 32))
-        self.failures += 1
-        return int(delay_ns * (1 - self.SPREAD * self._rand()))
+        aside = -self._rand() if early else 2 * self._rand() - 1
+        return int(delay_ns * (1 + self.SPREAD * aside))
 
     def succeeded(self) -> None:
         self.failures = 0
@@ -80,6 +77,11 @@ class Gateways:
         return self._gateways[self._at]
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Those that are tried at present: both, while neither has proved itself."""
+        return tuple(each.name for each in self._gateways) if self._searching else (self.present.name,)
+
+    @property
     def on_standby(self) -> bool:
         return self._at != 0
 
@@ -88,9 +90,9 @@ class Gateways:
         return len(self._gateways) > 1
 
     @property
-    def unsteady(self) -> int:
-        """Losses and failed attempts since a session was last ready for a minute."""
-        return self._backoff.failures
+    def failing(self) -> bool:
+        """No single failure any more: three attempts in a row, or sessions that end again as soon as they are ready."""
+        return self.failed_attempts >= FAILING_AFTER or self._backoff.failures > FAILING_AFTER
 
     def attempted(self) -> None:
         """The attempt that was due is under way: ``proved`` or ``ended`` follows."""
@@ -128,9 +130,9 @@ class Gateways:
 
     def _after(self, counts: bool) -> int:
         """Change the gateway if it is time to; how long to wait for the next attempt."""
+        delay_ns = self._backoff.failed(early=self.has_standby)
         if not self.has_standby:
-            return self._backoff.failed()
-        delay_ns = self._backoff.failed_early()
+            return delay_ns
         self._counted += counts
         if self._searching:
             self._change()

@@ -29,7 +29,7 @@ from ibkr_adapter.commands import Reason
 from ibkr_adapter.core.alerts import AlertSeverity, Condition
 from ibkr_adapter.core.link.calendar import Excuse, RestartCalendar
 from ibkr_adapter.core.link.clocks import Clocks
-from ibkr_adapter.core.link.gateways import FAILOVER_AFTER, STEADY_NS, Backoff, Gateways
+from ibkr_adapter.core.link.gateways import STEADY_NS, Backoff, Gateways
 from ibkr_adapter.core.link.heartbeat import Heartbeat, Pulse
 from ibkr_adapter.core.link.troubles import Troubles
 from ibkr_adapter.core.settings import GatewaySettings, Settings
@@ -90,6 +90,7 @@ class Link:
         self._have_id = False
         self._ids_asked = 0
         self._closing = ""
+        self._lost_because = ""
 
     def __repr__(self) -> str:
         return f"<Link {self.epoch}@{self.gateway.name} {self.state.name} {self.detail}>"
@@ -138,7 +139,8 @@ class Link:
             wait_ns=wait_ns,
             gateway_answered=self._troubles.refused,
         )
-        self._to(LinkState.DOWN, why, now_ns, out)
+        self._lost_because = why
+        self._to(LinkState.DOWN, why, now_ns, out, gateway=event.gateway)
 
     def identified(self, event: NextValidId | ManagedAccounts, now_ns: int, out: Outbox) -> bool:
         """True when both have come and the accounts are ours: the downloads may begin."""
@@ -268,7 +270,8 @@ class Link:
             return f"account {', '.join(wrong)} is not a {kind} account"
         return ""
 
-    def _to(self, state: LinkState, detail: str, now_ns: int, out: Outbox) -> None:
+    def _to(self, state: LinkState, detail: str, now_ns: int, out: Outbox, *, gateway: str = "") -> None:
+        """``gateway`` where it is not the present one any more: the session of another was lost."""
         if state not in TRANSITIONS[self.state]:
             raise AssertionError(f"link cannot go from {self.state.name} to {state.name}")
         self.state = state
@@ -278,7 +281,7 @@ class Link:
             LinkChanged(
                 ts_recv_ns=now_ns,
                 state=state.value,
-                gateway=self.gateway.name,
+                gateway=gateway or self.gateway.name,
                 epoch=self.epoch,
                 detail=detail,
             )
@@ -331,15 +334,15 @@ class Link:
                 text=f"stopped for good: {self.detail}",
                 remedy="log the gateway in to the account of this environment, then restart the service",
             )
-        elif not self.socket_open and max(self.gateways.failed_attempts, self.gateways.unsteady - 1) >= FAILOVER_AFTER:
+        elif self.state not in _RECONCILED and self.gateways.failing:
             yield Condition(
                 key="link/down",
                 severity=AlertSeverity.CRITICAL,
-                text=f"no session with {self.gateway.name} at {self.gateway.address}: {self.detail}",
+                text=f"no session with {' or '.join(self.gateways.names)}: {self._lost_because}",
                 remedy="see that the gateway runs and is logged in; `ibkr-adapter doctor` tells what is wrong",
                 excusable=True,
             )
-        if self.gateways.on_standby:
+        if self.gateways.on_standby and self.state in _RECONCILED:
             yield Condition(
                 key="link/standby",
                 severity=AlertSeverity.WARNING,

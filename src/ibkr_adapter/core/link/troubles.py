@@ -116,12 +116,14 @@ class Troubles:
             return Condition(
                 key="client_id/326",
                 severity=AlertSeverity.CRITICAL,
-                text=f"client id {self._client_id} is in use since our session was ended: perhaps by an unknown program",
+                text=f"client id {self._client_id} is in use since our session was ended: by a program unknown to us",
                 remedy="find it in the gateway's list of API clients and end it; another id is never taken",
+                excusable=True,
             )
         return Condition(
             key="client_id/326",
             severity=AlertSeverity.CRITICAL,
             text=f"client id {self._client_id} is in use at the gateway",
             remedy="`ibkr-adapter clients` shows who has it; end the other program: another id is never taken",
+            excusable=True,
         )

@@ -1,0 +1,204 @@
+"""Proof of life and true clocks: when a peer is suspect, when it is gone, and whose time is wrong."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ibkr_adapter.clock import MILLISECOND, SECOND
+from ibkr_adapter.config import Capability
+from ibkr_adapter.core.link.heartbeat import Offset
+from ibkr_adapter.core.link.link import LinkState
+from ibkr_adapter.effects import Outbox, WallClockStepped
+from ibkr_adapter.events import AlertChanged, BrokerTime, LinkChanged, OrderRefused
+from ibkr_adapter.requests import RequestAllOpenOrders, RequestCurrentTime
+from tests.core.world import START_NS, World
+
+
+def raised(world: World, key: str) -> list[bool]:
+    return [alert.raised for alert in world.told(AlertChanged) if alert.key == key]
+
+
+def states(world: World) -> list[str]:
+    return [change.state for change in world.told(LinkChanged)]
+
+
+@pytest.mark.parametrize("alive_ms", range(0, 11_000, 500))
+def test_a_dead_peer_is_suspect_within_ten_seconds_and_dropped_within_fifteen(alive_ms: int):
+    """A04: whenever it dies between two probes. While it is suspect no order is sent."""
+    world = World().ready()
+    for _ in range(alive_ms // 500):
+        world.wait(500 * MILLISECOND)
+        world.quote()
+    world.silent.add(RequestCurrentTime)
+    died_ns = world.engine.link.heartbeat.last_inbound_ns or 0
+
+    world.wait(died_ns + 7 * SECOND - 1 - world.now_ns)
+    assert world.engine.link.ready
+    world.wait(died_ns + 10 * SECOND - world.now_ns)
+    assert world.engine.link.state is LinkState.SUSPECT
+    assert world.gate() == ["silent"]
+    assert world.closes == []
+    world.wait(died_ns + 15 * SECOND - world.now_ns)
+    assert world.closes == [(1, "nothing came for 15 s")]
+
+
+def test_any_byte_makes_a_suspect_ready_again():
+    """It was slow, not dead: no reconnect, no new download."""
+    world = World().ready()
+    world.silent.add(RequestCurrentTime)
+    world.wait(9 * SECOND)
+    assert repr(world.engine.link) == "<Link 1@a SUSPECT the gateway missed a heartbeat>"
+
+    world.quote()
+    assert world.engine.link.ready
+    assert states(world)[-2:] == ["suspect", "ready"]
+    assert len(world.requests(RequestAllOpenOrders)) == 1
+    assert world.gate() == []
+
+
+def test_a_session_that_is_to_be_dropped_does_not_come_back():
+    """What still arrives behind our close changes nothing: its end is on the way."""
+    world = World().ready()
+    world.silent.add(RequestCurrentTime)
+    world.wait(15 * SECOND)
+    world.quote()
+
+    assert world.gate() == ["silent"]
+    assert not world.place().accepted  # type: ignore[union-attr]
+    assert world.facts(OrderRefused)
+    assert len(world.closes) == 1
+
+
+@given(st.lists(st.integers(1_000, 3_000), min_size=2, max_size=8))
+@example([1_000, 3_000])
+def test_a_line_that_is_two_seconds_slow_is_never_suspected(delays_ms: list[int]):
+    """A12: answers that take one to three seconds, and nothing else comes: no suspicion, no reconnect."""
+    world = World(capabilities=frozenset({Capability.ORDERS}))
+    world.connect()
+    world.silent.add(RequestCurrentTime)
+    probe_ns = world.now_ns + 5 * SECOND
+    for turn in range(40):
+        world.wait(probe_ns + delays_ms[turn % len(delays_ms)] * MILLISECOND - world.now_ns)
+        world.tell(world.named(BrokerTime, time_ns=world.now_ns))
+        probe_ns += 5 * SECOND
+
+    assert len(world.requests(RequestCurrentTime)) == 40
+    assert states(world) == ["connecting", "identifying", "reconciling", "ready"]
+    assert world.closes == []
+
+
+@pytest.mark.parametrize("identified", [False, True])
+def test_a_session_that_is_not_ready_yet_is_simply_dropped(identified: bool):
+    """There is no gate to close before ready."""
+    world = World(identify_timeout_ns=60 * SECOND)
+    world.silent.update({RequestCurrentTime, RequestAllOpenOrders})
+    world.open()
+    if identified:
+        world.identify()
+        world.settle()
+    world.wait(15 * SECOND)
+
+    assert "suspect" not in states(world)
+    assert world.closes == [(1, "nothing came for 15 s")]
+
+
+# --- Clocks ----------------------------------------------------------------------------------------------------------
+
+
+@given(
+    ahead_ns=st.integers(-600 * SECOND, 600 * SECOND),
+    there_ns=st.integers(0, 3 * SECOND),
+    back_ns=st.integers(0, 3 * SECOND),
+    start_ns=st.integers(0, 10 * SECOND),
+)
+def test_the_measured_offset_is_right_to_its_own_uncertainty(ahead_ns: int, there_ns: int, back_ns: int, start_ns: int):
+    """Whole seconds and a slow line make it unsure, and it says how much."""
+    asked_ns = START_NS + start_ns
+    told_ns = (asked_ns + there_ns + ahead_ns) // SECOND * SECOND
+    offset = Offset.measured(told_ns, asked_ns=asked_ns, answered_ns=asked_ns + there_ns + back_ns)
+
+    assert abs(offset.ahead_ns - ahead_ns) <= offset.unsure_ns + 1
+
+
+def clocked(world: World, ahead_ns: int) -> None:
+    """The gateway answers the next probe with a clock that is ahead of ours."""
+    world.silent.add(RequestCurrentTime)
+    asked = len(world.requests(RequestCurrentTime))
+    while len(world.requests(RequestCurrentTime)) == asked:
+        world.wait(SECOND)
+        world.quote()
+    world.tell(world.named(BrokerTime, time_ns=(world.now_ns + ahead_ns) // SECOND * SECOND))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_gateway_with_another_time_closes_the_gate(sign: int):
+    """F09, D17: five seconds apart no order is sent; it opens again when the clocks agree."""
+    world = World().ready()
+    clocked(world, sign * 300 * SECOND)
+    assert world.gate() == ["clock"]
+    assert raised(world, "clock/offset") == [True]
+
+    clocked(world, 0)
+    world.quote()
+    assert world.gate() == []
+    assert abs(world.engine.link.view(world.now_ns).clock_ahead_ns or 0) <= SECOND
+
+
+def test_three_seconds_apart_is_told_and_trades():
+    """A warning, and no more."""
+    world = World().ready()
+    clocked(world, 3 * SECOND)
+
+    assert world.gate() == []
+    assert raised(world, "clock/offset") == [True]
+
+
+def test_a_second_apart_is_within_what_whole_seconds_can_show():
+    """Nobody is told of what may be no difference at all."""
+    world = World().ready()
+    for ahead_ns in (-SECOND, 0, SECOND):
+        clocked(world, ahead_ns)
+
+    assert raised(world, "clock/offset") == []
+
+
+def test_an_answer_that_may_belong_to_two_questions_measures_nothing():
+    """A gateway may leave a repeat unanswered: then nobody knows which one this answers."""
+    world = World().ready()
+    world.silent.add(RequestCurrentTime)
+    for _ in range(6):
+        world.wait(2 * SECOND)
+        world.quote()
+    world.tell(world.named(BrokerTime, time_ns=START_NS))
+
+    assert world.engine.link.heartbeat.offset is None
+
+
+def test_a_step_of_our_own_clock_closes_the_gate_until_it_is_back():
+    """F09: a second is told, five close the gate: expiries and windows would be judged by a wrong time."""
+    world = World().ready()
+    world.tell(WallClockStepped(step_ns=-2 * SECOND))
+    assert world.gate() == []
+    assert raised(world, "clock/step") == [True]
+
+    world.tell(WallClockStepped(step_ns=3_600 * SECOND))
+    assert world.gate() == ["clock"]
+    world.tell(WallClockStepped(step_ns=0))
+    assert world.gate() == []
+    world.wait(31 * SECOND)
+    assert raised(world, "clock/step")[-1] is False
+
+
+def test_a_gateway_that_tells_the_time_and_answers_nothing_else_is_left():
+    """B31: the session ends with what was not answered, once."""
+    world = World().ready()
+    out = Outbox()
+    world.engine.link.unanswered("open orders", world.now_ns, out)
+    world.engine.link.unanswered("executions", world.now_ns, out)
+
+    assert [close.reason for close in out.closes] == [
+        "the gateway tells the time and answers nothing else: no open orders"
+    ]
+    assert world.gate() == ["silent"]
