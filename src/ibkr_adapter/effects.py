@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ibkr_adapter.commands import CommandOutcome
-from ibkr_adapter.events import FeedEvent, JournalEvent
+from ibkr_adapter.events import AlertSeverity, FeedEvent, JournalEvent
+from ibkr_adapter.notices import Notice
 from ibkr_adapter.requests import Request
 
 
@@ -98,6 +99,24 @@ class FramesTaken(Struct, frozen=True, kw_only=True):
     epoch: int
     unsent: int
     written_ns: int
+
+
+class OutsideTrouble(Struct, frozen=True, kw_only=True):
+    """Something around the core is wrong, as the shell sees it: it stands until told again, ``None`` when it is over.
+
+    ``key`` as of every alert: the same for one cause for ever, and without values in it.
+    """
+
+    key: str
+    severity: AlertSeverity | None
+    text: str = ""
+    remedy: str = ""
+
+
+class MessageCodesReplaced(Struct, frozen=True, kw_only=True):
+    """From this moment on these rows say what IB's message codes mean."""
+
+    rows: tuple[Notice, ...]
 
 
 class SendFailed(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ for people, which no program reads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -67,16 +67,28 @@ class Notice(Struct, frozen=True, kw_only=True):
 
 
 class NoticeTable:
-    """Codes to notices; an unknown code is harmless, and says that it is unknown."""
+    """Codes to notices; an unknown code is harmless, and says that it is unknown.
 
-    def __init__(self, rows: Mapping[int, Notice]) -> None:
-        self._rows = dict(rows)
+    One table lives as long as the service; whoever holds it sees new rows as soon as they are in force.
+    """
+
+    def __init__(self, rows: Iterable[Notice]) -> None:
+        self.replace(rows)
+
+    def replace(self, rows: Iterable[Notice]) -> None:
+        """All rows at once. Between two batches, so that one batch is read by one table."""
+        self._rows = {row.code: row for row in rows}
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __contains__(self, code: int) -> bool:
         return code in self._rows
+
+    @property
+    def rows(self) -> tuple[Notice, ...]:
+        """By code."""
+        return tuple(self._rows[code] for code in sorted(self._rows))
 
     @property
     def alerting(self) -> tuple[Notice, ...]:
@@ -86,11 +98,15 @@ class NoticeTable:
         return self._rows.get(code) or _unknown(code)
 
 
-@cache
 def shipped() -> NoticeTable:
-    """The table that comes with the package."""
+    """A table with the rows that come with the package."""
+    return NoticeTable(shipped_rows())
+
+
+@cache
+def shipped_rows() -> tuple[Notice, ...]:
     raw = files("ibkr_adapter").joinpath("data/message_codes.json").read_bytes()
-    return NoticeTable({row.code: row for row in msgspec.json.decode(raw, type=list[Notice])})
+    return tuple(msgspec.json.decode(raw, type=list[Notice]))
 
 
 def _unknown(code: int) -> Notice:

@@ -168,12 +168,13 @@ class World:
         self._coming: list[Happening] = []
         self._safe_seq = len(self.journal)
         self._alarm_ns: int | None = None
-        ledger = Ledger(shipped(), self.settings.client_id)
+        notices = shipped()
+        ledger = Ledger(notices, self.settings.client_id)
         for seq, event in enumerate(journal, 1):
             ledger.recover(seq, event)
         self.engine = Engine(
             self.settings,
-            notices=shipped(),
+            notices=notices,
             rand=lambda: rand,
             ledger=ledger,
             last_recv_ns=last_recv_ns or {},

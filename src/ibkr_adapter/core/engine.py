@@ -29,7 +29,17 @@ from ibkr_adapter.core.outside import Outside
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.core.trading.trading import Trading
-from ibkr_adapter.effects import Durable, FramesTaken, JournalFailed, Outbox, SendFailed, TicksDropped, WallClockStepped
+from ibkr_adapter.effects import (
+    Durable,
+    FramesTaken,
+    JournalFailed,
+    MessageCodesReplaced,
+    Outbox,
+    OutsideTrouble,
+    SendFailed,
+    TicksDropped,
+    WallClockStepped,
+)
 from ibkr_adapter.events import (
     AccountSummaryEnd,
     AccountValue,
@@ -71,7 +81,18 @@ from ibkr_adapter.notices import Effect, NoticeTable
 from ibkr_adapter.requests import Request, RequestGatewayConfiguration, SendOrder, SubscribeQuotes
 from ibkr_adapter.snapshot import AlertView, GateView, Snapshot
 
-Happening = Event | Command | Durable | FramesTaken | JournalFailed | TicksDropped | SendFailed | WallClockStepped
+Happening = (
+    Event
+    | Command
+    | Durable
+    | FramesTaken
+    | JournalFailed
+    | MessageCodesReplaced
+    | OutsideTrouble
+    | TicksDropped
+    | SendFailed
+    | WallClockStepped
+)
 
 _OF_OUR_OWN_BYTES = (FrameSent, FrameWithheld)
 """They prove nothing about the other side."""
