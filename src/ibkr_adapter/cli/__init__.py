@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ibkr_adapter import __version__
+from ibkr_adapter.cli.alerts import alerts
 from ibkr_adapter.cli.border import Border
 from ibkr_adapter.cli.configuration import check_config, config_group
 from ibkr_adapter.cli.demo import demo
@@ -26,5 +27,5 @@ def main() -> None:
     logging.configure(LogLevel.WARNING)  # standard output belongs to what a command prints
 
 
-for command in (demo, run, status, doctor, check_config, config_group, orders):
+for command in (demo, run, status, doctor, check_config, config_group, orders, alerts):
     main.add_command(command)
