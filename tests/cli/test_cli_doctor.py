@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,34 +13,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ibkr_adapter.cli import main
-from ibkr_adapter.cli.probe import probe
-from ibkr_adapter.config import parse, simulated
-from ibkr_adapter.errors import ExitCode, HandshakeTimeout
+from ibkr_adapter.cli.finding import Verdict, exit_code
+from ibkr_adapter.cli.local_checks import system_clock
+from ibkr_adapter.errors import ExitCode
 from ibkr_adapter.journal.recover import recover
 from ibkr_adapter.lease import Lease
 from tests.journals import write_journal
 from tests.records import echoed
 from tests.redis_server import RedisServer
-
-
-@contextlib.contextmanager
-def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
-    """A port whose first visitor is served by ``serve`` on a thread."""
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def first() -> None:
-        with contextlib.suppress(OSError):
-            visitor, _ = server.accept()
-            with visitor:
-                serve(visitor)
-
-    thread = threading.Thread(target=first)
-    thread.start()
-    try:
-        yield server.getsockname()[1]
-    finally:
-        server.close()
-        thread.join(10)
 
 
 @pytest.fixture(scope="module")
@@ -74,25 +52,6 @@ def test_a_gateway_that_refuses_is_10(tmp_path: Path) -> None:
     assert "ok    official client" in result.stdout
 
 
-def test_a_gateway_that_says_nothing_is_11() -> None:
-    """It accepts and is silent: a dialog waits in its window."""
-    gone = threading.Event()
-    with listening(lambda visitor: (gone.wait(10) and None) or None) as port:
-        with pytest.raises(HandshakeTimeout) as caught:
-            probe(parse(f"[gateways.primary]\nport = {port}", "test"), wait_s=0.3)
-        gone.set()
-    assert caught.value.exit_code == ExitCode.GATEWAY_SILENT
-    assert "window" in caught.value.remedy
-
-
-def test_a_gateway_that_closes_is_12(tmp_path: Path) -> None:
-    """It hangs up at once: this machine is not trusted."""
-    with listening(lambda visitor: None) as port:
-        result = doctor(tmp_path, port)
-    assert result.exit_code == ExitCode.GATEWAY_CLOSED
-    assert "trusted addresses" in result.stdout
-
-
 @pytest.mark.wire
 def test_a_healthy_gateway_is_0(tmp_path: Path, simulator: dict[str, object]) -> None:
     """Versions, free client id and the account by its kind."""
@@ -122,21 +81,6 @@ def test_a_paper_account_in_production_is_14(tmp_path: Path, simulator: dict[str
     )
     result = CliRunner().invoke(main, ["doctor", "--config", str(file)])
     assert result.exit_code == ExitCode.ACCOUNT_MISMATCH
-
-
-@pytest.mark.wire
-def test_a_client_id_in_use_is_13(tmp_path: Path, simulator: dict[str, object]) -> None:
-    """Another session holds our id; nothing is taken from it."""
-    port = int(str(simulator["port"]))
-    with socket.create_connection(("127.0.0.1", port)) as other:
-        other.sendall(b"API\0" + (9).to_bytes(4, "big") + b"v100..200")
-        other.recv(4096)
-        start = b"71\x002\x001\x00\x00"
-        other.sendall(len(start).to_bytes(4, "big") + start)
-        other.recv(4096)
-        result = doctor(tmp_path, port)
-    assert result.exit_code == ExitCode.CLIENT_ID_IN_USE
-    assert "client id 1 is in use" in result.stdout
 
 
 def test_a_directory_that_cannot_be_written_is_22(tmp_path: Path) -> None:
@@ -255,11 +199,12 @@ def test_findings_are_json_on_request(tmp_path: Path) -> None:
     findings = json.loads(CliRunner().invoke(main, ["doctor", "--json", "--config", str(file)]).stdout)
     assert [finding["check"] for finding in findings][:2] == ["configuration", "official client"]
     assert findings[-1]["exit_code"] == ExitCode.GATEWAY_REFUSED
+    assert findings[-1]["verdict"] == "fail"
 
 
-@pytest.mark.wire
-def test_the_probe_learns_what_a_session_needs(tmp_path: Path, simulator: dict[str, object]) -> None:
-    """Server version, accounts and the next order id."""
-    found = probe(simulated(int(str(simulator["port"])), str(simulator["account"]), tmp_path))
-    assert found.complete
-    assert found.accounts == (simulator["account"],)
+def test_a_clock_that_nobody_keeps_is_a_warning() -> None:
+    """The kernel says whether an NTP client sets it; a warning fails nothing."""
+    assert system_clock(True).verdict is Verdict.OK
+    assert (system_clock(False).verdict, system_clock(None).verdict) == (Verdict.WARN, Verdict.WARN)
+    assert "chrony" in system_clock(False).remedy
+    assert exit_code([system_clock(False)]) is ExitCode.OK

@@ -2,177 +2,131 @@
 
 from __future__ import annotations
 
-import sqlite3
+import contextlib
 import sys
-import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
-import msgspec
-from msgspec import Struct
+from msgspec.structs import replace
 
 from ibkr_adapter import config as configuration
-from ibkr_adapter.accounts import account_kind
-from ibkr_adapter.app import check_extras, check_package, listen
-from ibkr_adapter.cli import reach
-from ibkr_adapter.cli.probe import Found, probe
-from ibkr_adapter.cli.redis_probe import marked
-from ibkr_adapter.config import Config
-from ibkr_adapter.errors import ExitCode, IbkrError, StoreError
-from ibkr_adapter.journal.verify import verify
-from ibkr_adapter.lease import FileLock, Lease
+from ibkr_adapter.cli import data_checks, finding, gateway_checks, local_checks, reach
+from ibkr_adapter.cli.finding import Finding, Verdict, failed, fine
+from ibkr_adapter.cli.probe import WAIT_S, Visit
+from ibkr_adapter.config import Capability, Config
+from ibkr_adapter.errors import IbkrError
+from ibkr_adapter.lease import Lease, holder_of, lock_path
 from ibkr_adapter.statefile import RunningService
 
+Tell = Callable[[Finding], None]
 
-class AccountMismatch(IbkrError):
-    exit_code = ExitCode.ACCOUNT_MISMATCH
-
-
-class Finding(Struct, frozen=True, kw_only=True):
-    """One check: ``ok`` with what was found, or what is wrong and how to mend it."""
-
-    check: str
-    ok: bool
-    text: str
-    remedy: str = ""
-    exit_code: ExitCode = ExitCode.OK
+_COMPONENT = "doctor"
+"""What the lock of a client id says of its holder while the gateway is visited."""
 
 
 @click.command()
 @click.option("--config", "file", type=click.Path(path_type=Path), help="The TOML file; otherwise the defaults.")
+@click.option(
+    "--client-id",
+    type=click.IntRange(1, 2**31 - 1),
+    help="Ask the gateway under another client id than the configured one, which a running service keeps busy.",
+)
+@click.option("--all", "every", is_flag=True, help="Look at the market data of all symbols, not of ten.")
 @reach.json_option
-def doctor(file: Path | None, as_json: bool) -> None:
-    """Check all that the service needs: client, disk, stores, address, client id, gateway, account.
+def doctor(file: Path | None, client_id: int | None, every: bool, as_json: bool) -> None:
+    """Check all that the service needs: client, disk, stores, address, client id, gateways, accounts, market data.
 
-    Changes nothing. Ends with the code of the first failure.
+    Changes nothing, sends no order, and starts nothing. Ends with the code of the first failure; warnings are none.
     """
     config = configuration.load(file) if file is not None else configuration.parse("", "defaults")
-    findings = examine(config)
+    findings = diagnose(config, client_id=client_id, every=every, show=not as_json)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(findings), indent=2))
-    else:
-        for finding in findings:
-            click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.check:<16}  {finding.text}")
-            if finding.remedy:
-                click.echo(f"      {'':<16}  → {finding.remedy}")
-    failed = next((finding for finding in findings if not finding.ok), None)
-    sys.exit(int(failed.exit_code if failed else ExitCode.OK))
+        finding.show_json(findings)
+    sys.exit(int(finding.exit_code(findings)))
 
 
-def examine(config: Config) -> list[Finding]:
-    """All checks, in the order in which they matter. What a service of this configuration holds is its own."""
-    running = _running(config)
-    findings = [
-        _check("configuration", lambda: _configuration(config)),
-        _check("official client", lambda: str(check_package(config))),
-        _check("data directory", lambda: _writable(config.data_path)),
-        _check("journal", lambda: _journal(Path(config.journal.directory), running)),
-        _check("store", lambda: _store(Path(config.store.path))),
-        *([_check("redis", lambda: _redis(config))] if config.redis.url else []),
-        _check("page", lambda: _page(config, running)),
-        _check("client id", lambda: _lease(config, running)),
-    ]
-    if running is not None:
-        text = f"not probed: the service runs here with client id {config.client_id}, see `ibkr-adapter status`"
-        findings.append(Finding(check="gateway", ok=True, text=text))
-        return findings
-    try:
-        found = probe(config)
-    except IbkrError as error:
-        findings.append(_failure("gateway", error))
-        return findings
-    findings.append(Finding(check="gateway", ok=True, text=_gateway(config, found)))
-    findings.append(_check("account", lambda: _account(config, found)))
+def diagnose(config: Config, *, client_id: int | None = None, every: bool = False, show: bool = True) -> list[Finding]:
+    """All checks; each is shown as soon as it is done."""
+    findings: list[Finding] = []
+
+    def tell(found: Finding) -> None:
+        findings.append(found)
+        if show:
+            finding.show(found)
+
+    examine(config, tell, client_id=client_id, every=every)
     return findings
 
 
-def _check(name: str, examine: Callable[[], str]) -> Finding:
-    try:
-        return Finding(check=name, ok=True, text=examine())
-    except IbkrError as error:
-        return _failure(name, error)
-    except OSError as error:
-        reason = f"{error.filename}: {error.strerror}"
-        return _failure(name, StoreError(reason, remedy="give it to this user, or choose another place"))
-
-
-def _failure(name: str, error: IbkrError) -> Finding:
-    return Finding(check=name, ok=False, text=error.message, remedy=error.remedy, exit_code=ExitCode(error.exit_code))
-
-
-def _configuration(config: Config) -> str:
-    notes = "".join(f"; warning: {warning}" for warning in config.warnings)
-    return f"{config.origin}: {config.environment}, trading {'on' if config.trading.enabled else 'off'}{notes}"
-
-
-def _writable(directory: Path) -> str:
-    existing = next(path for path in (directory, *directory.parents) if path.exists())
-    try:
-        with tempfile.TemporaryFile(dir=existing):
-            pass
-    except OSError as error:
-        raise StoreError(
-            f"{existing} cannot be written: {error.strerror}", remedy="give it to this user, or set data_dir"
-        ) from None
-    return f"{directory} {'is writable' if existing == directory else 'will be made'}"
-
-
-def _journal(directory: Path, running: RunningService | None) -> str:
-    if not directory.exists():
-        return _writable(directory)
-    found = verify(directory)
-    _writable(directory)
-    if running is None and (directory / "lock").exists():
-        remedy = "stop that process, or set journal.directory"
-        FileLock(directory / "lock", what=f"the journal {directory}", remedy=remedy).release()
-    torn = f"; the {found.torn_bytes} bytes after them are cut at the next start" if found.torn_bytes else ""
-    held = f", held by the service, process {running.pid}" if running is not None else ", free"
-    return f"{directory} verifies: {found.last_seq:,} records{held}{torn if running is None else ''}"
-
-
-def _redis(config: Config) -> str:
-    check_extras(config)
-    mark = marked(config.redis)
-    if mark not in ("", config.environment):
-        raise StoreError(
-            f"{config.redis.shown_url} belongs to environment {mark!a}, this is {config.environment!a}",
-            remedy="use another Redis or another redis.prefix",
-        )
-    return f"{config.redis.shown_url} answers, {'and is ours' if mark else 'and will be marked as ours'}"
-
-
-def _page(config: Config, running: RunningService | None) -> str:
-    if running is not None:
-        return f"served by the service at {running.url}"
-    listen(config).close()
-    return f"{config.http.listen} is free"
-
-
-def _lease(config: Config, running: RunningService | None) -> str:
-    what = f"{config.client_id} at {config.gateway.address}"
-    if running is not None:
-        return f"{what} is held by the service, process {running.pid}"
-    Lease([config.gateway.address], config.client_id).release()
-    return f"{what} is used by no other process of this user"
-
-
-def _store(path: Path) -> str:
-    if not path.exists():
-        return _writable(path.parent)
-    try:
-        connection = sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=1)
+def examine(config: Config, tell: Tell, *, client_id: int | None = None, every: bool = False) -> None:
+    """In the order in which they matter."""
+    running = _running(config)
+    for found in local_checks.examine(config, running):
+        tell(found)
+    if running is not None and client_id in (None, config.client_id):
+        text = f"{config.client_id} at {config.gateway.address} is held by the service, process {running.pid}"
+        tell(fine("client id", text))
+        text = "not probed: the service runs here, see `ibkr-adapter status`; with --client-id N it can be"
+        tell(fine("gateway", text))
+        return
+    names = [name for name in (config.active.gateway, config.active.standby) if name]
+    with contextlib.ExitStack() as held:
+        used = client_id or config.client_id
+        last = {name: _last_holder(config.gateways[name].address, used) for name in names}
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise StoreError(f"{path}: {error}", remedy="see who holds it, or move it away: it is rebuilt") from None
-    if verdict != "ok":
-        raise StoreError(f"{path} is damaged: {verdict}", remedy="move it away: orders are rebuilt from the journal")
-    return f"{path} is sound and writable"
+            held.enter_context(Lease([config.gateways[name].address for name in names], used, component=_COMPONENT))
+        except IbkrError as error:
+            tell(failed("client id", error))
+            return
+        tell(fine("client id", _client_id(config, used)))
+        for name in names:
+            standby = name != config.active.gateway
+            _examine_gateway(config, name, used, last[name], _named(tell, name) if standby else tell, every=every)
+
+
+def _examine_gateway(config: Config, name: str, client_id: int, last: str, tell: Tell, *, every: bool) -> None:
+    """One visit; a failure in the middle of it ends the visit and is told as the gateway's."""
+    try:
+        with Visit(name, config.gateways[name], client_id, last_holder=last) as visit:
+            for found in _asked(config, visit, every=every):
+                tell(found)
+    except IbkrError as error:
+        tell(failed("gateway", error))
+
+
+def _asked(config: Config, visit: Visit, *, every: bool) -> Iterator[Finding]:
+    found = visit.identify(WAIT_S)
+    yield gateway_checks.identity(visit)
+    account = gateway_checks.account(config, found)
+    yield account
+    if account.verdict is Verdict.FAIL:
+        return  # nothing more is asked of a login that is not ours
+    yield gateway_checks.clock(visit)
+    yield from gateway_checks.settings_findings(config, gateway_checks.settings(visit))
+    if config.identity.can(Capability.MARKET_DATA):
+        yield from data_checks.examine(config, visit, every=every)
+
+
+def _named(tell: Tell, name: str) -> Tell:
+    """The same for the standby, whose checks carry its name."""
+    return lambda found: tell(replace(found, check=f"{name}: {found.check}"))
+
+
+def _client_id(config: Config, used: int) -> str:
+    what = f"{used} at {config.gateway.address} is used by no other process of this user"
+    return what if used == config.client_id else f"{what}; the service will use {config.client_id}, which is not tried"
+
+
+def _last_holder(address: str, client_id: int) -> str:
+    """Who used this id on this machine before, as its lock file tells; empty where nobody did."""
+    with contextlib.suppress(IbkrError):
+        holder = holder_of(lock_path(address, client_id))
+        if holder is not None and holder.since_ns is not None and holder.component != _COMPONENT:
+            ago = reach.age(time.time_ns() - holder.since_ns)
+            return f"{holder.component or 'a service'} here (process {holder.pid}, since {ago} ago, ended) had it last"
+    return ""
 
 
 def _running(config: Config) -> RunningService | None:
@@ -180,26 +134,3 @@ def _running(config: Config) -> RunningService | None:
         return reach.find(config.state_file)
     except IbkrError:
         return None
-
-
-def _gateway(config: Config, found: Found) -> str:
-    return (
-        f"{config.gateway.address} speaks server version {found.server_version}, client id {config.client_id} is free"
-    )
-
-
-def _account(config: Config, found: Found) -> str:
-    active = config.active
-    shown = ", ".join(found.accounts)
-    if active.account and active.account not in found.accounts:
-        raise AccountMismatch(
-            f"the gateway has {shown}, not {active.account}",
-            remedy=f"log the gateway in to {active.account}, or correct environments.{config.environment}.account",
-        )
-    wrong = [account for account in found.accounts if account_kind(account) != active.account_kind]
-    if wrong:
-        raise AccountMismatch(
-            f"{', '.join(wrong)} is {account_kind(wrong[0])}, but {config.environment} is {active.account_kind}",
-            remedy="connect to the other gateway; paper accounts begin with D",
-        )
-    return f"{shown}, {active.account_kind} as configured"

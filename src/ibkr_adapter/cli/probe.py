@@ -201,8 +201,8 @@ class Visit:
         if "ECONNREFUSED" in detail:
             return GatewayRefused(
                 f"{address} refuses connections: nothing listens there",
-                remedy=f'start TWS or IB Gateway and log in; tick "Enable ActiveX and Socket Clients" and see that "Socket port"'
-                f" is {port} in {API_SETTINGS}",
+                remedy='start TWS or IB Gateway and log in; tick "Enable ActiveX and Socket Clients" and see that'
+                f' "Socket port" is {port} in {API_SETTINGS}',
             )
         return GatewayRefused(
             f"{address} cannot be reached: {detail}",

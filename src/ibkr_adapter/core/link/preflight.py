@@ -29,13 +29,16 @@ SERVER_VERSION_MIN: Final = 219
 
 ANSWER_WITHIN_NS: Final = 10 * SECOND
 
-MENU: Final = "Global Configuration > API > Settings"
-MAINTAINS_REMEDY: Final = (
-    f'untick "Maintain and resubmit orders when connection is restored" in the gateway\'s {MENU}, then reconnect'
+API_SETTINGS: Final = (
+    "the API settings (TWS: File > Global Configuration > API > Settings;"
+    " IB Gateway: Configure > Settings > API > Settings)"
 )
-READ_ONLY_REMEDY: Final = f'untick "Read-Only API" in the gateway\'s {MENU}'
+MAINTAINS_REMEDY: Final = (
+    f'untick "Maintain and resubmit orders when connection is restored" in {API_SETTINGS}, then connect anew'
+)
+READ_ONLY_REMEDY: Final = f'untick "Read-Only API" in {API_SETTINGS}'
 
-_READ_ONLY_WORDS: Final = "read-only mode"
+READ_ONLY_WORDS: Final = "read-only mode"
 """As in ``The API interface is currently in Read-Only mode``, the cause in a 321."""
 
 
@@ -106,7 +109,7 @@ class Preflight:
 
     def heard(self, text: str) -> None:
         """Any notice: one that says that the API is read-only says so of the whole gateway."""
-        if _READ_ONLY_WORDS in text.lower():
+        if READ_ONLY_WORDS in text.lower():
             self.read_only = True
 
     def tick(self, now_ns: int, out: Outbox) -> None:
