@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ibkr_adapter.clock import MINUTE, SECOND
 from ibkr_adapter.core.alerts import (
@@ -21,7 +22,8 @@ from ibkr_adapter.core.alerts import (
     Condition,
 )
 from ibkr_adapter.effects import Outbox
-from ibkr_adapter.events import AlertChanged
+from ibkr_adapter.events import AlertChanged, NoticeReceived
+from ibkr_adapter.notices import Effect, shipped
 from ibkr_adapter.snapshot import AlertView
 
 START_NS = 1_000_000 * SECOND
@@ -224,7 +226,7 @@ class TestFlapping:
 
 class TestMoments:
     def strike(self, watch: Watch, text: str = "pacing") -> None:
-        watch.alerts.struck("pacing/100", AlertSeverity.WARNING, text, now_ns=watch.now_ns, hold_ns=5 * MINUTE)
+        watch.alerts.struck("pacing/100", AlertSeverity.WARNING, text, hold_ns=5 * MINUTE)
         watch.turn()
 
     def test_a_moment_counts_for_a_while(self) -> None:
@@ -245,6 +247,24 @@ class TestMoments:
         """once_for_ns: said in one turn, true for so long."""
         watch = Watch().be(down(after_ns=0, once_for_ns=MINUTE)).be()
         assert watch.wait(60 * MINUTE).story == [("link/down", True, 0), ("link/down", False, 90)]
+
+
+class TestNotices:
+    def told(self, code: int, **changes: object) -> list[tuple[str, str]]:
+        watch = Watch()
+        notice = replace(shipped().of(code), **changes)
+        watch.alerts.noticed(NoticeReceived(ts_recv_ns=START_NS, epoch=1, req_id=-1, code=code, text="words"), notice)
+        watch.turn()
+        return [(event.key, event.severity.value) for event in watch.told]
+
+    def test_a_code_that_alerts_and_changes_nothing_is_told(self) -> None:
+        """Also one that a desk marked itself."""
+        assert self.told(504) == [("notice/504", "warning")]
+        assert self.told(2148, alert=True, effect=Effect.INFORM, severity="critical") == [("notice/2148", "critical")]
+
+    def test_a_code_that_changes_a_part_is_told_by_that_part(self) -> None:
+        """1100, 326, 100 and a broken farm: never twice for one cause."""
+        assert [told for code in (1100, 326, 100, 2103, 202, 2104) if (told := self.told(code))] == []
 
 
 class TestBounds:

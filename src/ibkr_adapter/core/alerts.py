@@ -23,7 +23,8 @@ from msgspec import Struct
 
 from ibkr_adapter.clock import MINUTE, SECOND
 from ibkr_adapter.effects import Outbox
-from ibkr_adapter.events import AlertChanged, AlertSeverity
+from ibkr_adapter.events import AlertChanged, AlertSeverity, NoticeReceived
+from ibkr_adapter.notices import Effect, Notice
 from ibkr_adapter.snapshot import AlertView
 
 __all__ = ["AlertSeverity", "Alerts", "Condition"]
@@ -34,6 +35,9 @@ FLAPS_MAX = 3
 FLAPPING_NS = 10 * MINUTE
 INHERITED_NS = 2 * MINUTE
 """What an earlier life left open is over when nothing has been wrong for this long: a session must be made first."""
+
+NOTICE_NS = 5 * MINUTE
+"""A code that comes once has no end of its own: it counts as true for so long."""
 
 KEYS_MAX = 300
 """Causes known at a time: every farm, every code that alerts, and the rest of us. One more is counted, not told."""
@@ -91,14 +95,23 @@ class Alerts:
         raised = sorted(key for key, incident in self._incidents.items() if incident.raised)
         return f"<Alerts {', '.join(raised) or 'none'}>"
 
-    def struck(
-        self, key: str, severity: AlertSeverity, text: str, remedy: str = "", *, now_ns: int, hold_ns: int
-    ) -> None:
-        """Something happened that has no end of its own: it counts as true for ``hold_ns`` from its last time."""
+    def struck(self, key: str, severity: AlertSeverity, text: str, remedy: str = "", *, hold_ns: int) -> None:
+        """Something happened that has no end of its own: it counts as true for ``hold_ns`` from the turn on."""
         if key in self._struck or len(self._struck) < KEYS_MAX:
             self._struck[key] = Condition(key=key, severity=severity, text=text, remedy=remedy, once_for_ns=hold_ns)
         else:
             self.dropped += 1
+
+    def noticed(self, event: NoticeReceived, notice: Notice) -> None:
+        """A code that alerts and changes nothing else. The others change a part, which says what is wrong with it."""
+        if notice.alert and notice.effect is Effect.INFORM:
+            critical = notice.severity == "critical"
+            self.struck(
+                f"notice/{event.code}",
+                AlertSeverity.CRITICAL if critical else AlertSeverity.WARNING,
+                f"{notice.text}: {event.text}",
+                hold_ns=NOTICE_NS,
+            )
 
     def watch(self, conditions: Iterable[Condition], now_ns: int, excused: bool, out: Outbox) -> None:
         """Take all that is wrong now; publish what changed, and ask to be woken when time alone would change more."""

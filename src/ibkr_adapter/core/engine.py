@@ -209,7 +209,7 @@ class Engine:
             if isinstance(happening, BrokerEvent):
                 if happening.epoch == self.link.epoch:
                     if not isinstance(happening, _OF_OUR_OWN_BYTES):
-                        self.link.heard(happening.ts_recv_ns, now_ns, out)
+                        self.link.heard(happening, now_ns, out)
                 elif not isinstance(happening, _TRUE_WHOEVER_BRINGS_IT):
                     self.stale_events += 1
                     continue
@@ -220,9 +220,13 @@ class Engine:
     def _pass_time(self, now_ns: int, out: Outbox) -> None:
         if self.lease.held or self.link.state is not LinkState.DOWN:  # no connection is made for an id not ours
             self.link.tick(now_ns, self._ask, out)
+        self.link.watch_words(now_ns, self._ask, out, explained=self.planes.upstream is Upstream.LOST)
         finished = self.trading.tick(self._ask, now_ns, out)
         if finished and self.link.state is LinkState.RECONCILING:
             unconfirmed = ", ".join(self.trading.inquiry.unconfirmed)
+            if unconfirmed and self.link.silent_since(self.trading.inquiry.asked_ns):
+                self.link.unanswered(f"end of {unconfirmed}", now_ns, out)
+                return
             self.link.reconciled(f"ready, unconfirmed: {unconfirmed}" if unconfirmed else "ready", now_ns, out)
             self.trading.session_ready()
             self.market.session_ready(now_ns)
@@ -254,7 +258,9 @@ class Engine:
 
     def _close_differences(self, now_ns: int, out: Outbox) -> None:
         """Between what is wanted and what stands at the gateway; what is dead there is wanted anew."""
-        if self.link.ready and (why := self.market.watch(now_ns, out)):
+        if self.link.socket_open and self.trading.inquiry.dead_since_ns(now_ns) is not None:
+            self.link.recycle("the gateway answers no request", now_ns, out)
+        elif self.link.ready and (why := self.market.watch(now_ns, out)):
             self.link.recycle(why, now_ns, out)
         elif self.link.ready or self.link.state is LinkState.RECONCILING:
             room = self.pacing.limit(now_ns) - self.pacing.waiting
@@ -330,6 +336,7 @@ class Engine:
         subject = self.trading.notice(event, out) or self.market.notice(event, notice)
         self.notebook.note(event, notice, subject)
         self.link.noticed(notice.effect, event.text)
+        self.alerts.noticed(event, notice)
         match notice.effect:
             case Effect.PACE:
                 self.pacing.slow_down(now_ns)
@@ -394,6 +401,7 @@ class Engine:
             quotes=self.market.quotes(),
             proven=self.market.proven if self._feed_proven else (),
             alerts=self.alerts.views(),
+            window=self.link.window(now_ns),
             streams=self.market.subscriptions.views(),
             accounts=self.trading.accounts.views(),
             positions=self.trading.accounts.positions,

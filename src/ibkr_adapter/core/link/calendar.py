@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from ibkr_adapter.calendar import LocalTime, weekday
 from ibkr_adapter.clock import MINUTE, SECOND
+from ibkr_adapter.snapshot import WindowView
 from ibkr_adapter.windows import Window, WindowKind
 
 __all__ = ["CLOSE_BEFORE_NS", "Excuse", "RestartCalendar", "Window", "WindowKind"]
@@ -85,6 +86,21 @@ class RestartCalendar:
         """The next window to begin."""
         spans = [span for span in self._now(now_ns).spans if span.from_ns > now_ns]
         return _merged([min(spans, key=lambda span: span.from_ns)]) if spans else None
+
+    def view(self, now_ns: int) -> WindowView | None:
+        """The window in force, else the next one."""
+        present = self.at(now_ns)
+        shown = present or self.upcoming(now_ns)
+        if shown is None:
+            return None
+        return WindowView(
+            name=shown.name,
+            kind=shown.kind.value,
+            from_ns=shown.from_ns,
+            until_ns=shown.until_ns,
+            in_force=present is not None,
+            gate_closes_ns=shown.from_ns - CLOSE_BEFORE_NS,
+        )
 
     def excuse(self, now_ns: int, lost_ns: int | None = None) -> Excuse | None:
         """Why what is wrong need not be told now; ``lost_ns`` is since when the link is down, if it is.

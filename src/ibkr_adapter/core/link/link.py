@@ -32,12 +32,21 @@ from ibkr_adapter.core.link.clocks import Clocks
 from ibkr_adapter.core.link.gateways import STEADY_NS, Backoff, Gateways
 from ibkr_adapter.core.link.heartbeat import Heartbeat, Pulse
 from ibkr_adapter.core.link.troubles import Troubles
+from ibkr_adapter.core.link.words import Words
 from ibkr_adapter.core.settings import GatewaySettings, Settings
 from ibkr_adapter.effects import Close, Open, Outbox
-from ibkr_adapter.events import BrokerTime, LinkChanged, ManagedAccounts, NextValidId, SessionLost, SessionOpened
+from ibkr_adapter.events import (
+    BrokerEvent,
+    BrokerTime,
+    LinkChanged,
+    ManagedAccounts,
+    NextValidId,
+    SessionLost,
+    SessionOpened,
+)
 from ibkr_adapter.notices import Effect
 from ibkr_adapter.requests import Request, RequestIds
-from ibkr_adapter.snapshot import LinkView
+from ibkr_adapter.snapshot import LinkView, WindowView
 
 IDS_ASKED_MAX = 3
 """So often the next order id is asked for, evenly over the time to identify, before the session is given up."""
@@ -76,6 +85,7 @@ class Link:
         self.gateways = Gateways(settings.gateways, backoff, now_ns=now_ns)
         self._calendars = {each.name: RestartCalendar(each.windows, each.time_zone) for each in settings.gateways}
         self.heartbeat = Heartbeat(settings)
+        self._words = Words()
         self.clocks = Clocks()
         self._troubles = Troubles(settings.client_id)
         self.state = LinkState.DOWN
@@ -114,6 +124,7 @@ class Link:
     def opened(self, event: SessionOpened, now_ns: int, out: Outbox) -> None:
         self.server_version = event.server_version
         self.heartbeat.begin(now_ns)
+        self._words.heard(now_ns)
         self._opened_ns = now_ns
         self._have_id = False
         self._ids_asked = 0
@@ -165,9 +176,11 @@ class Link:
         self._troubles.over()
         self._to(LinkState.READY, detail, now_ns, out)
 
-    def heard(self, ts_recv_ns: int, now_ns: int, out: Outbox) -> None:
+    def heard(self, event: BrokerEvent, now_ns: int, out: Outbox) -> None:
         """Something came on the present session, whatever it was."""
-        self.heartbeat.heard(ts_recv_ns)
+        self.heartbeat.heard(event.ts_recv_ns)
+        if not isinstance(event, BrokerTime):
+            self._words.heard(event.ts_recv_ns)
         if self.state is LinkState.SUSPECT and not self._closing:
             self._to(LinkState.READY, "ready: the gateway speaks again", now_ns, out)
 
@@ -178,10 +191,21 @@ class Link:
         """A notice; those that explain why a session ends are remembered."""
         self._troubles.noticed(effect, text)
 
+    def silent_since(self, ns: int) -> bool:
+        """Nothing but the time was told on this session since then."""
+        return self._words.silent_since(ns)
+
+    def watch_words(self, now_ns: int, ask: Callable[[Request], None], out: Outbox, *, explained: bool) -> None:
+        """Find a gateway that answers nothing but the time; ``explained``: it may be silent, for it has lost IB."""
+        if explained:
+            self._words.heard(now_ns)
+        elif self.socket_open and not self._closing and self._words.watch(now_ns, ask, out):
+            self.unanswered("answer to anything else", now_ns, out)
+
     def unanswered(self, what: str, now_ns: int, out: Outbox) -> None:
-        """``what`` stayed unanswered through its repeat, and nothing else was answered but the time: a zombie."""
+        """``what`` stayed away through its repeat, and nothing but the time was told meanwhile: a zombie."""
         if self.socket_open:
-            self._drop(f"the gateway tells the time and answers nothing else: no {what}", now_ns, out)
+            self._drop(f"the gateway tells the time, but no {what} came", now_ns, out)
 
     def recycle(self, reason: str, now_ns: int, out: Outbox) -> None:
         """End this session; the next one follows as after any loss."""
@@ -351,6 +375,10 @@ class Link:
             )
         yield from self._troubles.conditions()
         yield from self.clocks.conditions(self.heartbeat.offset)
+
+    def window(self, now_ns: int) -> WindowView | None:
+        """The planned window of the present gateway that is in force, else its next one."""
+        return self._calendar.view(now_ns)
 
     def view(self, now_ns: int) -> LinkView:
         excuse = self.excuse(now_ns)
