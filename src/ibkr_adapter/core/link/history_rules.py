@@ -34,7 +34,8 @@ SMALL_BARS = frozenset({"1 secs", "5 secs", "10 secs", "15 secs", "30 secs"})
 class Hold(Struct, frozen=True):
     """Why a request waits, and until when; ``None``: until something is answered.
 
-    ``whole``: everything behind it waits as well. Otherwise only what is about the same ``subject``.
+    ``whole``: everything behind it waits as well, so that what counts twice gets its turn. Otherwise what is behind
+    it may pass, if nothing holds it back; what is about the same is held back alike, and keeps its order.
     """
 
     reason: str
@@ -48,7 +49,6 @@ class Rule(Protocol):
     name: str
 
     def takes(self, request: Request) -> bool: ...
-    def subject(self, request: Request) -> Hashable: ...
     def hold(self, request: Request, now_ns: int) -> Hold | None: ...
     def sent(self, request: Request, now_ns: int) -> None: ...
     def closed(self, req_id: int) -> None: ...
@@ -73,9 +73,8 @@ class HistoryRule:
     def takes(self, request: Request) -> bool:
         return isinstance(request, RequestHistory)
 
-    def subject(self, request: Request) -> Hashable:
+    def _subject(self, request: RequestHistory) -> Hashable:
         """Contract, exchange and kind of tick."""
-        assert isinstance(request, RequestHistory)
         return request.instrument.key, request.instrument.exchange, request.what_to_show
 
     def hold(self, request: Request, now_ns: int) -> Hold | None:
@@ -89,7 +88,7 @@ class HistoryRule:
             return Hold(f"{self.ALL_MAX} in ten minutes", ns)
         if (ns := self._identical.room_ns(now_ns, self._terms(request), 1)) > now_ns:
             return Hold("asked for identically within 15 s", ns, whole=False)
-        if (ns := self._same.room_ns(now_ns, self.subject(request), self.SAME_MAX, weight)) > now_ns:
+        if (ns := self._same.room_ns(now_ns, self._subject(request), self.SAME_MAX, weight)) > now_ns:
             return Hold(f"more than {self.SAME_MAX} of one contract within 2 s", ns, whole=False)
         return None
 
@@ -99,7 +98,7 @@ class HistoryRule:
         if request.bar_size in SMALL_BARS:
             weight = _weight(request)
             self._all.add(now_ns, weight)
-            self._same.add(now_ns, self.subject(request), weight)
+            self._same.add(now_ns, self._subject(request), weight)
             self._identical.add(now_ns, self._terms(request))
 
     def closed(self, req_id: int) -> None:
@@ -111,7 +110,7 @@ class HistoryRule:
     def _terms(self, request: RequestHistory) -> Hashable:
         """What makes two requests identical; the end is written in seconds."""
         end_s = None if request.end_ns is None else request.end_ns // SECOND
-        return self.subject(request), request.bar_size, request.duration, end_s, request.use_rth
+        return self._subject(request), request.bar_size, request.duration, end_s, request.use_rth
 
 
 class _SimpleRule:
@@ -128,15 +127,15 @@ class _SimpleRule:
     def takes(self, request: Request) -> bool:
         return isinstance(request, self._kind)
 
-    def subject(self, request: Request) -> Hashable:
+    def _subject(self, request: Request) -> Hashable:
         return None if self._whole else getattr(request, "instrument").key  # noqa: B009 - not every Request has one
 
     def hold(self, request: Request, now_ns: int) -> Hold | None:
-        ns = self._sent.room_ns(now_ns, self.subject(request), self._most)
+        ns = self._sent.room_ns(now_ns, self._subject(request), self._most)
         return Hold(self._reason, ns, whole=self._whole) if ns > now_ns else None
 
     def sent(self, request: Request, now_ns: int) -> None:
-        self._sent.add(now_ns, self.subject(request))
+        self._sent.add(now_ns, self._subject(request))
 
     def closed(self, req_id: int) -> None:
         pass

@@ -166,19 +166,14 @@ class HeldQueue(Queue):
         if self.hold is not None and (self.hold.until_ns is None or now_ns < self.hold.until_ns):
             return None
         self.hold = None
-        held: set[object] = set()
         holds: list[Hold] = []
         for waiting in self._waiting:
-            request = waiting.send.request
-            if self.rule.subject(request) in held:
-                continue
-            hold = self.rule.hold(request, now_ns)
+            hold = self.rule.hold(waiting.send.request, now_ns)
             if hold is None:
                 return waiting
             holds.append(hold)
             if hold.whole:
                 break
-            held.add(self.rule.subject(request))
         self.hold = min(holds, key=_until, default=None)
         return None
 
