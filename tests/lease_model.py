@@ -1,4 +1,4 @@
-"""Redis and two machines in virtual time, for the rules of the lease: it can forget, go back, refuse and be out of reach."""
+"""Redis and two machines in virtual time, for the rules of the lease: it can forget, go back, and be out of reach."""
 
 from __future__ import annotations
 

@@ -41,6 +41,7 @@ class SessionOpened(BrokerEvent, frozen=True, kw_only=True, tag="session_opened"
     client_id: int
     server_version: int
     connection_time: str
+    address: str = ""
 
 
 class LossCause(StrEnum):

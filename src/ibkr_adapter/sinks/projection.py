@@ -44,6 +44,7 @@ from ibkr_adapter.fanout import Overflow
 from ibkr_adapter.journal.reader import JournalReader
 from ibkr_adapter.journal.record import Record
 from ibkr_adapter.naming import NamesAnOrder, base_id, foreign_key, revision, whose
+from ibkr_adapter.sinks import client_ids
 from ibkr_adapter.sinks.sqlite import TRANSACTION_ROWS, SqliteStore, transaction
 
 _REFUSALS = (
@@ -231,7 +232,9 @@ class _Rows:
             case SessionLost() as event:
                 self._connected(event, "lost", None, event.cause, event.detail)
             case _:
-                pass  # starts, stops and the gate are not about one order or one connection
+                pass  # starts, stops, the gate and the lease are not about one order or one connection
+        if isinstance(self._event, client_ids.Told):
+            client_ids.project(self._sql, self._event, boot=self._boot, seq=self._seq)
 
     def _changed(self, event: OrderChanged) -> None:
         terms = event.terms

@@ -12,15 +12,17 @@ Market data arrives at least once: a batch whose answer was lost is sent again. 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from ibkr_adapter.clock import MILLISECOND, SECOND, Clock
-from ibkr_adapter.errors import ConfigurationError, StoreError
+from ibkr_adapter.config import Secret
+from ibkr_adapter.errors import ConfigurationError, SecretUnavailable, StoreError
 from ibkr_adapter.events import (
     CancelIntended,
     CommissionReported,
@@ -51,7 +53,8 @@ try:
     from redis.asyncio import Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
-    from redis.exceptions import RedisError, ResponseError
+    from redis.credentials import CredentialProvider
+    from redis.exceptions import ConnectionError, RedisError, ResponseError  # noqa: A004 - as Redis calls it
 except ImportError as error:
     raise ConfigurationError(
         "redis", "the Redis client library is not installed", remedy="pip install 'ibkr-adapter[redis]'"
@@ -81,15 +84,48 @@ ORDER_KINDS = (
 """What of the journal concerns who follows orders."""
 
 
+class Credentials(CredentialProvider):
+    """User of the address, and the password as it is at this moment."""
+
+    def __init__(self, url: str, password: Callable[[], Secret]) -> None:
+        self._user = unquote(urlsplit(url).username or "")
+        self._password = password
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        try:
+            password = self._password().reveal()
+        except SecretUnavailable as error:
+            raise ConnectionError(str(error)) from None
+        return (self._user, password) if self._user else (password,)
+
+
+def without_user(url: str) -> str:
+    """The address without what stands before its @."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
 class RedisStore:
     """How to reach one Redis, and whose it must be."""
 
-    def __init__(self, url: str, *, environment: str, prefix: str = "", timeout_s: float = 0.25) -> None:
-        """``timeout_s`` bounds every exchange; a Redis that hangs is a Redis that is down."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        environment: str,
+        prefix: str = "",
+        timeout_s: float = 0.25,
+        password: Callable[[], Secret] | None = None,
+    ) -> None:
+        """``timeout_s`` bounds every exchange; a Redis that hangs is a Redis that is down.
+
+        ``password`` is asked at each new connection, so that a new one counts without a restart.
+        """
         self.environment = environment
         self.prefix = prefix
         self.timeout_s = timeout_s
         self._url = url
+        self._password = password
         self._where = url.rpartition("@")[2].partition("//")[2] or url.rpartition("@")[2]
 
     def __repr__(self) -> str:
@@ -98,7 +134,8 @@ class RedisStore:
     async def connect(self) -> Redis:
         """A client whose every connection has found, or set, the mark of our environment."""
         client: Redis = Redis.from_url(
-            self._url,
+            self._url if self._password is None else without_user(self._url),
+            credential_provider=None if self._password is None else Credentials(self._url, self._password),
             socket_timeout=self.timeout_s,
             socket_connect_timeout=self.timeout_s,
             retry=Retry(NoBackoff(), 0),

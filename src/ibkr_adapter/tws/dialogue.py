@@ -39,6 +39,7 @@ class Dialogue:
         self,
         *,
         gateway: str,
+        address: str,
         client_id: int,
         epoch: int,
         client: Client,
@@ -49,6 +50,7 @@ class Dialogue:
         self.state = State.NEW
         self.server_version: int | None = None
         self._gateway = gateway
+        self._address = address
         self._client_id = client_id
         self._epoch = epoch
         self._client = client
@@ -166,6 +168,7 @@ class Dialogue:
                 client_id=self._client_id,
                 server_version=version,
                 connection_time=greeting.connection_time,
+                address=self._address,
             )
         )
         return FrameDecoder(self._callbacks, version, self._counters)

@@ -30,6 +30,10 @@ class Endpoint(Struct, frozen=True):
     port: int
     tls: Tls | None = None
 
+    @property
+    def address(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 class Session:
     """Everything a session has to say arrives in the mailbox, stamped with its epoch.
@@ -70,6 +74,7 @@ class Session:
         self._client = Client(client_id=client_id, orders=orders)
         self._dialogue = Dialogue(
             gateway=endpoint.gateway,
+            address=endpoint.address,
             client_id=client_id,
             epoch=epoch,
             client=self._client,
