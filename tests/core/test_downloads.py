@@ -48,7 +48,10 @@ def test_an_end_marker_nobody_waits_for_is_ignored():
 
 
 def test_silence_through_one_retry_is_unconfirmed():
-    """An empty executions list without its end marker has been seen: finished, but it proves nothing."""
+    """An empty executions list without its end marker has been seen: finished, but it proves nothing.
+
+    Two later questions must have been answered: else it is the gateway that is silent.
+    """
     downloads = all_asked()
     for download in (Download.OPEN_ORDERS, Download.COMPLETED_ORDERS, Download.POSITIONS):
         downloads.end(download)
@@ -57,6 +60,10 @@ def test_silence_through_one_retry_is_unconfirmed():
     assert downloads.expired(TIMEOUT_NS) == (Download.EXECUTIONS,)
     downloads.asked(Download.EXECUTIONS, TIMEOUT_NS)
     assert downloads.tries(Download.EXECUTIONS) == 2
+    for witness in (Download.OPEN_ORDERS, Download.COMPLETED_ORDERS):
+        assert downloads.give_up(Download.EXECUTIONS) is Answer.WAITING
+        downloads.asked(witness, TIMEOUT_NS)
+        downloads.end(witness)
     assert downloads.give_up(Download.EXECUTIONS) is Answer.UNCONFIRMED
 
     assert downloads.finished

@@ -77,11 +77,11 @@ def test_a_silent_empty_list_is_asked_again_and_then_unconfirmed():
     world = World()
     world.silent.add(RequestExecutions)
     world.connect()
-    world.wait(10 * SECOND)
+    world.wait(15 * SECOND)
     assert len(world.requests(RequestExecutions)) == 2
     assert not world.engine.link.ready
 
-    world.wait(10 * SECOND)
+    world.wait(15 * SECOND)
 
     assert world.engine.link.ready
     assert repr(world.engine.link) == "<Link 1@a READY ready, unconfirmed: executions>"
@@ -390,7 +390,7 @@ def test_asking_again_does_not_open_the_gate():
     world = World()
     world.silent.add(RequestExecutions)
     world.connect()
-    world.wait(20 * SECOND)
+    world.wait(30 * SECOND)
     assert world.gate() == ["unconfirmed"]
 
     for _ in range(600):
@@ -403,7 +403,7 @@ def test_an_unconfirmed_list_is_asked_until_it_ends():
     world = World()
     world.silent.add(RequestExecutions)
     world.connect()
-    world.wait(25 * SECOND)
+    world.wait(35 * SECOND)
     world.silent.clear()
 
     world.wait(30 * SECOND)

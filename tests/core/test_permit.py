@@ -85,7 +85,7 @@ def test_a_list_without_its_end_closes_the_gate():
     world = World(limits=LIMITS)
     world.silent.add(RequestExecutions)
     world.connect()
-    world.wait(20 * SECOND)
+    world.wait(30 * SECOND)
 
     assert world.engine.link.ready
     assert world.gate() == ["unconfirmed"]

@@ -223,13 +223,7 @@ class Engine:
         self.link.watch_words(now_ns, self._ask, out, explained=self.planes.upstream is Upstream.LOST)
         finished = self.trading.tick(self._ask, now_ns, out)
         if finished and self.link.state is LinkState.RECONCILING:
-            unconfirmed = ", ".join(self.trading.inquiry.unconfirmed)
-            if unconfirmed and self.link.silent_since(self.trading.inquiry.asked_ns):
-                self.link.unanswered(f"end of {unconfirmed}", now_ns, out)
-                return
-            self.link.reconciled(f"ready, unconfirmed: {unconfirmed}" if unconfirmed else "ready", now_ns, out)
-            self.trading.session_ready()
-            self.market.session_ready(now_ns)
+            self._reconciled(now_ns, out)
         self._close_differences(now_ns, out)
         self.market.prove(now_ns, alive=self._feed_proven, out=out)
         self.preflight.tick(now_ns, out)
@@ -240,6 +234,13 @@ class Engine:
         if (settled_ns := self.planes.next_change_ns(now_ns)) is not None:
             out.wake_at(settled_ns)
         self.pacing.release(now_ns, out, lambda send: self.trading.confirm(send, now_ns, out))
+
+    def _reconciled(self, now_ns: int, out: Outbox) -> None:
+        """Everything at risk is known, as far as the gateway says it."""
+        unconfirmed = ", ".join(self.trading.inquiry.unconfirmed)
+        self.link.reconciled(f"ready, unconfirmed: {unconfirmed}" if unconfirmed else "ready", now_ns, out)
+        self.trading.session_ready()
+        self.market.session_ready(now_ns)
 
     def _ask(
         self,
@@ -258,9 +259,7 @@ class Engine:
 
     def _close_differences(self, now_ns: int, out: Outbox) -> None:
         """Between what is wanted and what stands at the gateway; what is dead there is wanted anew."""
-        if self.link.socket_open and self.trading.inquiry.dead_since_ns(now_ns) is not None:
-            self.link.recycle("the gateway answers no request", now_ns, out)
-        elif self.link.ready and (why := self.market.watch(now_ns, out)):
+        if self.link.ready and (why := self.market.watch(now_ns, out)):
             self.link.recycle(why, now_ns, out)
         elif self.link.ready or self.link.state is LinkState.RECONCILING:
             room = self.pacing.limit(now_ns) - self.pacing.waiting

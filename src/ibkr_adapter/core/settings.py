@@ -69,7 +69,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     backoff_first_ns: int = 1 * SECOND
     backoff_max_ns: int = 60 * SECOND
     identify_timeout_ns: int = 10 * SECOND
-    download_timeout_ns: int = 10 * SECOND
+    download_timeout_ns: int = 15 * SECOND
     probe_every_ns: int = 5 * SECOND
     silent_after_ns: int = 15 * SECOND
     suspect_after_ns: int = 7 * SECOND

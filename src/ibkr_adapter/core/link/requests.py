@@ -43,6 +43,7 @@ class Answer(StrEnum):
 @dataclass(slots=True)
 class _Asked:
     deadline_ns: int
+    number: int
     tries: int = 1
     rows: int = 0
     answer: Answer = Answer.WAITING
@@ -52,26 +53,35 @@ class Downloads:
     """Which downloads of this session are asked, answered, or silent.
 
     A gateway with nothing to say has been seen to forget the end marker (executions on an empty day, server version
-    200). So a download without rows that stays silent through one retry is ``UNCONFIRMED``, not fatal; with rows but
-    no end it stays ``WAITING``: half a list proves nothing.
+    200). So a download without rows that stays silent through one retry, while ``WITNESSES`` later requests were
+    answered, is ``UNCONFIRMED``, not fatal. With rows but no end it stays ``WAITING``: half a list proves nothing. And
+    without anything answered behind it, it is not the list that is silent but the gateway.
     """
+
+    WITNESSES = 2
 
     def __init__(self, timeout_ns: int, required: tuple[Download, ...] = tuple(Download)) -> None:
         self._timeout_ns = timeout_ns
         self._required = required
         self._asked: dict[Download, _Asked] = {}
+        self._number = 0
+        self._answered: list[int] = []
+        """Of which questions an answer has come, by their number; the last few."""
 
     def clear(self) -> None:
         self._asked.clear()
+        self._answered.clear()
 
     def asked(self, download: Download, now_ns: int) -> None:
         """Anew, or once more: what came before the repeat still counts as half a list."""
         known = self._asked.get(download)
+        self._number += 1
         if known is not None and known.answer is Answer.WAITING:
             known.tries += 1
+            known.number = self._number
             known.deadline_ns = now_ns + self._timeout_ns
         else:
-            self._asked[download] = _Asked(deadline_ns=now_ns + self._timeout_ns)
+            self._asked[download] = _Asked(deadline_ns=now_ns + self._timeout_ns, number=self._number)
 
     def row(self, download: Download) -> None:
         if (asked := self._asked.get(download)) and asked.answer is Answer.WAITING:
@@ -83,6 +93,7 @@ class Downloads:
         if asked is None or asked.answer is Answer.COMPLETE:
             return False
         asked.answer = Answer.COMPLETE
+        self._answered = [*self._answered[1 - 2 * self.WITNESSES :], asked.number]
         return True
 
     def expired(self, now_ns: int) -> tuple[Download, ...]:
@@ -94,11 +105,16 @@ class Downloads:
         )
 
     def give_up(self, download: Download) -> Answer:
-        """After the retry: unconfirmed if nothing at all came, else still waiting."""
+        """After the retry: unconfirmed if nothing of it came although later ones were answered, else still waiting."""
         asked = self._asked[download]
-        if asked.rows == 0:
+        if asked.rows == 0 and sum(number > asked.number for number in self._answered) >= self.WITNESSES:
             asked.answer = Answer.UNCONFIRMED
         return asked.answer
+
+    def witnesses(self) -> tuple[Download, ...]:
+        """Lists that are answered here: asked once more behind a silent one, they tell whose silence it is."""
+        answered = (d for d in Download if (a := self._asked.get(d)) and a.answer is Answer.COMPLETE)
+        return tuple(answered)[: self.WITNESSES]
 
     def tries(self, download: Download) -> int:
         asked = self._asked.get(download)

@@ -14,6 +14,8 @@ from ibkr_adapter.events import CommissionReported, ExecutionReported
 from ibkr_adapter.naming import base_id, revision
 from ibkr_adapter.snapshot import ExecutionView
 
+BOUGHT = "BOT"
+
 
 @dataclass(slots=True)
 class Fill:
@@ -88,6 +90,15 @@ class Executions:
     def commission_of(self, order_key: str) -> Decimal | None:
         """What the fills of an order have cost so far; None while nothing was said of it."""
         return self._commission_of.get(order_key)
+
+    def net(self) -> dict[tuple[str, str], Decimal]:
+        """Shares bought less shares sold, by account and instrument key, of everything that was counted."""
+        net: dict[tuple[str, str], Decimal] = {}
+        for fill in self._fills.values():
+            key = fill.event.account, fill.event.instrument.key
+            signed = fill.event.quantity if fill.event.side == BOUGHT else -fill.event.quantity
+            net[key] = net.get(key, Decimal(0)) + signed
+        return net
 
     def views(self) -> tuple[ExecutionView, ...]:
         """The newest first, at most 200."""

@@ -6,6 +6,10 @@ midnight, positions); only when each has shown its end does the absence of an or
 twice, ten seconds apart, does it mean that the order is not there. Of an order of an earlier day it means less: it
 does not work any more, but what it did before midnight the lists do not show.
 
+A list that stays empty and without its end while later questions are answered is a list that the gateway forgot to
+end. It proves nothing; but if everything else agrees that nothing can be missing from it (no order of ours may still
+trade, and what is held is what was held when all was known and what was executed since), nothing is lost by that.
+
 End markers of orders name no request, so two inquiries never overlap: one that is wanted meanwhile follows. And a
 gateway that has lost IB answers from what it remembers, so what it answers then is no evidence of absence.
 """
@@ -20,6 +24,8 @@ from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.link.planes import Planes, Upstream
 from ibkr_adapter.core.link.requests import Answer, Download, Downloads, ReqIdCounter
 from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.core.trading.accounts import Accounts
+from ibkr_adapter.core.trading.holdings import Holdings
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.core.trading.order import Order, OrderState
 from ibkr_adapter.effects import Outbox
@@ -44,7 +50,9 @@ FILL_INQUIRIES_MAX = 3
 class Inquiry:
     """One inquiry at a time; it remembers which orders the broker named in it, and which ones were missing before."""
 
-    def __init__(self, settings: Settings, request_ids: ReqIdCounter, ledger: Ledger, planes: Planes) -> None:
+    def __init__(
+        self, settings: Settings, request_ids: ReqIdCounter, ledger: Ledger, planes: Planes, accounts: Accounts
+    ) -> None:
         self._every_ns = settings.inquiry_every_ns
         self._apart_ns = settings.absence_apart_ns
         self._lists_of_a_session = (*ORDER_LISTS, Download.POSITIONS) if settings.account else ORDER_LISTS
@@ -52,6 +60,8 @@ class Inquiry:
         self._ledger = ledger
         self.downloads = Downloads(settings.download_timeout_ns, self._lists_of_a_session)
         self._planes = planes
+        self._accounts = accounts
+        self._holdings = Holdings(ledger.executions)
         self._asked_ns = 0
         self._judged = True
         self._no_evidence = False
@@ -130,10 +140,7 @@ class Inquiry:
         """Ask again what stayed silent; judge once all has come. True at the moment an inquiry finishes."""
         if self._planes.upstream is Upstream.LOST:
             self._no_evidence = True
-        for download in self.downloads.expired(now_ns):
-            if self.downloads.tries(download) >= 2 and self.downloads.give_up(download) is Answer.UNCONFIRMED:
-                continue
-            self._ask(download, ask, now_ns)
+        self._ask_the_silent(ask, now_ns)
         if (deadline_ns := self.downloads.next_deadline_ns) is not None:
             out.wake_at(deadline_ns)
         if self._judged or not self.downloads.finished:
@@ -142,10 +149,37 @@ class Inquiry:
             self.begin(ask, now_ns, positions=self._positions_again)
             return False
         self._judged = True
-        self._unconfirmed = self.downloads.unconfirmed
+        self._unconfirmed = () if self._missing_nothing() else self.downloads.unconfirmed
         if self.downloads.complete and not self._no_evidence:
             self._judge(now_ns, out)
+            if self._positions_known:
+                self._holdings.confirmed(self._accounts.positions)
         return True
+
+    def _ask_the_silent(self, ask: Callable[[Request], None], now_ns: int) -> None:
+        """Once more, and behind it what was answered before: that tells a silent list from a silent gateway."""
+        again = [
+            download
+            for download in self.downloads.expired(now_ns)
+            if self.downloads.tries(download) < 2 or self.downloads.give_up(download) is not Answer.UNCONFIRMED
+        ]
+        for download in (*again, *(self.downloads.witnesses() if again else ())):
+            self._ask(download, ask, now_ns)
+
+    @property
+    def _positions_known(self) -> bool:
+        return self.downloads.answer(Download.POSITIONS) is Answer.COMPLETE
+
+    def _missing_nothing(self) -> bool:
+        """Whether everything else says that one list without rows and end hides nothing of ours."""
+        return (
+            len(self.downloads.unconfirmed) == 1
+            and not self._no_evidence
+            and not self._ledger.orders.at_risk
+            and not self._ledger.orders.short_of_fills
+            and self._positions_known
+            and self._holdings.agree(self._accounts.positions)
+        )
 
     def ask_again(self, ask: Callable[[Request], None], now_ns: int, out: Outbox) -> None:
         """While a question stands, repeat the inquiry: soon for a new one, at ease for an old one."""

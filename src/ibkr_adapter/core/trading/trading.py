@@ -74,7 +74,7 @@ class Trading:
             settings, link, planes, ledger.records, market, ledger.orders, ledger.order_ids, preflight, lease
         )
         self.placements = Placements(settings, link, self.permit, pacing, ledger)
-        self.inquiry = Inquiry(settings, request_ids, ledger, planes)
+        self.inquiry = Inquiry(settings, request_ids, ledger, planes, self.accounts)
         self.summary = SummarySource(settings, request_ids.take())
         self._gate: tuple[Reason, ...] | None = None
         self.ids_went_back = 0
