@@ -11,8 +11,8 @@ from ibkr_adapter.config import Capability
 from ibkr_adapter.core.link.heartbeat import Offset
 from ibkr_adapter.core.link.link import LinkState
 from ibkr_adapter.effects import Outbox, WallClockStepped
-from ibkr_adapter.events import AlertChanged, BrokerTime, LinkChanged, OrderRefused
-from ibkr_adapter.requests import RequestAllOpenOrders, RequestCurrentTime
+from ibkr_adapter.events import AlertChanged, BrokerTime, LinkChanged, NextValidId, OrderRefused
+from ibkr_adapter.requests import RequestAllOpenOrders, RequestCurrentTime, RequestIds
 from tests.core.world import START_NS, World
 
 
@@ -31,7 +31,7 @@ def test_a_dead_peer_is_suspect_within_ten_seconds_and_dropped_within_fifteen(al
     for _ in range(alive_ms // 500):
         world.wait(500 * MILLISECOND)
         world.quote()
-    world.silent.add(RequestCurrentTime)
+    world.fall_silent()
     died_ns = world.engine.link.heartbeat.last_inbound_ns or 0
 
     world.wait(died_ns + 7 * SECOND - 1 - world.now_ns)
@@ -47,7 +47,7 @@ def test_a_dead_peer_is_suspect_within_ten_seconds_and_dropped_within_fifteen(al
 def test_any_byte_makes_a_suspect_ready_again():
     """It was slow, not dead: no reconnect, no new download."""
     world = World().ready()
-    world.silent.add(RequestCurrentTime)
+    world.fall_silent()
     world.wait(9 * SECOND)
     assert repr(world.engine.link) == "<Link 1@a SUSPECT the gateway missed a heartbeat>"
 
@@ -61,7 +61,7 @@ def test_any_byte_makes_a_suspect_ready_again():
 def test_a_session_that_is_to_be_dropped_does_not_come_back():
     """What still arrives behind our close changes nothing: its end is on the way."""
     world = World().ready()
-    world.silent.add(RequestCurrentTime)
+    world.fall_silent()
     world.wait(15 * SECOND)
     world.quote()
 
@@ -77,11 +77,11 @@ def test_a_line_that_is_two_seconds_slow_is_never_suspected(delays_ms: list[int]
     """A12: answers that take one to three seconds, and nothing else comes: no suspicion, no reconnect."""
     world = World(capabilities=frozenset({Capability.ORDERS}))
     world.connect()
-    world.silent.add(RequestCurrentTime)
+    world.fall_silent()
     probe_ns = world.now_ns + 5 * SECOND
     for turn in range(40):
         world.wait(probe_ns + delays_ms[turn % len(delays_ms)] * MILLISECOND - world.now_ns)
-        world.tell(world.named(BrokerTime, time_ns=world.now_ns))
+        world.tell(world.named(BrokerTime, time_ns=world.now_ns), world.named(NextValidId, order_id=world.next_id))
         probe_ns += 5 * SECOND
 
     assert len(world.requests(RequestCurrentTime)) == 40
@@ -93,7 +93,7 @@ def test_a_line_that_is_two_seconds_slow_is_never_suspected(delays_ms: list[int]
 def test_a_session_that_is_not_ready_yet_is_simply_dropped(identified: bool):
     """There is no gate to close before ready."""
     world = World(identify_timeout_ns=60 * SECOND)
-    world.silent.update({RequestCurrentTime, RequestAllOpenOrders})
+    world.fall_silent()
     world.open()
     if identified:
         world.identify()
@@ -191,14 +191,61 @@ def test_a_step_of_our_own_clock_closes_the_gate_until_it_is_back():
     assert raised(world, "clock/step")[-1] is False
 
 
-def test_a_gateway_that_tells_the_time_and_answers_nothing_else_is_left():
-    """B31: the session ends with what was not answered, once."""
+# --- A gateway that tells the time and nothing else -----------------------------------------------------------------
+
+
+def test_a_zombie_is_left_within_thirty_seconds():
+    """B31: its heart beats, and a question and its repeat stay unanswered."""
+    world = World().ready()
+    world.fall_silent(but=[RequestCurrentTime])
+    world.wait(27 * SECOND)
+    assert world.closes == []
+    assert len(world.requests(RequestIds)) == 2
+    world.wait(SECOND)
+
+    assert world.closes == [(1, "the gateway tells the time, but no answer to anything else came")]
+    assert world.gate() == ["silent"]
+
+
+def test_a_zombie_is_never_ready():
+    """B31: lists that all stay silent are no empty lists if nothing else was said meanwhile."""
+    world = World()
+    world.fall_silent(but=[RequestCurrentTime])
+    world.connect()
+    world.wait(28 * SECOND)
+
+    assert "ready" not in states(world)
+    assert len(world.closes) == 1
+
+
+def test_a_quiet_night_is_no_zombie():
+    """One question in ten seconds, and its answer is enough."""
+    world = World(capabilities=frozenset({Capability.ORDERS}))
+    world.connect()
+    world.wait(600 * SECOND)
+
+    assert 55 <= len(world.requests(RequestIds)) <= 60
+    assert world.closes == []
+
+
+def test_a_gateway_without_ib_may_be_silent():
+    """1100 explains it; the clock starts when IB is back."""
+    world = World().ready()
+    world.notice(1100)
+    world.fall_silent(but=[RequestCurrentTime])
+    world.wait(60 * SECOND)
+    assert world.closes == []
+
+    world.notice(1102)
+    world.wait(28 * SECOND)
+    assert len(world.closes) == 1
+
+
+def test_what_is_left_unanswered_ends_the_session_once():
+    """Whoever notices it says what did not come."""
     world = World().ready()
     out = Outbox()
-    world.engine.link.unanswered("open orders", world.now_ns, out)
-    world.engine.link.unanswered("executions", world.now_ns, out)
+    world.engine.link.unanswered("bars", world.now_ns, out)
+    world.engine.link.unanswered("depth", world.now_ns, out)
 
-    assert [close.reason for close in out.closes] == [
-        "the gateway tells the time and answers nothing else: no open orders"
-    ]
-    assert world.gate() == ["silent"]
+    assert [close.reason for close in out.closes] == ["the gateway tells the time, but no bars came"]

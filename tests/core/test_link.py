@@ -149,7 +149,7 @@ def test_attempts_come_after_each_delay_and_each_has_an_epoch_of_its_own():
 def test_a_silent_gateway_is_asked_and_then_dropped():
     """A question every five seconds; after fifteen without a byte the session is closed."""
     world = World().ready()
-    world.silent.add(RequestCurrentTime)
+    world.fall_silent()
 
     world.wait(14 * SECOND)
     assert world.closes == []
@@ -162,7 +162,7 @@ def test_a_silent_gateway_is_asked_and_then_dropped():
 def test_any_event_is_a_proof_of_life():
     """Ticks are as good as the answer to the heartbeat."""
     world = World().ready()
-    world.silent.add(RequestCurrentTime)
+    world.fall_silent()
 
     for _ in range(30):
         world.wait(2 * SECOND)
@@ -255,7 +255,7 @@ def test_being_down_always_has_a_next_attempt():
 def test_our_own_frames_prove_nothing_about_the_other_side():
     """A half-open socket takes what we send for a while: only what comes in is a sign of life."""
     world = World().ready()
-    world.silent.add(RequestCurrentTime)
+    world.fall_silent()
     for _ in range(15):
         world.wait(SECOND)
         world.tell(world.named(FrameSent, order_id=11, cancel=True, frame=b""))
@@ -268,7 +268,7 @@ def test_a_fill_of_a_dead_session_is_no_sign_of_life_of_this_one():
     world = World().ready()
     fill = world.present(execution())
     world.reconnect()
-    world.silent.add(RequestCurrentTime)
+    world.fall_silent()
     world.wait(10 * SECOND)
     world.tell(msgspec.structs.replace(fill, ts_recv_ns=world.now_ns))
     world.wait(5 * SECOND)
@@ -279,7 +279,7 @@ def test_a_fill_of_a_dead_session_is_no_sign_of_life_of_this_one():
 def test_silence_is_noticed_on_time():
     """Fifteen seconds after the last byte, not at the next heartbeat that happens to come."""
     world = World().ready()
-    world.silent.add(RequestCurrentTime)
+    world.fall_silent()
     world.wait(4 * SECOND)
     world.tell(world.price(1, 500.0))
 

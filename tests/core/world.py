@@ -229,6 +229,10 @@ class World:
                 raise AssertionError("the engine wakes itself in a loop")
         self.now_ns = end_ns
 
+    def fall_silent(self, *, but: Iterable[type[Request]] = ()) -> None:
+        """From here on the broker answers no kind of request but these."""
+        self.silent.update(set(Request.__subclasses__()) - set(but))
+
     # The session.
 
     @property

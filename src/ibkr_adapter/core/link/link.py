@@ -191,10 +191,6 @@ class Link:
         """A notice; those that explain why a session ends are remembered."""
         self._troubles.noticed(effect, text)
 
-    def silent_since(self, ns: int) -> bool:
-        """Nothing but the time was told on this session since then."""
-        return self._words.silent_since(ns)
-
     def watch_words(self, now_ns: int, ask: Callable[[Request], None], out: Outbox, *, explained: bool) -> None:
         """Find a gateway that answers nothing but the time; ``explained``: it may be silent, for it has lost IB."""
         if explained:
