@@ -7,9 +7,11 @@ import click
 from ibkr_adapter import __version__
 from ibkr_adapter.cli.alerts import alerts
 from ibkr_adapter.cli.border import Border
+from ibkr_adapter.cli.codes import codes
 from ibkr_adapter.cli.configuration import check_config, config_group
 from ibkr_adapter.cli.demo import demo
 from ibkr_adapter.cli.doctor import doctor
+from ibkr_adapter.cli.init import init
 from ibkr_adapter.cli.orders import orders
 from ibkr_adapter.cli.run import run
 from ibkr_adapter.cli.status import status
@@ -22,10 +24,11 @@ from ibkr_adapter.ops import logging
 def main() -> None:
     """The service a trading desk runs beside TWS or IB Gateway.
 
-    Start with `demo`: it needs no broker, no account and no configuration.
+    Start with `demo`: it needs no broker, no account and no configuration. Where a TWS or IB Gateway runs, start with
+    `init`: it finds it, and writes the configuration.
     """
     logging.configure(LogLevel.WARNING)  # standard output belongs to what a command prints
 
 
-for command in (demo, run, status, doctor, check_config, config_group, orders, alerts):
+for command in (demo, init, run, status, doctor, check_config, config_group, orders, alerts, codes):
     main.add_command(command)
