@@ -24,6 +24,7 @@ from ibkr_adapter.events import FeedEvent, Gap, GapCause, PositionReported, Quot
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.snapshot import (
     AccountView,
+    AlertView,
     ExecutionView,
     FarmView,
     GateView,
@@ -34,6 +35,7 @@ from ibkr_adapter.snapshot import (
     SinkView,
     Snapshot,
     StreamView,
+    WindowView,
 )
 
 START_NS = 1_764_000_000 * SECOND
@@ -131,6 +133,14 @@ def snapshot(now_ns: int = START_NS, prices: dict[str, float] | None = None) -> 
             )
         ),
         gate=GateView(open=True),
+        window=WindowView(
+            name="nightly_reset",
+            kind="broker",
+            from_ns=now_ns + 197 * MINUTE,
+            until_ns=now_ns + 287 * MINUTE,
+            in_force=False,
+            gate_closes_ns=now_ns + 196 * MINUTE,
+        ),
         rate=RateView(last_second=7, limit=45, waiting=0),
         quotes={symbol: quote(symbol, price, now_ns) for symbol, price in prices.items()},
         streams=tuple(
@@ -263,6 +273,35 @@ def night(now_ns: int, prices: dict[str, float] | None = None) -> Snapshot:
             failures=4,
             since_ns=now_ns - 95 * SECOND,
             next_attempt_ns=now_ns + 6 * SECOND,
+        ),
+        window=WindowView(
+            name="gateway_restart",
+            kind="restart",
+            from_ns=now_ns - 20 * MINUTE,
+            until_ns=now_ns + 10 * MINUTE - 3 * SECOND,
+            in_force=True,
+            gate_closes_ns=now_ns - 21 * MINUTE,
+        ),
+        alerts=(
+            AlertView(
+                key="link/down",
+                severity="critical",
+                text="no session with primary at 127.0.0.1:7497: connection refused",
+                remedy="see that the gateway runs and is logged in; `ibkr-adapter doctor` tells what is wrong",
+                since_ns=now_ns - 11 * MINUTE,
+                raised=True,
+            ),
+            AlertView(
+                key="farm/usfarm",
+                severity="warning",
+                text="market data farm usfarm is broken",
+                remedy="",
+                since_ns=now_ns - 3 * MINUTE,
+                raised=True,
+            ),
+            AlertView(
+                key="clock/offset", severity="warning", text="not yet told", remedy="", since_ns=now_ns, raised=False
+            ),
         ),
         upstream="unknown",
         farms=(replace(day.farms[0], state="broken"), *day.farms[1:]),

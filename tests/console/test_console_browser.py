@@ -53,6 +53,51 @@ def test_the_page_lives_and_says_when_it_no_longer_does(browser: Chromium, tmp_p
     assert browser.evaluate("document.documentElement.dataset.stream") == "lost"
 
 
+def test_alerts_stand_on_top_with_what_to_do(browser: Chromium, tmp_path: Path) -> None:
+    """What was told, critical first, with its remedy; they go when they are over. What only waits is not shown."""
+    port = FakePort(night(time.time_ns()))
+    with served(port, tmp_path) as service:
+        browser.open(service.url)
+        browser.until("!document.getElementById('alerts').hidden")
+        assert browser.evaluate("document.getElementById('h-alerts').textContent") == "2 alerts, 1 critical"
+        first, second = browser.evaluate("[...document.querySelectorAll('#alert-rows li')].map((li) => li.textContent)")
+        assert first.startswith("CriticalNo session with primary")
+        assert "See that the gateway runs" in first
+        assert second.startswith("Warning")
+        assert browser.evaluate("document.getElementById('announce').textContent").startswith("Alert: No session")
+        top = "document.getElementById('{}').getBoundingClientRect().top"
+        assert browser.evaluate(f"{top.format('alerts')} < {top.format('gate-banner')}")
+        port.picture = simulated()
+        browser.until("document.getElementById('alerts').hidden")
+
+
+def test_the_window_counts_down(browser: Chromium, tmp_path: Path) -> None:
+    """In force: until when in New York, by the second near its end; else when the next one begins."""
+    port = FakePort(night(time.time_ns()))
+    with served(port, tmp_path) as service:
+        browser.open(service.url)
+        browser.until("/^Until [0-9:]{5}, 9:[0-9]{2} min$/.test(document.getElementById('plane-window').textContent)")
+        assert browser.evaluate("document.getElementById('window-term').textContent") == "Gateway restart"
+        assert browser.evaluate("document.getElementById('plane-window').dataset.level") == "warn"
+        port.picture = simulated()
+        browser.until("/in 3 h 1[67] min$/.test(document.getElementById('plane-window').textContent)")
+        assert browser.evaluate("document.getElementById('window-term').textContent") == "Next window"
+        port.picture = replace(simulated(), window=None)
+        browser.until("document.getElementById('plane-window').textContent === 'None'")
+
+
+def test_an_expected_loss_looks_expected(browser: Chromium, tmp_path: Path) -> None:
+    """Down within a planned window is no alarm; the window that explains it is named."""
+    picture = night(time.time_ns())
+    link = replace(picture.link, excuse="gateway_restart", excused_until_ns=picture.taken_ns + 300 * SECOND)
+    with served(FakePort(replace(picture, link=link, alerts=())), tmp_path) as service:
+        browser.open(service.url)
+        browser.until("document.getElementById('plane-link').textContent === 'Down, expected'")
+        assert browser.evaluate("document.getElementById('plane-link').dataset.level") == "warn"
+        assert "Gateway restart, until" in browser.evaluate("document.getElementById('link').textContent")
+        assert browser.evaluate("document.getElementById('alerts').hidden") is True
+
+
 def test_what_is_drawn_from_an_old_quote_is_grey(browser: Chromium, tmp_path: Path) -> None:
     """With the link down neither a quote nor the profit computed from it looks current; what is held does."""
     with served(FakePort(night(time.time_ns())), tmp_path) as service:

@@ -5,7 +5,8 @@ from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.ops.metrics import ALERTING_CODES, ALERTING_ORDER_CODES, DROPS, AdapterCollector, exposition
+from ibkr_adapter.notices import shipped
+from ibkr_adapter.ops.metrics import AdapterCollector, exposition, from_the_start
 from ibkr_adapter.snapshot import SinkView, Snapshot
 from tests.console.fake_service import START_NS, night, snapshot
 
@@ -34,6 +35,38 @@ def test_a_ready_session_is_1_and_any_other_0() -> None:
         assert (day[name, labels], down[name, labels]) == (1.0, 0.0), name
 
 
+def test_alerts_are_active_from_being_told_until_they_are_over() -> None:
+    """One series for each key, and none for what only waits to be told."""
+    samples = scrape(night(START_NS))
+    active = {labels: value for (name, labels), value in samples.items() if name == "ib_alert_active"}
+    assert active == {
+        (("key", "link/down"), ("severity", "critical")): 1.0,
+        (("key", "farm/usfarm"), ("severity", "warning")): 1.0,
+    }
+    assert not [name for name, _ in scrape(snapshot()) if name == "ib_alert_active"]
+
+
+def test_a_planned_window_is_seen_from_outside_with_its_age() -> None:
+    """1 and seconds while one holds, 0 and 0 otherwise, also before the next one and where there is none at all."""
+    during, before, never = scrape(night(START_NS)), scrape(snapshot()), scrape(replace(snapshot(), window=None))
+    values = [(s["ib_planned_restart", ()], s["ib_planned_restart_age_seconds", ()]) for s in (during, before, never)]
+    assert values == [(1.0, 1200.0), (0.0, 0.0), (0.0, 0.0)]
+
+
+@pytest.mark.parametrize(("state", "value"), [("ok", 1.0), ("dormant", 1.0), ("broken", 0.0), ("connecting", 0.0)])
+def test_a_farm_is_1_while_it_serves(state: str, value: float) -> None:
+    """Dormant serves on demand; broken and connecting do not. Each by name and kind."""
+    day = snapshot()
+    farm = replace(day.farms[2], state=state)
+    assert scrape(replace(day, farms=(farm,)))["ib_farm_status", (("farm", "ushmds"), ("kind", "history"))] == value
+
+
+@pytest.mark.parametrize(("upstream", "value"), [("connected", 1.0), ("lost", 0.0), ("unknown", 0.0)])
+def test_the_gateways_own_link_is_1_when_known_to_be_up(upstream: str, value: float) -> None:
+    """Unknown is not up."""
+    assert scrape(replace(snapshot(), upstream=upstream))["ib_upstream_status", ()] == value
+
+
 def test_the_rate_is_shown_against_its_limit() -> None:
     """Messages of the last second, the most we send, and how many wait."""
     samples = scrape(snapshot())
@@ -44,9 +77,9 @@ def test_the_rate_is_shown_against_its_limit() -> None:
 @pytest.mark.parametrize(
     ("metric", "label", "values"),
     [
-        ("ib_order_error_total", "code", ALERTING_ORDER_CODES),
-        ("ib_error_total", "code", ALERTING_CODES),
-        ("ib_dropped_total", "class", DROPS),
+        ("ib_order_error_total", "code", from_the_start(shipped())["order_error"]),
+        ("ib_error_total", "code", from_the_start(shipped())["notice"]),
+        ("ib_dropped_total", "class", from_the_start(shipped())["dropped"]),
     ],
 )
 def test_what_alerts_is_0_before_it_ever_happened(metric: str, label: str, values: tuple[str, ...]) -> None:
@@ -57,9 +90,19 @@ def test_what_alerts_is_0_before_it_ever_happened(metric: str, label: str, value
 
 def test_the_codes_that_alert_are_marked_in_the_table() -> None:
     """One list: what the table calls alerting; of an order's codes those that come with an order's id."""
-    assert {"100", "326", "1100", "2110", "10197", "201"} <= set(ALERTING_CODES)
-    assert {"103", "201", "202", "321", "10147"} <= set(ALERTING_ORDER_CODES)
-    assert not {"100", "326", "1100"} & set(ALERTING_ORDER_CODES)
+    found = from_the_start(shipped())
+    assert {"100", "326", "1100", "2110", "10197", "201"} <= set(found["notice"])
+    assert {"103", "201", "202", "321", "10147"} <= set(found["order_error"])
+    assert not {"100", "326", "1100"} & set(found["order_error"])
+
+
+def test_what_the_desk_marks_as_alerting_is_0_from_that_moment() -> None:
+    """The table in force is asked at each scrape."""
+    table, picture = shipped(), replace(snapshot(), counters={})
+    collector = AdapterCollector(lambda: picture, lambda: (), table)
+    assert b'ib_error_total{code="2104"}' not in exposition(collector)
+    table.replace([replace(row, alert=row.alert or row.code == 2104) for row in table.rows])
+    assert b'ib_error_total{code="2104"} 0.0' in exposition(collector)
 
 
 def test_counters_of_the_core_become_metrics_by_family() -> None:

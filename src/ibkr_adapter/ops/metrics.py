@@ -14,42 +14,56 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.notices import shipped
+from ibkr_adapter.notices import NoticeTable, shipped
 from ibkr_adapter.snapshot import SinkView, Snapshot
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-ALERTING_CODES: Final = tuple(str(notice.code) for notice in shipped().alerting)
-ALERTING_ORDER_CODES: Final = tuple(str(notice.code) for notice in shipped().alerting if "order" in notice.scope)
 DROPS: Final = ("tick",)
-"""Exported as 0 from the start: an alert on an increase would miss the first one otherwise."""
 
 _LABELLED: Final = {
-    "order_error": ("ib_order_error", "code", "IB refused or questioned an order, by code", ALERTING_ORDER_CODES),
-    "notice": ("ib_error", "code", "IB message codes received", ALERTING_CODES),
+    "order_error": ("ib_order_error", "code", "IB refused or questioned an order, by code"),
+    "notice": ("ib_error", "code", "IB message codes received"),
     "dropped": (
         "ib_dropped",
         "class",
         "Dropped at a bound and told as a gap; orders, executions and records never are",
-        DROPS,
     ),
 }
+
+
+def from_the_start(notices: NoticeTable) -> dict[str, tuple[str, ...]]:
+    """Labels exported as 0 before anything happened: an alert on an increase would miss the first one otherwise."""
+    return {
+        "order_error": tuple(str(notice.code) for notice in notices.alerting if "order" in notice.scope),
+        "notice": tuple(str(notice.code) for notice in notices.alerting),
+        "dropped": DROPS,
+    }
 
 
 class AdapterCollector(Collector):
     """What a scrape sees. Both callables are called once for each scrape, on the thread that scrapes."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot], sinks: Callable[[], tuple[SinkView, ...]]) -> None:
+    def __init__(
+        self,
+        snapshot: Callable[[], Snapshot],
+        sinks: Callable[[], tuple[SinkView, ...]],
+        notices: NoticeTable | None = None,
+    ) -> None:
+        """``notices``: the table in force, which says what alerts; otherwise the shipped one."""
         self._snapshot = snapshot
         self._sinks = sinks
+        self._notices = notices if notices is not None else shipped()
 
     def collect(self) -> Iterable[Metric]:
         snapshot, sinks = self._snapshot(), self._sinks()
         yield from _link(snapshot)
+        yield _alerts(snapshot)
+        yield from _windows(snapshot)
         yield from _trading(snapshot)
         yield _streams(snapshot)
         yield from _sink_metrics(sinks)
-        yield from _counters(snapshot.counters)
+        yield from _counters(snapshot.counters, from_the_start(self._notices))
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: registering must not ask for a snapshot before there is one."""
@@ -94,6 +108,25 @@ def _link(snapshot: Snapshot) -> Iterator[Metric]:
     yield build
 
 
+def _alerts(snapshot: Snapshot) -> Metric:
+    active = GaugeMetricFamily(
+        "ib_alert_active", "1 from the moment an alert was raised until it is over", labels=["key", "severity"]
+    )
+    for alert in snapshot.alerts:
+        if alert.raised:
+            active.add_metric([alert.key, alert.severity], 1.0)
+    return active
+
+
+def _windows(snapshot: Snapshot) -> Iterator[Metric]:
+    """The age is that of the window in force, so that a restart that never ends is seen from outside."""
+    window = snapshot.window
+    present = window if window is not None and window.in_force else None
+    age_ns = snapshot.taken_ns - present.from_ns if present is not None else 0
+    yield _gauge("ib_planned_restart", "1 while a planned window holds, else 0", float(present is not None))
+    yield _gauge("ib_planned_restart_age_seconds", "Since the planned window began, 0 without one", age_ns / SECOND)
+
+
 def _trading(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("ib_gate_state", "1 when new orders may be sent, else 0", float(snapshot.gate.open))
     yield _gauge("ib_journal_seq", "Last journal record written", float(snapshot.journal_seq))
@@ -130,8 +163,8 @@ def _sink_metrics(sinks: tuple[SinkView, ...]) -> Iterator[Metric]:
     yield from (up, depth, written, dropped)
 
 
-def _counters(counters: dict[str, int]) -> Iterator[Metric]:
-    found: dict[str, dict[str, int]] = {name: dict.fromkeys(row[3], 0) for name, row in _LABELLED.items()}
+def _counters(counters: dict[str, int], zeros: dict[str, tuple[str, ...]]) -> Iterator[Metric]:
+    found: dict[str, dict[str, int]] = {name: dict.fromkeys(zeros[name], 0) for name in _LABELLED}
     other = CounterMetricFamily("ib_core", "Everything else the core counts", labels=["name"])
     for name, value in sorted(counters.items()):
         head, _, label = name.partition(".")
@@ -139,7 +172,7 @@ def _counters(counters: dict[str, int]) -> Iterator[Metric]:
             found[head][label] = value
         else:
             other.add_metric([name], float(value))
-    for name, (metric, label_name, text, _) in _LABELLED.items():
+    for name, (metric, label_name, text) in _LABELLED.items():
         family = CounterMetricFamily(metric, text, labels=[label_name])
         for label, value in found[name].items():
             family.add_metric([label], float(value))

@@ -62,6 +62,16 @@ const newYork = new Intl.DateTimeFormat("en-GB", {
   hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: "America/New_York",
 });
 const clock = (ns) => (ns ? newYork.format(new Date(ns / MS)) : DASH);
+const newYorkMinute = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "America/New_York" });
+const newYorkDay = new Intl.DateTimeFormat("en-GB", { weekday: "short", timeZone: "America/New_York" });
+function minuteOf(ns) { // with the day where it is not today
+  const at = new Date(ns / MS), day = newYorkDay.format(at);
+  return `${day === newYorkDay.format(new Date(serviceNow())) ? "" : `${day} `}${newYorkMinute.format(at)}`;
+}
+function countdown(ns) {
+  const s = Math.max(0, Math.ceil(-since(ns) / 1000));
+  return s < 600 ? `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")} min` : age(s * 1000);
+}
 const direction = (value) => (value > 0 ? "up" : value < 0 ? "down" : "");
 
 // --- writing to the document -----------------------------------------------------------------------------------
@@ -234,16 +244,49 @@ function showBar(s) {
   write($("environment"), words(s.environment));
   write($("component"), `${s.component}, client ${s.link.client_id}`);
   document.title = `${kind ? kind.toUpperCase() : "?"} · ${s.link.state === "ready" ? "ready" : words(s.link.state).toLowerCase()} · ibkr-adapter`;
-  mark($("plane-link"), words(s.link.state), linkLevel(s.link.state));
+  const expected = s.link.excuse && s.link.state !== "ready";
+  mark($("plane-link"), words(s.link.state) + (expected ? ", expected" : ""), expected ? "warn" : linkLevel(s.link.state));
   mark($("plane-upstream"), words(s.upstream), { connected: "good", lost: "bad" }[s.upstream] ?? "");
-  const broken = s.farms.filter((farm) => farm.state === "broken");
-  mark($("plane-farms"), broken.length ? `${broken.length} of ${s.farms.length} broken` : s.farms.length ? `${s.farms.length} fine` : "None heard of",
-    broken.length ? "bad" : s.farms.length ? "good" : "");
+  const [farmWords, farmLevel] = farmState(s);
+  mark($("plane-farms"), farmWords, farmLevel);
   mark($("plane-gate"), s.gate.open ? "Open" : "Closed", s.gate.open ? "good" : "warn");
   write($("rate"), `${s.rate.last_second} of ${s.rate.limit}${s.rate.waiting ? `, ${s.rate.waiting} wait` : ""}`);
   const share = s.rate.limit ? Math.min(1, s.rate.last_second / s.rate.limit) : 0;
   $("rate-bar").style.transform = `scaleX(${share})`;
   $("rate-bar").classList.toggle("high", share > 0.9);
+}
+function farmState(s) {
+  const broken = s.farms.filter((farm) => farm.state === "broken").length, coming = s.farms.filter((farm) => farm.state === "connecting").length;
+  if (broken) return [`${broken} of ${s.farms.length} broken`, "bad"];
+  if (coming) return [`${coming} of ${s.farms.length} connecting`, "warn"];
+  return s.farms.length ? [`${s.farms.length} fine`, "good"] : ["None heard of", ""];
+}
+
+function showWindow(s) {
+  const window = s.window;
+  write($("window-term"), window?.in_force ? words(window.name) : "Next window");
+  if (!window) return mark($("plane-window"), "None", "");
+  if (window.in_force) return mark($("plane-window"), `Until ${minuteOf(window.until_ns)}, ${countdown(window.until_ns)}`, "warn");
+  return mark($("plane-window"), `${minuteOf(window.from_ns)}, in ${countdown(window.from_ns)}`, since(window.gate_closes_ns) >= 0 ? "warn" : "");
+}
+
+let alertsShown = new Set();
+function showAlerts(s) {
+  const raised = s.alerts.filter((alert) => alert.raised);
+  const critical = raised.filter((alert) => alert.severity === "critical").length;
+  const fresh = raised.filter((alert) => !alertsShown.has(alert.key));
+  if (fresh.length) announce(`Alert: ${fresh.map((alert) => sentence(alert.text)).join(" ")}`);
+  alertsShown = new Set(raised.map((alert) => alert.key));
+  $("alerts").hidden = !raised.length;
+  $("alerts").classList.toggle("urgent", critical > 0);
+  write($("h-alerts"), `${plural(raised.length, "alert")}${critical && critical < raised.length ? `, ${critical} critical` : ""}`);
+  $("alert-rows").replaceChildren(...raised.map((alert) => {
+    const item = make("li", { title: alert.key }, make("span", { text: words(alert.severity), cls: "tag", level: alert.severity === "critical" ? "bad" : "warn" }),
+      make("b", { text: sentence(alert.text) }));
+    if (alert.remedy) item.append(make("span", { text: sentence(alert.remedy), cls: "remedy" }));
+    item.append(make("small", { text: `since ${clock(alert.since_ns)}, ${age(since(alert.since_ns))}` }));
+    return item;
+  }));
 }
 const linkLevel = (name) => (name === "ready" ? "good" : /down|halted/.test(name) ? "bad" : "warn");
 
@@ -358,9 +401,10 @@ function showExecutions(s) {
 function showLink(s) {
   const link = s.link;
   write($("link-note"), link.state === "ready" ? `up ${age(since(link.since_ns))}` : `${words(link.state).toLowerCase()} for ${age(since(link.since_ns))}`);
-  const pairs = [["Gateway", `${link.gateway} ${link.address}`], ["Session", `${link.epoch}${link.server_version ? `, server version ${link.server_version}` : ""}`]];
+  const pairs = [["Gateway", `${link.gateway} ${link.address}`], ["Socket", `${words(link.state)} for ${age(since(link.since_ns))}`], ["Gateway to IB", words(s.upstream)], ["Session", `${link.epoch}${link.server_version ? `, server version ${link.server_version}` : ""}`]];
   if (link.standby) pairs.push(["Standby", "in use; nothing goes back by itself"]);
-  if (link.excuse) pairs.push(["Expected", `${link.excuse}, until ${clock(link.excused_until_ns)}`]);
+  if (link.excuse) pairs.push(["Expected", `${words(link.excuse)}, until ${clock(link.excused_until_ns)}`]);
+  if (s.window) pairs.push([s.window.in_force ? "Window" : "Next window", `${words(s.window.name)} ${minuteOf(s.window.from_ns)}–${minuteOf(s.window.until_ns)}`]);
   if (Math.abs(link.clock_ahead_ns ?? 0) > 2e9) pairs.push(["Its clock", `${plainNumber.format(Math.round(link.clock_ahead_ns / 1e9))} s ahead of ours`]);
   if (link.last_inbound_ns) pairs.push(["Last heard", `${age(since(link.last_inbound_ns))} ago`]);
   if (link.failures) pairs.push(["Failed attempts", plainNumber.format(link.failures)]);
@@ -369,6 +413,7 @@ function showLink(s) {
     : `${plainNumber.format(s.journal_seq)} records, ${plainNumber.format(s.journal_seq - s.journal_durable_seq)} not yet on disk`]);
   if (link.detail && link.state !== "ready") pairs.push(["Because", link.detail]);
   facts($("link"), pairs);
+  write($("farms-note"), farmState(s)[0].toLowerCase());
   const level = { ok: "good", broken: "bad", connecting: "warn" };
   $("farms").replaceChildren(...s.farms.map((farm) => make("li", { text: farm.state === "ok" ? farm.name : `${farm.name} ${farm.state}`, cls: "tag", level: level[farm.state] ?? "", title: `${farm.kind}, ${farm.state} for ${age(since(farm.since_ns))}` })));
 }
@@ -440,7 +485,7 @@ function showPicture(s) {
   clockSkew = clockSkew === null ? skew : Math.min(clockSkew + 1, skew);
   for (const instrument of Object.keys(s.quotes).sort(inOrder(s))) quoteRow(instrument);
   for (const quote of Object.values(s.quotes)) showQuote(quote);
-  showBar(s); showGate(s.gate, /ready|reconciling/.test(s.link.state)); showAccount(s); showPositions(s); showOrders(s); showExecutions(s);
+  showBar(s); showWindow(s); showAlerts(s); showGate(s.gate, /ready|reconciling/.test(s.link.state)); showAccount(s); showPositions(s); showOrders(s); showExecutions(s);
   showLink(s); showNotices(s); showStreams(s); showSinks(s); showAges();
   write($("footer"), `ibkr-adapter ${s.version}`);
 }
