@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -12,8 +13,10 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from ibkr_adapter.clock import SystemClock
+from ibkr_adapter.config import Tls
 from ibkr_adapter.events import BrokerEvent, SessionLost
 from ibkr_adapter.tws.mailbox import Mailbox
+from ibkr_adapter.tws.names import Names
 from ibkr_adapter.tws.official import PACKAGE
 from ibkr_adapter.tws.session import Endpoint, Session
 from ibkr_adapter.tws.transport import TransportOptions
@@ -135,6 +138,18 @@ class Wire:
             )
         return frame(text(self.version, 3, order_id, status, filled, remaining, 0, 77, 0, 0, 1, "", 0))
 
+    def burst(self, req_id: int, size: int) -> tuple[bytes, int]:
+        """So many bytes of texts, and how many frames they are."""
+        shortest = len(self.tick_string(req_id, 45, ""))
+        frames = []
+        while size - sum(map(len, frames)) > 300 + 2 * shortest:
+            frames.append(self.tick_string(req_id, 45, "x" * 100))
+        for length in range(1000):
+            last = self.tick_string(req_id, 45, "y" * length)
+            if sum(map(len, frames)) + len(last) == size:
+                return b"".join([*frames, last]), len(frames) + 1
+        raise AssertionError(f"no string fills {size} bytes")
+
     def unknown(self) -> bytes:
         return frame(text(self.version, 199, "what is this"))
 
@@ -149,6 +164,10 @@ class Peer:
         connection.settimeout(PATIENCE_S)
         self.socket = connection
         self.wire = wire
+
+    def secure(self, context: ssl.SSLContext) -> None:
+        """TLS from here on, at the tunnel's end."""
+        self.socket = context.wrap_socket(self.socket, server_side=True)
 
     def hear_offer(self) -> bytes:
         """The client's opening, without prefix and length."""
@@ -278,15 +297,28 @@ class Inbox:
         return self.of(kind)[count - 1]
 
 
-def session(port: int, inbox: Inbox, *, epoch: int = 1, orders: bool = True, **options: object) -> Session:
+def session(
+    port: int,
+    inbox: Inbox,
+    *,
+    host: str = "127.0.0.1",
+    epoch: int = 1,
+    orders: bool = True,
+    tls: Tls | None = None,
+    may_place: Callable[[], bool] = lambda: True,
+    names: Names | None = None,
+    **options: object,
+) -> Session:
     return Session(
-        Endpoint("gw-a", "127.0.0.1", port),
+        Endpoint("gw-a", host, port, tls),
         client_id=1,
         epoch=epoch,
         mailbox=inbox.mailbox,
         clock=SystemClock(),
         orders=orders,
         options=TransportOptions(**options),  # type: ignore[arg-type]  # whatever a test sets
+        may_place=may_place,
+        names=names,
     )
 
 

@@ -127,7 +127,7 @@ class TlsStream:
         certificate = self._tls.getpeercert(binary_form=True) or b""
         found = hashlib.sha256(certificate).hexdigest()
         if found != self._fingerprint:
-            raise not_trusted(f"its SHA-256 fingerprint is {found}, which is not the one in tls.fingerprint")
+            raise not_trusted(f"is not the one of tls.fingerprint: its SHA-256 is {found}; was it replaced on purpose?")
 
     # --- Reading --------------------------------------------------------------------------------------------------
 

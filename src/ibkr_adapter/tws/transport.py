@@ -52,6 +52,8 @@ _TLS_EXPECTED = (
     "what answers there speaks TLS: give the gateway a [gateways.X.tls] table, or the port behind the tunnel"
 )
 
+_CLOSED_UNHEARD = "without a word: we may not be among the gateway's trusted addresses, or the port may want TLS"
+
 _LAST_WORDS_READS = 64
 """How much is still read from a peer that no longer takes our bytes: its refusal may be among them."""
 
@@ -302,13 +304,18 @@ class Transport:
             if size is None:
                 return
             if not size:
-                partial = self._buffer.partial_bytes
-                raise Ended(LossCause.CLOSED, f"in the middle of a frame ({partial} bytes of it)" if partial else "")
+                raise Ended(LossCause.CLOSED, self._where_closed())
             had_bulk = self._deliver(size)
             if self._stream.holds_more:
                 return
             if not had_bulk or size >= READ_BYTES // 2 or self._blocked_since_ns is not None or self._linger():
                 return
+
+    def _where_closed(self) -> str:
+        if self._counters.last_inbound_ns is None:
+            return _CLOSED_UNHEARD
+        partial = self._buffer.partial_bytes
+        return f"in the middle of a frame ({partial} bytes of it)" if partial else ""
 
     def _receive(self) -> int | None:
         """Bytes read, 0 at the end of the stream, ``None`` when there was nothing after all."""
