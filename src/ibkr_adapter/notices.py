@@ -38,6 +38,9 @@ class Effect(StrEnum):
     POSITIONS_UNREADY = "positions_unready"
     PACE = "pace"
     PORT_CHANGED = "port_changed"
+    QUOTA_LINES = "quota_lines"
+    QUOTA_DEPTH = "quota_depth"
+    QUOTA_TICK_BY_TICK = "quota_tick_by_tick"
 
 
 class FarmKind(StrEnum):

@@ -264,6 +264,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     lease: LeaseView = LeaseView()
     preflight: PreflightView = PreflightView()
     rate: RateView
+    quotas: tuple[QuotaView, ...] = ()
     quotes: dict[str, Quote]
     proven: tuple[str, ...] = ()
     streams: tuple[StreamView, ...]

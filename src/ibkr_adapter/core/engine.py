@@ -20,6 +20,7 @@ from ibkr_adapter.core.link.link import Link, LinkState
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.core.link.planes import Planes, Upstream
 from ibkr_adapter.core.link.preflight import Preflight
+from ibkr_adapter.core.link.quotas import Quotas
 from ibkr_adapter.core.link.requests import ReqIdCounter
 from ibkr_adapter.core.link.upstream import Remedy, UpstreamPatience
 from ibkr_adapter.core.market.market import Market
@@ -37,6 +38,7 @@ from ibkr_adapter.effects import (
     Outbox,
     OutsideTrouble,
     SendFailed,
+    SummaryOwned,
     TicksDropped,
     WallClockStepped,
 )
@@ -91,6 +93,7 @@ Happening = (
     | OutsideTrouble
     | TicksDropped
     | SendFailed
+    | SummaryOwned
     | WallClockStepped
 )
 
@@ -127,7 +130,8 @@ class Engine:
         self.upstream = UpstreamPatience(settings)
         self.alerts = Alerts(open_alerts, now_ns=now_ns)
         self.link = Link(settings, rand=rand, epoch=ledger.last_epoch, now_ns=now_ns)
-        self.market = Market(settings, request_ids, self.planes, last_recv_ns)
+        self.quotas = Quotas(lines=settings.lines, depth=settings.depth, tick_by_tick=settings.tick_by_tick)
+        self.market = Market(settings, request_ids, self.planes, self.quotas.lines, last_recv_ns)
         self.preflight = Preflight(settings, request_ids)
         self.lease = LeaseState(required=settings.lease_required, client_id=settings.client_id, now_ns=now_ns)
         self.trading = Trading(
@@ -169,6 +173,7 @@ class Engine:
             FrameSent: lambda event, now_ns, out: self.trading.frame_sent(event, out),
             FrameWithheld: self.trading.withheld,
             LeaseChanged: self._lease_changed,
+            SummaryOwned: lambda event, now_ns, out: self.trading.summary_owned(event.component),
             PlaceOrder: self.trading.command,
             CancelOrder: self.trading.command,
             Durable: lambda event, now_ns, out: self.trading.durable(event.seq, out),
@@ -219,7 +224,7 @@ class Engine:
 
     def _pass_time(self, now_ns: int, out: Outbox) -> None:
         if self.lease.held or self.link.state is not LinkState.DOWN:  # no connection is made for an id not ours
-            self.link.tick(now_ns, self._ask, out)
+            self.link.tick(now_ns, self._ask if self._may_ask else _unasked, out)
         self.link.watch_words(now_ns, self._ask, out, explained=self.planes.upstream is Upstream.LOST)
         finished = self.trading.tick(self._ask, now_ns, out)
         if finished and self.link.state is LinkState.RECONCILING:
@@ -234,6 +239,16 @@ class Engine:
         if (settled_ns := self.planes.next_change_ns(now_ns)) is not None:
             out.wake_at(settled_ns)
         self.pacing.release(now_ns, out, lambda send: self.trading.confirm(send, now_ns, out))
+
+    @property
+    def _may_ask(self) -> bool:
+        """A component for paper accounts asks nothing before it knows the accounts."""
+        return bool(self.link.accounts) or not self._settings.paper_only
+
+    @property
+    def unfit(self) -> str:
+        """Why this process must end: it is for paper accounts, and found others. Empty: it may go on."""
+        return self.link.detail if self._settings.paper_only and self.link.state is LinkState.HALTED else ""
 
     def _reconciled(self, now_ns: int, out: Outbox) -> None:
         """Everything at risk is known, as far as the gateway says it."""
@@ -289,12 +304,14 @@ class Engine:
     # Routes that concern more than one part.
 
     def _session_opened(self, event: SessionOpened, now_ns: int, out: Outbox) -> None:
+        self.pacing.spoke(now_ns)  # the message with which it made the gateway speak
         self.planes.reset()
         self.ledger.record(event, out)
         self.link.opened(event, now_ns, out)
 
     def _session_lost(self, event: SessionLost, now_ns: int, out: Outbox) -> None:
         self.pacing.forget_session(event.epoch, now_ns)
+        self.quotas.session_lost()
         self.ledger.record(event, out)
         self.link.lost(event, now_ns, out)
         self.market.session_lost()
@@ -337,6 +354,8 @@ class Engine:
         self.link.noticed(notice.effect, event.text)
         self.alerts.noticed(event, notice)
         match notice.effect:
+            case Effect.FAIL_REQUEST:
+                self.pacing.answered(event.req_id)
             case Effect.PACE:
                 self.pacing.slow_down(now_ns)
             case Effect.CLIENT_ID_IN_USE:
@@ -397,6 +416,7 @@ class Engine:
             lease=self.lease.view(),
             preflight=self.preflight.view(),
             rate=self.pacing.view(now_ns),
+            quotas=self.quotas.views(),
             quotes=self.market.quotes(),
             proven=self.market.proven if self._feed_proven else (),
             alerts=self.alerts.views(),
@@ -429,6 +449,10 @@ class Engine:
             | {f"notice.{code}": count for code, count in self.notebook.counts.items()}
             | {f"order_error.{code}": count for code, count in self.trading.order_errors.items()}
         )
+
+
+def _unasked(request: Request) -> None:
+    """It is not the time to ask anything."""
 
 
 def _nothing(event: object, now_ns: int, out: Outbox) -> None:

@@ -48,6 +48,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     capabilities: frozenset[Capability] = frozenset()
     trading: bool = False
     lease_required: bool = False
+    paper_only: bool = False
     limits: Limits = Limits()
     instruments: tuple[Instrument, ...] = ()
     generic_ticks: str = "233"
@@ -66,6 +67,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     messages_max: int = 45
     messages_reserved: int = 5
     messages_burst: int = 5
+    lines: int = 100
+    depth: int = 3
+    tick_by_tick: int = 5
     backoff_first_ns: int = 1 * SECOND
     backoff_max_ns: int = 60 * SECOND
     identify_timeout_ns: int = 10 * SECOND

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from ibkr_adapter.core.alerts import Condition
 from ibkr_adapter.core.link.planes import FarmChange, Planes
+from ibkr_adapter.core.link.quotas import Quota
 from ibkr_adapter.core.link.requests import ReqIdCounter
 from ibkr_adapter.core.market.contracts import Contracts
 from ibkr_adapter.core.market.quotes import QuoteBook
@@ -42,20 +43,28 @@ Ask = Callable[[Request], None]
 class Market:
     """Quotes of the configured instruments, with every interruption accounted for.
 
-    A component without the capability ``market_data`` wants none of them, and asks for nothing.
+    A component without the capability ``market_data`` wants none of them, and asks for nothing but the details of
+    what it may trade.
     """
 
     GAPS_KEPT = 200
 
     def __init__(
-        self, settings: Settings, request_ids: ReqIdCounter, planes: Planes, last_recv_ns: dict[str, int]
+        self,
+        settings: Settings,
+        request_ids: ReqIdCounter,
+        planes: Planes,
+        lines: Quota,
+        last_recv_ns: dict[str, int],
     ) -> None:
         self._settings = settings
         self._planes = planes
+        self._lines = lines
         self.contracts = Contracts()
         self.subscriptions = Subscriptions()
-        self._quotes = QuotesSource(settings, self.subscriptions, request_ids, self._asked)
-        self.sources = (DetailsSource(self.contracts, self.subscriptions, request_ids), self._quotes)
+        self._quotes = QuotesSource(settings, self.subscriptions, request_ids, lines, self._asked)
+        traded = settings.instruments if settings.orders and not settings.market_data else ()
+        self.sources = (DetailsSource(self.contracts, self.subscriptions, request_ids, traded), self._quotes)
         self._watchdog = Watchdog(planes, self.contracts)
         self._look_ns: int | None = None
         self._books: dict[str, QuoteBook] = {}
@@ -143,6 +152,8 @@ class Market:
         """At the next moment at which something may be found dead."""
         if self._look_ns is not None:
             out.wake_at(self._look_ns)
+        if self._quotes.line_free_ns is not None:
+            out.wake_at(self._quotes.line_free_ns)
 
     def conditions(self) -> Iterator[Condition]:
         yield from self._watchdog.conditions(taken=bool(self.subscriptions.competing))
@@ -212,6 +223,9 @@ class Market:
         match notice.effect:
             case Effect.COMPETING_SESSION:
                 self.subscriptions.taken(event.req_id, detail, event.ts_recv_ns)
+            case Effect.QUOTA_LINES if stream is not None:
+                self._lines.refused(stream.name, event.ts_recv_ns)
+                self.subscriptions.refused(event.req_id, detail, event.ts_recv_ns, retry=True)
             case Effect.DELAYED if stream is not None:
                 book = self._changed[stream.key] = self._books[stream.key]
                 book.delayed(event.ts_recv_ns)

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from ibkr_adapter.core.link.quotas import Priority, Quota
 from ibkr_adapter.core.link.requests import ReqIdCounter
 from ibkr_adapter.core.market.contracts import Contracts
 from ibkr_adapter.core.market.reconciler import Precedence
-from ibkr_adapter.core.market.stream import Stream
+from ibkr_adapter.core.market.stream import Stream, StreamState
 from ibkr_adapter.core.market.subscriptions import Subscriptions
 from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.requests import CancelQuotes, Request, RequestContractDetails, SetDataType, SubscribeQuotes
 
 
 class DetailsSource:
-    """The details of every instrument that is wanted."""
+    """The details of every instrument that is wanted, and of those that are only traded."""
 
     precedence = Precedence.DETAILS
     needs_ready = True
 
-    def __init__(self, contracts: Contracts, subscriptions: Subscriptions, request_ids: ReqIdCounter) -> None:
+    def __init__(
+        self,
+        contracts: Contracts,
+        subscriptions: Subscriptions,
+        request_ids: ReqIdCounter,
+        traded: tuple[Instrument, ...] = (),
+    ) -> None:
         self._contracts = contracts
+        self._traded = traded
         self._subscriptions = subscriptions
         self._request_ids = request_ids
 
@@ -28,14 +37,17 @@ class DetailsSource:
         yield from ()
 
     def missing(self, now_ns: int) -> Iterator[Request]:
-        for instrument in self._contracts.missing(self._subscriptions.wanted, now_ns):
+        for instrument in self._contracts.missing(self._traded or self._subscriptions.wanted, now_ns):
             req_id = self._request_ids.take()
             self._contracts.asked(req_id, instrument, now_ns)
             yield RequestContractDetails(req_id=req_id, instrument=instrument)
 
 
 class QuotesSource:
-    """Quotes, behind the kind of data that is accepted: the gateway applies it to what is subscribed later."""
+    """Quotes, behind the kind of data that is accepted: the gateway applies it to what is subscribed later.
+
+    Each takes one of the login's lines. What finds none free waits, and ``line_free_ns`` says until when.
+    """
 
     precedence = Precedence.QUOTES
     needs_ready = True
@@ -45,13 +57,16 @@ class QuotesSource:
         settings: Settings,
         subscriptions: Subscriptions,
         request_ids: ReqIdCounter,
+        lines: Quota,
         asked: Callable[[Stream, int], None],
     ) -> None:
         self._settings = settings
         self._subscriptions = subscriptions
         self._request_ids = request_ids
+        self._lines = lines
         self._asked = asked
         self._type_chosen = False
+        self.line_free_ns: int | None = None
 
     def session_lost(self) -> None:
         self._type_chosen = False
@@ -59,9 +74,18 @@ class QuotesSource:
     def surplus(self) -> Iterator[Request]:
         for req_id in self._subscriptions.surplus():
             yield CancelQuotes(req_id=req_id)
+            self._settle()
 
     def missing(self, now_ns: int) -> Iterator[Request]:
-        for stream in self._subscriptions.missing():
+        self.line_free_ns = None
+        missing = self._subscriptions.missing()
+        if missing:
+            self._settle()
+        for stream in missing:
+            if not self._lines.claim(stream.name, Priority.CONFIGURED, now_ns):
+                stream.detail = self._lines.refusal
+                self.line_free_ns = self._lines.next_probe_ns
+                continue
             if not self._type_chosen:
                 self._type_chosen = True
                 yield SetDataType(data_type=self._settings.data_type)
@@ -71,3 +95,12 @@ class QuotesSource:
             yield SubscribeQuotes(
                 req_id=req_id, instrument=stream.instrument, generic_ticks=self._settings.generic_ticks
             )
+
+    def _settle(self) -> None:
+        """A line is taken by what stands at the gateway, and by nothing else."""
+        standing = {stream.name: stream for stream in self._subscriptions if stream.on_wire}
+        self._lines.keep(standing)
+        if self._lines.probing:
+            for name, stream in standing.items():
+                if stream.state is StreamState.LIVE:
+                    self._lines.proved(name)
