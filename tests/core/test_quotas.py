@@ -5,8 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibkr_adapter.clock import MINUTE
+from ibkr_adapter.clock import MINUTE, SECOND
 from ibkr_adapter.core.link.quotas import Priority, Quota, Quotas
+from ibkr_adapter.instruments import Instrument
+from ibkr_adapter.requests import SubscribeQuotes
+from tests.core.world import QQQ, SPY, World
 
 
 def full(limit: int, **claims: Priority) -> Quota:
@@ -145,3 +148,74 @@ def test_never_more_than_the_limit_nor_than_one_beyond_what_was_learned(steps):
         assert quota.used <= 5
         assert quota.learned is None or quota.used <= quota.learned + quota.probing
     assert [view.name for view in quotas.views()] == ["lines", "depth", "tick-by-tick"]
+
+
+# --- Quotes -------------------------------------------------------------------------------------------------------
+
+IWM = Instrument(symbol="IWM", primary_exchange="ARCA", con_id=9579970)
+
+
+def subscribed(world: World) -> list[str]:
+    return [request.instrument.key for request in world.sent if isinstance(request, SubscribeQuotes)]
+
+
+def state_of(world: World, key: str) -> tuple[str, str]:
+    (stream,) = [s for s in world.engine.snapshot(world.now_ns).streams if s.instrument == key]
+    return stream.state, stream.detail
+
+
+def test_no_more_quotes_are_asked_for_than_there_are_lines():
+    """The one that found no line waits, says what holds them, and has the first that is free."""
+    world = World(instruments=(SPY, QQQ, IWM), lines=2)
+    world.connect()
+
+    assert subscribed(world) == ["SPY", "QQQ"]
+    assert state_of(world, "IWM") == ("waiting", "2 lines: 2 configured")
+
+    world.engine.market.unwant(QQQ)
+    world.tell()
+
+    assert subscribed(world) == ["SPY", "QQQ", "IWM"]
+    assert [(q.used, q.limit) for q in world.engine.snapshot(world.now_ns).quotas if q.name == "lines"] == [(2, 2)]
+
+
+def test_a_line_that_was_refused_is_not_asked_for_in_a_loop():
+    """101 for the third: two is what we are given. In ten minutes, or by the next session, one more is tried."""
+    world = World(instruments=(SPY, QQQ, IWM))
+    world.connect()
+    world.tell(world.price(1, 500.0, "SPY"), world.price(1, 500.0, "QQQ"))
+    world.notice(101, req_id=world.stream_id("IWM"))
+    assert world.engine.quotas.lines.learned == 2
+
+    for _ in range(50):
+        world.wait(10 * SECOND)
+        world.tell(world.price(1, 500.0, "SPY"), world.price(1, 500.0, "QQQ"))
+
+    assert subscribed(world) == ["SPY", "QQQ", "IWM"]
+    assert state_of(world, "IWM") == ("waiting", "100 lines, of which the gateway gives us 2: 2 configured")
+    world.reconnect()
+    assert subscribed(world)[3:] == ["SPY", "QQQ", "IWM"]
+
+
+def test_a_line_that_has_become_free_is_found():
+    """The one that is tried gets data: as many as stand are allowed again, and the next one is tried."""
+    world = World(instruments=(SPY, QQQ, IWM), lines=3)
+    world.connect()
+    world.tell(world.price(1, 500.0, "SPY"))
+    world.notice(101, req_id=world.stream_id("IWM"))
+    world.notice(101, req_id=world.stream_id("QQQ"))
+    assert world.engine.quotas.lines.learned == 1
+
+    for _ in range(70):
+        world.wait(10 * SECOND)
+        world.tell(world.price(1, 500.0, "SPY"))
+    asked = subscribed(world)[3:]
+    assert len(asked) == 1
+    world.tell(world.price(1, 500.0, asked[0]))
+    world.wait(SECOND)
+
+    assert sorted(subscribed(world)[3:]) == ["IWM", "QQQ"]
+    world.tell(world.price(1, 500.0, subscribed(world)[-1]))
+    world.tell()
+    assert world.engine.quotas.lines.used == 3
+    assert world.engine.quotas.lines.learned is None

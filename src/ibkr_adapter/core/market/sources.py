@@ -79,7 +79,7 @@ class QuotesSource:
     def missing(self, now_ns: int) -> Iterator[Request]:
         self.line_free_ns = None
         missing = self._subscriptions.missing()
-        if missing:
+        if missing or self._lines.probing:
             self._settle()
         for stream in missing:
             if not self._lines.claim(stream.name, Priority.CONFIGURED, now_ns):
