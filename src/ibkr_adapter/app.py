@@ -7,35 +7,41 @@ import contextlib
 import os
 import random
 import resource
-import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
 
-from ibkr_adapter import __version__, statefile
+from ibkr_adapter import __version__, message_codes, statefile
 from ibkr_adapter.clock import SECOND, Clock, SystemClock, WallClock
-from ibkr_adapter.config import Capability, Config, MarketData, state_home, tls
+from ibkr_adapter.config import Capability, Config, MarketData, Secret, Source, state_home, tls
 from ibkr_adapter.console.app import build as build_console
 from ibkr_adapter.core.engine import Engine
 from ibkr_adapter.core.settings import GatewaySettings, Settings
 from ibkr_adapter.core.trading.ledger import Ledger
-from ibkr_adapter.effects import Open
-from ibkr_adapter.errors import AddressInUse, ConfigurationError, JournalError
-from ibkr_adapter.events import Started
+from ibkr_adapter.effects import Open, OutsideTrouble
+from ibkr_adapter.errors import AddressInUse, ConfigurationError, JournalError, SecretUnavailable
+from ibkr_adapter.events import AlertSeverity, Started
 from ibkr_adapter.fanout import Fanout, Subscription
 from ibkr_adapter.ids import new_key
 from ibkr_adapter.journal.recover import Recovery, recover
 from ibkr_adapter.journal.writer import JournalWriter
 from ibkr_adapter.lease import Lease
+from ibkr_adapter.lease.claim import Record
 from ibkr_adapter.lease.mark import EpochMark
-from ibkr_adapter.notices import NoticeTable, shipped
+from ibkr_adapter.lease.summary_owner import SummaryWatch
+from ibkr_adapter.message_codes import Overrides
+from ibkr_adapter.notices import NoticeTable
 from ibkr_adapter.ops.alerts import NAME as ALERTS
 from ibkr_adapter.ops.alerts import AlertRecord, open_alerts
+from ibkr_adapter.ops.message_codes import MessageCodes
+from ibkr_adapter.ops.metrics import AdapterCollector
+from ibkr_adapter.ops.secrets import Secrets
 from ibkr_adapter.shell import SessionPort, Shell
 from ibkr_adapter.sinks.projection import SqliteProjection
 from ibkr_adapter.sinks.sink import Sink, SinkRunner
@@ -49,10 +55,14 @@ from ibkr_adapter.tws.session import Endpoint, Session
 
 if TYPE_CHECKING:
     from ibkr_adapter.lease.keeper import LeaseKeeper
+    from ibkr_adapter.ops.vaulted import Trouble
+    from ibkr_adapter.sinks.redis import RedisStore
 
 LEAVE_S = 3.0
+TOKEN_CHARS_MIN = 16
 DESCRIPTORS_WANTED = 65_536
 JOURNAL_CLOSE_S = 5.0
+VAULT_ALERT = "vault/unreachable"
 
 _log = structlog.get_logger()
 
@@ -63,11 +73,17 @@ async def serve(
     """Run the service until ``stop`` is set.
 
     Raises, before anything is started: ``PackageError``, ``ConfigurationError``, ``AlreadyRunning``, ``JournalError``,
-    ``StoreError``, ``AddressInUse``; each names its remedy.
+    ``StoreError``, ``AddressInUse``, ``SecretUnavailable``; each names its remedy.
     """
     clock = clock or SystemClock()
     check_package(config)
     check_extras(config)
+    codes = message_codes.load(config.message_codes)
+    for warning in codes.warnings:
+        _log.warning("message_codes_warning", detail=warning)
+    secrets = Secrets(config, clock)
+    await secrets.open()
+    token = console_token(config, secrets)
     for warning in check_tls(config):
         _log.warning("tls_files", detail=warning)
     _raise_descriptor_limit()
@@ -78,8 +94,9 @@ async def serve(
         held.callback(recovery.close)
         addresses = [config.gateways[name].address for name in config.usable_gateways]
         held.enter_context(Lease(addresses, config.client_id, component=config.component))
-        service = _service(config, listener)
-        async with _running(config, recovery, listener, service, clock):
+        held.callback(secrets.close)
+        service = _service(config, listener, token)
+        async with _running(config, recovery, listener, token, clock, secrets, codes):
             with statefile.written(service), statefile.registered(service, state_home()):
                 announce(service)
                 await stop.wait()
@@ -121,11 +138,17 @@ def check_extras(config: Config) -> None:
 
 @contextlib.asynccontextmanager
 async def _running(
-    config: Config, recovery: Recovery, listener: socket.socket, service: RunningService, clock: WallClock
+    config: Config,
+    recovery: Recovery,
+    listener: socket.socket,
+    token: Secret,
+    clock: WallClock,
+    secrets: Secrets,
+    codes_found: Overrides,
 ) -> AsyncIterator[None]:
     """Everything that runs, from the journal up to the page. What breaks in it is raised where it is entered."""
     boot_id = new_key()
-    notices = shipped()
+    notices = NoticeTable(codes_found.rows)
     store = SqliteStore(Path(config.store.path))
 
     # The core, with what earlier lives wrote.
@@ -142,7 +165,7 @@ async def _running(
 
     # What it is connected to.
     fanout = Fanout(on_slow=_report_slow)
-    sinks = _sinks(config, store, ledger.records.last_seq, clock)
+    sinks = _sinks(config, store, ledger.records.last_seq, clock, secrets)
     runners = [SinkRunner(sink, fanout, clock=clock, on_change=_report_sink) for sink in sinks]
     mailbox = Mailbox(lambda: shell.rouse())
     names = Names()
@@ -163,9 +186,20 @@ async def _running(
         clock=clock,
         client_id=config.client_id,
     )
-    keeper = _keeper(config, boot_id, clock, shell)
+    keeper = _keeper(config, boot_id, clock, shell, secrets)
+    summary = SummaryWatch(config, tell=shell.summary_owned, lease_of=_leases(config, secrets))
+    codes = MessageCodes(config.message_codes, codes_found, tell=shell.outside)
     leaving = asyncio.Event()
-    console = _Console(build_console(shell, service.token, config, stopping=leaving, clock=clock), listener)
+    application = build_console(
+        shell,
+        token.reveal(),
+        config,
+        stopping=leaving,
+        clock=clock,
+        collector=AdapterCollector(shell.snapshot, shell.sinks, notices),
+        codes=codes,
+    )
+    console = _Console(application, listener)
     started = Started(
         ts_recv_ns=clock.now_ns(),
         version=__version__,
@@ -183,6 +217,11 @@ async def _running(
             stores = {tasks.create_task(runner.run(), name=f"sink-{runner.sink.name}") for runner in runners}
             heart = tasks.create_task(shell.run(started), name="shell")
             page = tasks.create_task(console.serve(), name="console")
+            watches = {
+                tasks.create_task(summary.run(), name="summary"),
+                tasks.create_task(secrets.keep(lambda trouble: _tell_of_vault(shell, trouble)), name="secrets"),
+                tasks.create_task(codes.reload_on_hangup(), name="message-codes"),
+            }
             lease = {tasks.create_task(keeper.run(), name="lease")} if keeper is not None else set()
             yield
             # In order: no new commands, then no session, then no lease, then what the stores still hold.
@@ -198,11 +237,12 @@ async def _running(
             for runner in runners:
                 runner.stop()
             await asyncio.wait(stores, timeout=LEAVE_S)
-            for task in (page, *stores):
+            for task in (page, *watches, *stores):
                 task.cancel()
     finally:
         if keeper is not None:
             await keeper.release()
+        codes.close()
         writer.close(JOURNAL_CLOSE_S)
         store.close()
     if writer.failure:
@@ -236,6 +276,7 @@ def settings_of(config: Config) -> Settings:
         capabilities=frozenset(identity.capabilities),
         trading=config.trading.enabled,
         lease_required=config.ha.enabled,
+        paper_only=identity.paper_only,
         limits=config.trading.limits,
         upstream_recycle_ns=_ns(active.upstream_recycle_s),
         upstream_failover_ns=_ns(active.upstream_failover_s),
@@ -262,17 +303,15 @@ def _gateway_settings(config: Config, name: str) -> GatewaySettings:
     )
 
 
-def _keeper(config: Config, boot_id: str, clock: Clock, shell: Shell) -> LeaseKeeper | None:
+def _keeper(config: Config, boot_id: str, clock: Clock, shell: Shell, secrets: Secrets) -> LeaseKeeper | None:
     """Where several machines share the client id: what decides which of them has it."""
     if not config.ha.enabled:
         return None
     from ibkr_adapter.lease.keeper import LeaseKeeper  # an extra: needed where configured
     from ibkr_adapter.lease.redis_epoch import RedisEpoch
-    from ibkr_adapter.sinks.redis import RedisStore
 
-    redis = RedisStore(config.redis.url, environment=config.environment, prefix=config.redis.prefix)
     return LeaseKeeper(
-        RedisEpoch(redis, config.client_id),
+        RedisEpoch(_redis(config, secrets), config.client_id),
         EpochMark(config.data_path / f"lease-client-{config.client_id}"),
         client_id=config.client_id,
         name=config.ha.name or socket.gethostname(),
@@ -281,6 +320,15 @@ def _keeper(config: Config, boot_id: str, clock: Clock, shell: Shell) -> LeaseKe
         clock=clock,
         tell=shell.lease_changed,
     )
+
+
+def _leases(config: Config, secrets: Secrets) -> Callable[[int], Awaitable[Record | None]] | None:
+    """Where several machines share client ids: how the lease of one is read."""
+    if not config.ha.enabled:
+        return None
+    from ibkr_adapter.lease.redis_epoch import read_once
+
+    return lambda client_id: read_once(_redis(config, secrets), client_id)
 
 
 def _session(
@@ -304,7 +352,18 @@ def _always() -> bool:
     return True
 
 
-def _sinks(config: Config, store: SqliteStore, durable_seq: int, clock: Clock) -> list[Sink]:
+def _redis(config: Config, secrets: Secrets) -> RedisStore:
+    from ibkr_adapter.sinks.redis import RedisStore  # an extra: needed where configured
+
+    return RedisStore(
+        config.redis.url,
+        environment=config.environment,
+        prefix=config.redis.prefix,
+        password=secrets.source("redis.password", config.redis.password),
+    )
+
+
+def _sinks(config: Config, store: SqliteStore, durable_seq: int, clock: Clock, secrets: Secrets) -> list[Sink]:
     journal = Path(config.journal.directory)
     sinks: list[Sink] = [
         SqliteSink(store),
@@ -312,9 +371,9 @@ def _sinks(config: Config, store: SqliteStore, durable_seq: int, clock: Clock) -
         AlertRecord(config.data_path),
     ]
     if config.redis.url:
-        from ibkr_adapter.sinks.redis import RedisOrders, RedisSink, RedisStore  # an extra: needed where configured
+        from ibkr_adapter.sinks.redis import RedisOrders, RedisSink
 
-        redis = RedisStore(config.redis.url, environment=config.environment, prefix=config.redis.prefix)
+        redis = _redis(config, secrets)
         sinks += [RedisSink(redis, clock=clock), RedisOrders(redis, journal, durable_seq=durable_seq)]
     return sinks
 
@@ -374,11 +433,24 @@ def listen(config: Config) -> socket.socket:
     return listener
 
 
-def _service(config: Config, listener: socket.socket) -> RunningService:
+def console_token(config: Config, secrets: Secrets) -> Secret:
+    """The configured one, or one for this life."""
+    if not config.http.token:
+        return Secret(token_urlsafe(32))
+    token = secrets.value("http.token", config.http.token)
+    if len(token.reveal()) < TOKEN_CHARS_MIN:
+        raise SecretUnavailable(
+            "http.token", f"has fewer than {TOKEN_CHARS_MIN} characters", remedy="give it 32 random ones"
+        )
+    return token
+
+
+def _service(config: Config, listener: socket.socket, token: Secret) -> RunningService:
     host, port = listener.getsockname()[:2]
     return RunningService(
         url=f"http://{f'[{host}]' if ':' in host else host}:{port}",
-        token=secrets.token_urlsafe(32),
+        token="" if config.http.token else token.reveal(),
+        token_from=str(config.http.token) if config.http.token.source is not Source.LITERAL else "",
         pid=os.getpid(),
         environment=config.environment,
         state_file=str(config.state_file),
@@ -390,6 +462,17 @@ def _service(config: Config, listener: socket.socket) -> RunningService:
 
 def _report_slow(subscription: Subscription) -> None:
     _log.warning("slow_consumer", consumer=subscription.name, bound=subscription.bound, dropped=subscription.dropped)
+
+
+def _tell_of_vault(shell: Shell, trouble: Trouble | None) -> None:
+    """One line for each change, and one alert from the first failure to the recovery."""
+    if trouble is None:
+        _log.info("vault_recovered")
+        shell.outside(OutsideTrouble(key=VAULT_ALERT, severity=None))
+        return
+    _log.warning("vault_unreachable", detail=trouble.text)
+    severity = AlertSeverity.CRITICAL if trouble.near_end else AlertSeverity.WARNING
+    shell.outside(OutsideTrouble(key=VAULT_ALERT, severity=severity, text=trouble.text, remedy=trouble.remedy))
 
 
 def _report_sink(status: SinkView) -> None:

@@ -24,17 +24,21 @@ from ibkr_adapter.effects import (
     Durable,
     FramesTaken,
     JournalFailed,
+    MessageCodesReplaced,
     Open,
     Outbox,
+    OutsideTrouble,
     SendFailed,
+    SummaryOwned,
     TicksDropped,
     WallClockStepped,
 )
-from ibkr_adapter.errors import LocalError
+from ibkr_adapter.errors import AccountMismatch, LocalError
 from ibkr_adapter.events import (
     AccountValue,
     AlertChanged,
     BrokerEvent,
+    BrokerTime,
     Event,
     Gap,
     LeaseChanged,
@@ -159,6 +163,13 @@ class Shell:
         """What the keeper of the lease has to say."""
         self._tell(event)
 
+    def summary_owned(self, event: SummaryOwned) -> None:
+        self._tell(event)
+
+    def outside(self, happening: OutsideTrouble | MessageCodesReplaced) -> None:
+        """What those who watch secrets and files have to say; from any thread."""
+        self._tell(happening)
+
     def _tell(self, happening: Happening) -> None:
         self._inbox.append(happening)  # a deque takes from both ends at once; nothing appended is ever missed
         self.rouse()
@@ -208,6 +219,8 @@ class Shell:
                 await self._wake.wait()
                 self._wake.clear()
                 self._turn()
+                if self._engine.unfit:
+                    raise AccountMismatch(self._engine.unfit, remedy="this component is for paper accounts only")
                 await asyncio.sleep(0)
         except asyncio.CancelledError:
             await self._leave()
@@ -322,6 +335,8 @@ class Shell:
                     self._report.connected(happening)
                 case SessionLost():
                     self._session_over(happening)
+                case BrokerTime():
+                    self._report.told_time(happening)
                 case JournalFailed():
                     self._report.journal_failed(happening.detail)
                 case _:

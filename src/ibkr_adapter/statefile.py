@@ -19,13 +19,17 @@ REGISTER = "running"
 
 
 class RunningService(Struct, frozen=True, kw_only=True):
-    """Where a running service is found. The token allows whatever changes something."""
+    """Where a running service is found. The token allows whatever changes something.
+
+    It is empty where the configuration names its place: then ``token_from`` says where, and the file holds no secret.
+    """
 
     url: str
     token: str
     pid: int
     environment: str
     state_file: str
+    token_from: str = ""
 
     def __repr__(self) -> str:
         return f"<RunningService {self.environment} {self.url} pid {self.pid}>"

@@ -377,7 +377,7 @@ class TestLater:
         held = await opened(config(stub))
         held.clock.ns += 31 * MINUTE
         stub.mode = "sealed"
-        keeper = asyncio.create_task(held.secrets.keep())
+        keeper = asyncio.create_task(held.secrets.keep(held._hear))
         await held.trouble_told.wait()
         keeper.cancel()
         await asyncio.wait({keeper})

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ibkr_adapter import config as configuration
+from ibkr_adapter import message_codes
 from ibkr_adapter.app import check_extras, check_tls
 
 FILE = click.Path(path_type=Path)
@@ -18,7 +19,8 @@ def check_config(file: Path) -> None:
     """Say whether FILE can be used, and if not, which key is wrong and what to do."""
     config = configuration.load(file)
     check_extras(config)
-    for warning in (*config.warnings, *check_tls(config)):
+    codes = message_codes.load(config.message_codes)
+    for warning in (*config.warnings, *check_tls(config), *codes.warnings):
         click.echo(f"warning: {warning}", err=True)
     active = config.active
     click.echo(

@@ -14,6 +14,7 @@ from ibkr_adapter import config as configuration
 from ibkr_adapter.app import serve
 from ibkr_adapter.config import Config
 from ibkr_adapter.ops import logging
+from ibkr_adapter.ops.hardening import forbid_core_dumps
 from ibkr_adapter.statefile import RunningService
 
 
@@ -24,6 +25,7 @@ def run(file: Path, component: str) -> None:
     """Run the service until Ctrl-C or SIGTERM."""
     config = configuration.load(file, component=component)
     logging.configure(config.log.level)
+    forbid_core_dumps()
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)
     asyncio.run(_run(config))

@@ -19,7 +19,9 @@ from starlette.routing import Route
 from ibkr_adapter.clock import Clock, SystemClock
 from ibkr_adapter.commands import CancelOrder, Command, CommandOutcome
 from ibkr_adapter.config import Config
+from ibkr_adapter.console import message_codes
 from ibkr_adapter.console.guard import Guard
+from ibkr_adapter.console.message_codes import CodesPort
 from ibkr_adapter.console.orders import place_order
 from ibkr_adapter.console.port import ConsolePort
 from ibkr_adapter.console.refusal import Refusal
@@ -52,8 +54,12 @@ def build(
     stopping: asyncio.Event | None = None,
     clock: Clock | None = None,
     collector: Collector | None = None,
+    codes: CodesPort | None = None,
 ) -> Starlette:
-    """The application. ``stopping`` ends open streams; ``collector`` adds to or replaces the default metrics."""
+    """The application. ``stopping`` ends open streams; ``collector`` adds to or replaces the default metrics.
+
+    ``codes``: the table of message codes, to be looked at and read again.
+    """
     console = _Console(port, config, stopping or asyncio.Event(), clock or SystemClock(), collector)
     routes = [Route(path, _static(name, media)) for path, (name, media) in _STATIC.items()]
     routes += [
@@ -66,6 +72,8 @@ def build(
         Route("/v1/orders", console.place, methods=["POST"]),
         Route("/v1/orders/{order_key}", console.cancel, methods=["DELETE"]),
     ]
+    if codes is not None:
+        routes += message_codes.routes(codes)
     return Starlette(
         routes=routes,
         middleware=[Middleware(Guard, token=token, http=config.http)],

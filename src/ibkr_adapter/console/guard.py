@@ -101,7 +101,7 @@ class Guard:
             401,
             "token",
             "a token is needed" if not given else "this is not the token",
-            "send Authorization: Bearer with the token of service.json in the data directory",
+            "send Authorization: Bearer with the token: of http.token, else of service.json in the data directory",
             headers={"www-authenticate": "Bearer" if bearer_only else 'Basic realm="ibkr-adapter", charset="UTF-8"'},
         )
 

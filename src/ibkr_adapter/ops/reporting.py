@@ -15,6 +15,7 @@ from ibkr_adapter.clock import SECOND
 from ibkr_adapter.events import (
     AlertChanged,
     AlertSeverity,
+    BrokerTime,
     JournalEvent,
     NoticeReceived,
     OrderChanged,
@@ -39,6 +40,7 @@ class Reporter:
 
     def __init__(self, client_id: int) -> None:
         self._client_id = client_id
+        self._available_epoch = 0
         self._told: dict[str, tuple[str, Decimal]] = {}
 
     def connected(self, event: SessionOpened) -> None:
@@ -49,6 +51,12 @@ class Reporter:
             epoch=event.epoch,
             server_version=event.server_version,
         )
+
+    def told_time(self, event: BrokerTime) -> None:
+        """The first answer of a session: the gateway has given us the client id, and speaks with us."""
+        if event.epoch > self._available_epoch:
+            self._available_epoch = event.epoch
+            _log.info("client_id_available", client_id=self._client_id, epoch=event.epoch)
 
     def disconnected(self, event: SessionLost, *, stopping: bool) -> None:
         """A warning, unless it belongs to a stop. What we ended for its silence is a failure like any other."""

@@ -38,13 +38,10 @@ _log = structlog.get_logger()
 class Secrets:
     """What the references of a configuration stand for. ``value`` may be called from any thread, and never waits."""
 
-    def __init__(
-        self, config: Config, clock: Clock, *, on_trouble: Callable[[Trouble | None], None] = lambda trouble: None
-    ) -> None:
-        """``on_trouble`` hears on the loop what is wrong with Vault, and ``None`` when nothing is any more."""
+    def __init__(self, config: Config, clock: Clock) -> None:
         self._config = config
         self._clock = clock
-        self._on_trouble = on_trouble
+        self._on_trouble: Callable[[Trouble | None], None] = lambda trouble: None
         self._known: dict[str, Secret] = {}
         self._serial = Serial("vault", bound=4)
         self._vaulted: Vaulted | None = None
@@ -79,8 +76,12 @@ class Secrets:
         """Where a consumer gets the present value each time it needs one; ``None`` where nothing is configured."""
         return (lambda: self.value(key, reference)) if reference else None
 
-    async def keep(self) -> None:
-        """Make new what is due, until cancelled."""
+    async def keep(self, on_trouble: Callable[[Trouble | None], None]) -> None:
+        """Make new what is due, until cancelled; at once where nothing stands in Vault.
+
+        ``on_trouble`` hears on the loop what is wrong with Vault, and ``None`` when nothing is any more.
+        """
+        self._on_trouble = on_trouble
         if self._vaulted is None:
             return
         while True:

@@ -54,7 +54,7 @@ try:
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
     from redis.credentials import CredentialProvider
-    from redis.exceptions import ConnectionError, RedisError, ResponseError  # noqa: A004 - as Redis calls it
+    from redis.exceptions import ConnectionError, RedisError, ResponseError
 except ImportError as error:
     raise ConfigurationError(
         "redis", "the Redis client library is not installed", remedy="pip install 'ibkr-adapter[redis]'"

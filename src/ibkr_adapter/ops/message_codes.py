@@ -1,0 +1,79 @@
+"""The table of message codes of a running service, read again when asked to; a bad file changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from ibkr_adapter import message_codes
+from ibkr_adapter.effects import MessageCodesReplaced, OutsideTrouble
+from ibkr_adapter.errors import ConfigurationError
+from ibkr_adapter.events import AlertSeverity
+from ibkr_adapter.message_codes import Overrides
+from ibkr_adapter.worker import Serial
+
+ALERT: Final = "message_codes/refused"
+SHOWN_MAX: Final = 100
+"""Changes that one line of the log names; the rest is counted."""
+
+_log = structlog.get_logger()
+
+
+class MessageCodes:
+    """What is in force, and the way to change it. ``tell`` puts the new rows before the core."""
+
+    def __init__(
+        self, path: str, found: Overrides, *, tell: Callable[[MessageCodesReplaced | OutsideTrouble], None]
+    ) -> None:
+        """``found`` is what ``path`` held at the start: a bad file is no start."""
+        self.path = path
+        self.in_force = found
+        self._tell = tell
+        self._serial = Serial("message-codes", bound=8)
+        for warning in self.in_force.warnings:
+            _log.warning("message_codes_warning", detail=warning)
+
+    async def reload(self) -> tuple[list[str], Overrides]:
+        """What changed. Raises ``ConfigurationError``, having kept, logged and alerted, where the file is bad."""
+        try:
+            read = await self._serial.call(lambda: message_codes.load(self.path))
+        except ConfigurationError as error:
+            _log.error("message_codes_refused", detail=error.message, remedy=error.remedy, kept="the last good table")
+            text = f"{error.message}; the last good table is in force"
+            self._tell(OutsideTrouble(key=ALERT, severity=AlertSeverity.WARNING, text=text, remedy=error.remedy))
+            raise
+        changed = message_codes.differences(self.in_force.rows, read.rows)
+        self.in_force = read
+        self._tell(OutsideTrouble(key=ALERT, severity=None))
+        if changed:
+            self._tell(MessageCodesReplaced(rows=read.rows))
+        for warning in read.warnings:
+            _log.warning("message_codes_warning", detail=warning)
+        _log.info("message_codes_reloaded", changed=changed[:SHOWN_MAX], count=len(changed))
+        return changed, read
+
+    async def reload_on_hangup(self) -> None:
+        """Until cancelled: each SIGHUP is a question for the file, and a service with no file leaves the signal be."""
+        if not self.path:
+            return
+        loop, asked = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            loop.add_signal_handler(signal.SIGHUP, asked.set)
+        except (RuntimeError, ValueError):  # not the main thread: a test's service, or somebody's program
+            return
+        try:
+            while True:
+                await asked.wait()
+                asked.clear()
+                with contextlib.suppress(ConfigurationError):  # told by `reload`
+                    await self.reload()
+        finally:
+            loop.remove_signal_handler(signal.SIGHUP)
+
+    def close(self) -> None:
+        self._serial.stop(0)
