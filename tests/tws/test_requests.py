@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from ibkr_adapter import requests
@@ -32,6 +33,15 @@ ORDER = requests.SendOrder(
 )
 CONTRACT = "265598 AAPL STK _ _ _ _ SMART NASDAQ USD _ _"
 
+HISTORY = requests.RequestHistory(
+    req_id=1023,
+    instrument=AAPL,
+    duration="1800 S",
+    bar_size="5 secs",
+    what_to_show="BID_ASK",
+    end_ns=1_787_603_024_999_999_999,
+)
+
 TEXT_200: list[tuple[Request, str]] = [
     (requests.RequestCurrentTime(), "49 1"),
     (requests.RequestIds(), "8 1 1"),
@@ -41,6 +51,26 @@ TEXT_200: list[tuple[Request, str]] = [
         f"1 11 1001 {CONTRACT} 0 233,236 0 0 _",
     ),
     (requests.CancelQuotes(req_id=1001), "2 2 1001"),
+    (requests.SubscribeDepth(req_id=1020, instrument=AAPL, rows=10), f"10 5 1020 {CONTRACT} 10 1 _"),
+    (requests.CancelDepth(req_id=1020), "11 1 1020 1"),
+    (
+        requests.SubscribeTickByTick(req_id=1021, instrument=AAPL, tick_type="AllLast"),
+        f"97 1021 {CONTRACT} AllLast 0 0",
+    ),
+    (requests.CancelTickByTick(req_id=1021), "98 1021"),
+    (requests.SubscribeBars(req_id=1022, instrument=AAPL), f"50 3 1022 {CONTRACT} 5 TRADES 0 _"),
+    (requests.CancelBars(req_id=1022), "51 1 1022"),
+    (HISTORY, f"20 1023 {CONTRACT} 0 20260824-20:23:44 5~secs 1800~S 1 BID_ASK 2 0 _"),
+    (
+        requests.RequestHistory(
+            req_id=1024, instrument=AAPL, duration="1 D", bar_size="1 min", use_rth=False, keep_up_to_date=True
+        ),
+        f"20 1024 {CONTRACT} 0 _ 1~min 1~D 0 TRADES 2 1 _",
+    ),
+    (requests.CancelHistory(req_id=1023), "25 1 1023"),
+    (requests.RequestMatchingSymbols(req_id=1025, pattern="AA"), "81 1025 AA"),
+    (requests.RequestPnl(req_id=1026, account="DU1"), "92 1026 DU1 _"),
+    (requests.CancelPnl(req_id=1026), "93 1026"),
     (requests.RequestContractDetails(req_id=1006, instrument=AAPL), f"9 8 1006 {CONTRACT} 0 _ _ _"),
     (
         requests.RequestAccountSummary(req_id=1008, tags=("NetLiquidation", "BuyingPower")),
@@ -54,7 +84,7 @@ TEXT_200: list[tuple[Request, str]] = [
     (requests.RequestCompletedOrders(), "99 0"),
     (requests.SendCancel(order_id=5), "4 5 _ _ 2147483647"),
 ]
-"""As captured from the unmodified official client; ``_`` is an empty field."""
+"""As captured from the unmodified official client; ``_`` is an empty field, ``~`` a space within one."""
 
 
 def client(version: int, *, orders: bool = True) -> Client:
@@ -66,7 +96,7 @@ def client(version: int, *, orders: bool = True) -> Client:
 @pytest.mark.parametrize(("request_", "fields"), TEXT_200, ids=lambda value: type(value).__name__)
 def test_text_requests_are_those_of_the_official_client(request_: Request, fields: str) -> None:
     """Field by field, at the last server version that is all text."""
-    expected = "".join(("" if field == "_" else field) + "\0" for field in fields.split(" "))
+    expected = "".join(("" if field == "_" else field.replace("~", " ")) + "\0" for field in fields.split(" "))
     assert client(200).frame(request_) == frame(expected.encode())
 
 
@@ -109,6 +139,12 @@ def test_an_unknown_request_is_refused() -> None:
 
     with pytest.raises(InvalidRequest, match="Novelty"):
         client(200).frame(Novelty())
+
+
+def test_bars_that_are_kept_up_to_date_have_no_end() -> None:
+    """The gateway would answer with a code; here it is an error of whoever asks."""
+    with pytest.raises(InvalidRequest, match="end_ns"):
+        client(200).frame(msgspec.structs.replace(HISTORY, keep_up_to_date=True))
 
 
 def test_what_the_encoder_reports_to_its_wrapper_is_raised() -> None:
