@@ -157,6 +157,8 @@ class World:
         self.disk_works = True
         self.accounts: tuple[str, ...] = ("DU1",)
         self.next_id = FIRST_ID
+        self.hours = ""
+        """What contract details say of trading and liquid hours; unknown unless a test sets it."""
         self.described: dict[str, ContractDescribed] = {}
         self.lists: dict[type[Request], list[Event]] = {}
         self.sent: list[Request] = []
@@ -435,8 +437,8 @@ class World:
                 "market_rule_ids": (),
                 "order_types": (),
                 "time_zone": "US/Eastern",
-                "trading_hours": "",
-                "liquid_hours": "",
+                "trading_hours": self.hours,
+                "liquid_hours": self.hours,
                 "stock_type": "COMMON",
                 **fields,
             },
