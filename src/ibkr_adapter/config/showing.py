@@ -55,6 +55,8 @@ def _show_table(lines: list[str], config: Config, path: str, section: Section) -
 
 def _show_windows(lines: list[str], config: Config, path: str, windows: tuple[Window, ...]) -> None:
     """All in force, and the defaults that are switched off, so that it means the same when it is read again."""
+    if not windows:
+        return  # the table itself says that there are none
     origin = "" if path in config.given else "  # default"
     for row in rows_of(windows, config.environment):
         lines += ["", f"[[{path}]]{origin}", f"name = {_value(row.name)}"]
