@@ -36,6 +36,7 @@ MEANINGS = {
     ExitCode.GATEWAY_VERSION: "the gateway speaks no version we know",
     ExitCode.MARKET_DATA: "a configured symbol gets no data that its environment accepts",
     ExitCode.GATEWAY_SETTING: "a setting of the gateway stands in the way of trading",
+    ExitCode.GATEWAY_TLS: "TLS is expected on one side only, or a certificate is not accepted",
     ExitCode.ALREADY_RUNNING: "another process holds the journal or the client id",
     ExitCode.JOURNAL: "the journal cannot be written, or does not verify",
     ExitCode.STORE: "a store, or a place for files, cannot be used",

@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
     GATEWAY_VERSION = 16
     MARKET_DATA = 17
     GATEWAY_SETTING = 18
+    GATEWAY_TLS = 19
     ALREADY_RUNNING = 20
     JOURNAL = 21
     STORE = 22
@@ -95,6 +96,12 @@ class AlreadyRunning(LocalError):
     """Another process holds the client id's lease or the journal."""
 
     exit_code = ExitCode.ALREADY_RUNNING
+
+
+class AccountMismatch(LocalError):
+    """The gateway's accounts are not for this component, and nothing was asked of it."""
+
+    exit_code = ExitCode.ACCOUNT_MISMATCH
 
 
 class LeaseLost(LocalError):

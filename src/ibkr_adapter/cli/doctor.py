@@ -71,7 +71,7 @@ def examine(config: Config, tell: Tell, *, client_id: int | None = None, every: 
         text = "not probed: the service runs here, see `ibkr-adapter status`; with --client-id N it can be"
         tell(fine("gateway", text))
         return
-    names = [name for name in (config.active.gateway, config.active.standby) if name]
+    names = config.usable_gateways
     with contextlib.ExitStack() as held:
         used = client_id or config.client_id
         last = {name: _last_holder(config.gateways[name].address, used) for name in names}

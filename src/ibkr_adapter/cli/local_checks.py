@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import sqlite3
 import tempfile
 from pathlib import Path
 
-from ibkr_adapter.app import check_extras, check_package, listen
+from ibkr_adapter.app import check_extras, check_package, check_tls, listen
 from ibkr_adapter.cli.finding import Finding, checked, failed, fine, warning
 from ibkr_adapter.cli.redis_probe import marked
-from ibkr_adapter.config import Config
+from ibkr_adapter.clock import SystemClock
+from ibkr_adapter.config import Config, references
 from ibkr_adapter.errors import IbkrError, StoreError
 from ibkr_adapter.journal.verify import verify
 from ibkr_adapter.lease import FileLock
+from ibkr_adapter.ops.secrets import Secrets
 from ibkr_adapter.statefile import RunningService
 
 
 def examine(config: Config, running: RunningService | None) -> list[Finding]:
     """In the order in which it matters. What a service of this configuration holds is its own."""
+    secrets = Secrets(config, SystemClock())
     return [
         checked("configuration", lambda: _configuration(config)),
         official_client(config),
         checked("data directory", lambda: _writable(config.data_path)),
         checked("journal", lambda: _journal(Path(config.journal.directory), running)),
         checked("store", lambda: _store(Path(config.store.path))),
-        *([checked("redis", lambda: _redis(config))] if config.redis.url else []),
+        *tls_files(config),
+        *_secret_places(config, secrets),
+        *([checked("redis", lambda: _redis(config, secrets))] if config.redis.url else []),
         checked("page", lambda: _page(config, running)),
         system_clock(kernel_synchronised()),
     ]
@@ -41,6 +47,31 @@ def official_client(config: Config) -> Finding:
         remedy = "pin a release that is: see packages under environments in the reference"
         return warning("official client", f"{package} is none that this adapter was tested with", remedy)
     return fine("official client", str(package))
+
+
+def tls_files(config: Config) -> list[Finding]:
+    """Certificates and keys as they are now; nothing where no gateway in use has any."""
+    if not any(config.gateways[name].tls for name in config.usable_gateways):
+        return []
+    try:
+        known = check_tls(config)
+    except IbkrError as error:
+        return [failed("tls files", error)]
+    return [warning("tls files", text) for text in known] or [fine("tls files", "certificates and keys can be used")]
+
+
+def _secret_places(config: Config, secrets: Secrets) -> list[Finding]:
+    """Every place that is named for a secret has one; what they are is shown to nobody."""
+    places = references(config)
+    if not places:
+        return []
+
+    def look() -> str:
+        asyncio.run(secrets.open())
+        secrets.close()
+        return ", ".join(f"{key} is where it is said to be" for key in places)
+
+    return [checked("secrets", look)]
 
 
 def system_clock(synchronised: bool | None) -> Finding:
@@ -118,9 +149,9 @@ def _store(path: Path) -> str:
     return f"{path} is sound and writable"
 
 
-def _redis(config: Config) -> str:
+def _redis(config: Config, secrets: Secrets) -> str:
     check_extras(config)
-    mark = marked(config.redis)
+    mark = marked(config.redis, secrets.source("redis.password", config.redis.password))
     if mark not in ("", config.environment):
         raise StoreError(
             f"{config.redis.shown_url} belongs to environment {mark!a}, this is {config.environment!a}",

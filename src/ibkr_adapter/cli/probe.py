@@ -47,12 +47,26 @@ from ibkr_adapter.tws.session import Endpoint, Session
 WAIT_S: Final = 15.0
 _TICKS_MAX: Final = 1_000
 
+_TLS: Final = frozenset(
+    {
+        LossCause.CERTIFICATE,
+        LossCause.CERTIFICATE_WANTED,
+        LossCause.NOT_TLS,
+        LossCause.TLS_EXPECTED,
+        LossCause.TLS,
+    }
+)
+
 FORWARDER_PORTS: Final = frozenset({4003, 4004})
 """Where the usual container's forwarder listens in front of IB Gateway's 4001 and 4002."""
 
 
 class ClientIdInUse(SessionError):
     exit_code = ExitCode.CLIENT_ID_IN_USE
+
+
+class TlsFailed(SessionError):
+    exit_code = ExitCode.GATEWAY_TLS
 
 
 class Found(Struct):
@@ -180,21 +194,21 @@ class Visit:
                     f"{address} is no TWS and no IB Gateway, or speaks what we do not know{detail}",
                     remedy=f"look what listens there, and correct gateways.{self._name}.port",
                 )
-            case LossCause.CERTIFICATE | LossCause.CERTIFICATE_WANTED | LossCause.NOT_TLS | LossCause.TLS:
-                return GatewayClosed(
-                    f"{address} cannot be spoken to over TLS ({event.cause.value}){detail}",
-                    remedy=f"see ca, certificate, server_name and fingerprint in [gateways.{self._name}.tls], and that"
-                    " the tunnel listens on this port",
-                )
-            case LossCause.TLS_EXPECTED:
-                return GatewayClosed(
-                    f"{address} wants TLS{detail}", remedy=f"add [gateways.{self._name}.tls] with the authority in ca"
-                )
+            case cause if cause in _TLS:
+                return self._not_secured(event.detail)
             case _:
                 return GatewayClosed(
                     f"{address} greeted us and closed the connection{detail}",
                     remedy="see that fewer than 32 clients are connected to it, and its own log (API message log)",
                 )
+
+    def _not_secured(self, detail: str) -> IbkrError:
+        """The session's own words: what is wrong, a colon, what to do."""
+        what, _, how = detail.partition(": ")
+        table = f"[gateways.{self._name}.tls]"
+        return TlsFailed(
+            f"{self.gateway.address}: {what}", remedy=how.replace("[gateways.X.tls]", table) or f"see {table}"
+        )
 
     def _refused(self, detail: str) -> IbkrError:
         address, port = self.gateway.address, self.gateway.port
@@ -228,9 +242,12 @@ class Visit:
             f' localhost only", in {API_SETTINGS}'
         )
         forwarder = "a port forwarder or tunnel without a gateway behind it does the same: start the gateway there"
+        table = f"[gateways.{self._name}.tls]"
+        wants = f"the port wants TLS: add {table}"
+        plain = f"the port is the gateway's own and knows no TLS: take the tunnel's, or leave out {table}"
         return GatewayClosed(
             f"{self.gateway.address} accepts connections and closes them before a word",
-            remedy=self._either(trusted, forwarder),
+            remedy=f"{self._either(trusted, forwarder)}; or: {wants if self.gateway.tls is None else plain}",
         )
 
     def _either(self, gateway: str, forwarder: str) -> str:

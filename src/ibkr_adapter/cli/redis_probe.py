@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from ibkr_adapter.config import Redis
+from ibkr_adapter.config import Redis, Secret
 from ibkr_adapter.errors import StoreError
 
 TIMEOUT_S: Final = 2.0
 
 
-def marked(redis: Redis) -> str:
+def marked(redis: Redis, password: Callable[[], Secret] | None = None) -> str:
     """The environment this Redis belongs to, empty where it belongs to none yet.
 
     Raises ``StoreError`` when it does not answer.
@@ -20,9 +21,13 @@ def marked(redis: Redis) -> str:
     from redis.exceptions import RedisError
     from redis.retry import Retry
 
+    from ibkr_adapter.sinks.redis import Credentials, without_user
+
+    url = redis.url if password is None else without_user(redis.url)
+    credentials = None if password is None else Credentials(redis.url, password)
     limits = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
     try:
-        with Client.from_url(redis.url, retry=Retry(NoBackoff(), 0), **limits) as client:
+        with Client.from_url(url, credential_provider=credentials, retry=Retry(NoBackoff(), 0), **limits) as client:
             mark = client.get(f"{redis.prefix}ib:environment")
     except (RedisError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
