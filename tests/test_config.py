@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from ibkr_adapter import config as configuration
+from ibkr_adapter.app import settings_of
+from ibkr_adapter.clock import SECOND
 from ibkr_adapter.config import (
     DEFAULT_SYMBOLS,
     DEFAULT_TEMPLATE,
@@ -259,6 +261,62 @@ class TestClientIds:
         config = parse('component = "mine"\n[components.mine]\nclient_id = 7', "x")
         assert config.client_id == 7
         assert not config.identity.can(Capability.ORDERS)
+
+
+STANDBY = """
+[environments.development]
+standby = "secondary"
+[gateways.primary]
+port = 7497
+username = "desk"
+[gateways.secondary]
+port = 4002
+username = "desk-2"
+"""
+
+
+class TestStandby:
+    def test_a_standby_has_a_login_of_its_own_and_no_orders(self) -> None:
+        """Both gateways may be used, the environment's own first; orders go to a standby only where it says so."""
+        config = parse(STANDBY, "x")
+        assert config.usable_gateways == ("primary", "secondary")
+        assert [gateway.trading for gateway in settings_of(config).gateways] == [True, False]
+        config = parse(STANDBY + "trading = true", "x")
+        assert [gateway.trading for gateway in settings_of(config).gateways] == [True, True]
+
+    def test_without_a_standby_there_is_no_failover(self) -> None:
+        """A second gateway in the file is not enough."""
+        assert parse(STANDBY.replace("standby", "# standby"), "x").usable_gateways == ("primary",)
+
+    @pytest.mark.parametrize(
+        ("old", "new", "path", "words"),
+        [
+            ('username = "desk-2"', "", "gateways.secondary.username", "ends the first session of a username"),
+            ('username = "desk"', "", "gateways.primary.username", "ends the first session of a username"),
+            ("desk-2", "DESK", "gateways.secondary.username", "share one username"),
+            ('"secondary"', '"tertiary"', "environments.development.standby", "there is no 'tertiary'"),
+            ('"secondary"', '"primary"', "environments.development.standby", "own gateway"),
+            ("port = 4002", "port = 7497", "environments.development.standby", "own gateway"),
+            ("port = 4002", "port = 4001", "gateways.secondary.port", "4001 is a live port"),
+            ("standby =", "upstream_recycle_s = 59\nstandby =", "environments.development.upstream_recycle_s", "59 s"),
+            ('standby = "secondary"', "upstream_failover_s = 90", "environments.development.upstream_failover_s", "no"),
+        ],
+    )
+    def test_what_cannot_be_a_standby_is_refused_with_the_reason(
+        self, old: str, new: str, path: str, words: str
+    ) -> None:
+        """IB ends the first session of a username when a second begins: failover would take down what it replaces."""
+        fault = refused(STANDBY.replace(old, new, 1))
+        assert fault.path == path
+        assert words in str(fault)
+
+    def test_how_long_a_gateway_may_be_without_ib_is_for_ever_unless_said(self) -> None:
+        """Unset is never, and seconds reach the core as they were meant."""
+        settings = settings_of(parse(STANDBY, "x"))
+        assert (settings.upstream_recycle_ns, settings.upstream_failover_ns) == (None, None)
+        said = STANDBY.replace("standby =", "upstream_recycle_s = 300\nupstream_failover_s = 600\nstandby =")
+        settings = settings_of(parse(said, "x"))
+        assert (settings.upstream_recycle_ns, settings.upstream_failover_ns) == (300 * SECOND, 600 * SECOND)
 
 
 class TestBorders:

@@ -289,6 +289,7 @@ async def test_a_wall_clock_that_stepped_is_one_warning(logged: Callable[[str], 
         gateway.clock.moved_ns = -3_600 * SECOND
         seen = gateway.story.count("RequestCurrentTime")
         await turns_until(lambda: gateway.story.count("RequestCurrentTime") > seen + 3)
+        assert "clock" in [reason.code for reason in gateway.shell.snapshot().gate.reasons]
     assert [(line["level"], line["step_s"]) for line in logged("wall_clock_stepped")] == [("warning", -3600.0)]
 
 
