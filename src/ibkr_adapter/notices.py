@@ -68,6 +68,13 @@ class Notice(Struct, frozen=True, kw_only=True):
     alert: bool = False
     farm: FarmKind | None = None
 
+    @property
+    def unknown(self) -> bool:
+        return self.source == _NOWHERE
+
+
+_NOWHERE = "none"
+
 
 class NoticeTable:
     """Codes to notices; an unknown code is harmless, and says that it is unknown.
@@ -120,5 +127,5 @@ def _unknown(code: int) -> Notice:
         severity="warning",
         effect=Effect.INFORM,
         text="A code that is not in the table",
-        source="none",
+        source=_NOWHERE,
     )

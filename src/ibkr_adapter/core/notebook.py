@@ -38,7 +38,7 @@ class Notebook:
 
     def note(self, event: NoticeReceived, notice: Notice, subject: str) -> None:
         self._untaken.append(Noted(event=event, notice=notice, subject=subject))
-        if notice.source == "none":
+        if notice.unknown:
             self.unknown += 1
         if event.code in self.counts or len(self.counts) < self.CODES_MAX:
             self.counts[event.code] += 1

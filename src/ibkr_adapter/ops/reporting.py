@@ -29,6 +29,12 @@ from ibkr_adapter.requests import Request
 ORDERS_REMEMBERED: Final = 1_000
 """Orders whose last line is remembered, so that a commission that comes later is no second ``order_filled``."""
 
+UNKNOWN_EVERY_NS: Final = 60 * SECOND
+"""A code that no table knows has one line, then one a minute: nobody can say how often IB will send it."""
+
+UNKNOWN_CODES_MAX: Final = 200
+"""Unknown codes told apart; those beyond share one line a minute."""
+
 _LEVELS: Final = {"info": "info", "warning": "warning"}
 _ALARMING: Final = frozenset({"rejected", "refused", "in_doubt", "not_found", "lapsed"})
 
@@ -42,6 +48,7 @@ class Reporter:
         self._client_id = client_id
         self._available_epoch = 0
         self._told: dict[str, tuple[str, Decimal]] = {}
+        self._unknown: dict[int, tuple[int, int]] = {}
 
     def connected(self, event: SessionOpened) -> None:
         _log.info(
@@ -71,6 +78,9 @@ class Reporter:
         )
 
     def notice(self, event: NoticeReceived, notice: Notice, symbol: str) -> None:
+        unwritten = self._unwritten(event) if notice.unknown else 0
+        if unwritten is None:
+            return
         getattr(_log, _LEVELS.get(notice.severity, "error"))(
             "notice",
             req_id=event.req_id,
@@ -79,7 +89,19 @@ class Reporter:
             error_code=event.code,
             text=event.text,
             meaning=notice.text,
+            **({"unwritten": unwritten} if unwritten else {}),
         )
+
+    def _unwritten(self, event: NoticeReceived) -> int | None:
+        """How many of this unknown code were left out since its last line; ``None`` if this one is left out too."""
+        full = len(self._unknown) >= UNKNOWN_CODES_MAX
+        key = event.code if event.code in self._unknown or not full else -1
+        last_ns, count = self._unknown.get(key, (None, 0))
+        if last_ns is not None and event.ts_recv_ns - last_ns < UNKNOWN_EVERY_NS:
+            self._unknown[key] = (last_ns, count + 1)
+            return None
+        self._unknown[key] = (event.ts_recv_ns, 0)
+        return count
 
     def recorded(self, record: JournalEvent) -> None:
         """An order's intent, refusal, sending, fills and end, each once."""
