@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from ibkr_adapter.events import (
     OpenOrdersEnd,
     OrderDoubted,
     OrderNotFound,
+    PositionReported,
     PositionsEnd,
 )
 from ibkr_adapter.requests import (
@@ -23,8 +25,10 @@ from ibkr_adapter.requests import (
     RequestCompletedOrders,
     RequestExecutions,
     RequestPositions,
+    SendCancel,
+    SendOrder,
 )
-from tests.core.world import World, echoed, execution, status
+from tests.core.world import SPY, World, echoed, execution, status
 
 LISTS = (RequestAllOpenOrders, RequestCompletedOrders, RequestExecutions, RequestPositions)
 
@@ -452,3 +456,132 @@ def test_an_order_handed_over_whose_frame_never_left_is_in_doubt():
     world.wait(5 * SECOND)
 
     assert world.order().state == "in_doubt"
+
+
+# --- A list that the gateway forgot to end --------------------------------------------------------------------------
+
+
+def held(world: World, quantity: int) -> None:
+    position = {"account": "DU1", "instrument": SPY, "quantity": Decimal(quantity), "average_cost": 1.0}
+    world.lists[RequestPositions] = [world.named(PositionReported, **position)]
+
+
+def forgetful(world: World) -> World:
+    """The next session of this world forgets the end of its empty list of executions."""
+    world.silent.add(RequestExecutions)
+    world.reconnect()
+    world.wait(31 * SECOND)
+    assert world.engine.link.ready
+    return world
+
+
+def test_a_forgotten_end_closes_nothing_where_everything_else_agrees():
+    """No order may still trade, and what is held is what was held when all was known."""
+    world = World()
+    held(world, 5)
+    world.connect()
+
+    assert forgetful(world).gate() == []
+    assert world.engine.link.detail == "ready"
+
+
+def test_a_forgotten_end_agrees_with_what_was_executed_since():
+    """Five were held, a hundred bought under our eyes: a hundred and five."""
+    world = World()
+    held(world, 5)
+    world.connect()
+    world.quote()
+    world.working()
+    world.say(execution(quantity=100))
+    held(world, 105)
+
+    assert forgetful(world).gate() == []
+
+
+def test_a_position_that_nothing_explains_keeps_the_gate_closed():
+    """Something was executed that we have not seen."""
+    world = World()
+    held(world, 5)
+    world.connect()
+    held(world, 4)
+
+    assert forgetful(world).gate() == ["unconfirmed"]
+
+
+def test_an_order_at_risk_keeps_the_gate_closed():
+    """Its fills may be what the list does not say."""
+    world = World().ready()
+    order = world.working()
+    world.lists[RequestAllOpenOrders] = [echoed("k1", order.order_id, perm_id=7011)]
+
+    assert forgetful(world).gate() == ["unconfirmed"]
+
+
+def test_two_forgotten_ends_are_one_too_many():
+    """Then nothing is left that could agree."""
+    world = World()
+    world.connect()
+    world.silent.add(RequestCompletedOrders)
+
+    assert forgetful(world).gate() == ["unconfirmed"]
+
+
+def test_the_first_session_of_a_process_has_nothing_to_agree_with():
+    """What was held when all was known is not on disk: the gate stays closed until the end comes."""
+    world = World()
+    world.silent.add(RequestExecutions)
+    world.connect()
+    world.wait(31 * SECOND)
+
+    assert world.gate() == ["unconfirmed"]
+
+
+def test_a_gateway_that_answers_nothing_has_not_forgotten_an_end():
+    """No list was answered behind the silent ones: nothing is known, and nothing is ready."""
+    world = World()
+    world.silent.update(LISTS)
+    world.connect()
+    world.wait(5 * 60 * SECOND)
+
+    assert not world.engine.link.ready
+
+
+def test_rows_without_an_end_never_prove_an_absence():
+    """An order that such a list lacks is neither cancelled nor given up, nor is a position closed."""
+    world = World()
+    held(world, 5)
+    world.connect()
+    world.quote()
+    world.working()
+    world.lists[RequestExecutions] = [execution("0001.1.01", 2)]
+    world.lists[RequestPositions] = []
+    world.silent.update(LISTS)
+    sent = len(world.sent)
+    world.reconnect()
+    world.wait(120 * SECOND)
+
+    assert "link" in world.gate()
+    assert world.order().state in ("working", "in_doubt")
+    assert world.facts(OrderNotFound) == []
+    assert [p.quantity for p in world.engine.snapshot(world.now_ns).positions] == [5]
+    assert not [request for request in world.sent[sent:] if isinstance(request, SendCancel | SendOrder)]
+
+
+@pytest.mark.parametrize("first", ["live", "listed"])
+def test_live_words_and_lists_that_cross_are_merged_by_what_they_say(first: str):
+    """The list was made before the fill and comes after it: filled it is, and stays."""
+    world = World().ready()
+    order = world.working()
+    world.silent.update(LISTS)
+    world.reconnect()
+    live = [execution(quantity=100), status(order.order_id, status="Filled", filled=100)]
+    listed = [echoed("k1", order.order_id, perm_id=7011)]
+    for event in (*live, *listed) if first == "live" else (*listed, *live):
+        world.say(event)
+    for end in (OpenOrdersEnd, CompletedOrdersEnd, PositionsEnd):
+        world.tell(world.named(end))
+    world.tell(world.named(ExecutionsEnd, req_id=world.requests(RequestExecutions)[-1].req_id))
+
+    assert world.engine.link.ready
+    assert (order.state, order.filled) == ("filled", 100)
+    assert world.engine.ledger.orders.at_risk == []
