@@ -101,6 +101,12 @@ class FramesTaken(Struct, frozen=True, kw_only=True):
     written_ns: int
 
 
+class SummaryOwned(Struct, frozen=True, kw_only=True):
+    """Another component asks for the account summary, so we do not; empty: none does."""
+
+    component: str
+
+
 class OutsideTrouble(Struct, frozen=True, kw_only=True):
     """Something around the core is wrong, as the shell sees it: it stands until told again, ``None`` when it is over.
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
+from ibkr_adapter.clock import SECOND
 from ibkr_adapter.config import Capability
+from ibkr_adapter.core.link.link import LinkState
+from ibkr_adapter.effects import SummaryOwned
+from ibkr_adapter.events import ManagedAccounts
 from ibkr_adapter.requests import (
+    CancelAccountSummary,
     Request,
     RequestAccountSummary,
     RequestContractDetails,
     RequestPositions,
+    SendCancel,
+    SendOrder,
     SetDataType,
     SubscribeQuotes,
 )
 from tests.core.world import World
 
 ASKED_FOR: dict[Capability, set[type[Request]]] = {
-    Capability.MARKET_DATA: {SetDataType, RequestContractDetails, SubscribeQuotes},
+    Capability.MARKET_DATA: {SetDataType, SubscribeQuotes},
     Capability.ACCOUNT: {RequestAccountSummary, RequestPositions},
     Capability.ORDERS: set(),
 }
@@ -57,3 +66,58 @@ def test_the_gateway_restoring_its_streams_makes_nobody_subscribe() -> None:
     world.reconnect()
 
     assert world.requests(SubscribeQuotes) == []
+
+
+def test_who_only_trades_knows_its_contracts_and_has_its_own_price() -> None:
+    """An emergency console has no market data: a limit order is held against its limit, one without is refused."""
+    world = connected(Capability.ACCOUNT, Capability.ORDERS)
+    assert world.requests(RequestContractDetails)
+
+    placed = world.place("k1")
+    assert placed is not None
+    assert placed.accepted
+    assert [order.order_ref for order in world.requests(SendOrder)] == ["k1"]
+    world.place("k2", market=True)
+    assert "reference" in [reason.code for reason in world.replies["c-k2"].reasons]
+    world.place("k3", quantity=Decimal(900))
+    assert [reason.code for reason in world.replies["c-k3"].reasons] == ["limit_notional"]
+    cancelled = world.cancel("k1")
+    assert cancelled is not None
+    assert cancelled.accepted
+    assert len(world.requests(SendCancel)) == 1
+
+
+def test_the_summary_is_left_to_a_component_with_a_better_right() -> None:
+    """It is cancelled when the other comes, not asked for in its presence, and asked for again when it is gone."""
+    world = connected(Capability.ACCOUNT)
+    assert len(world.requests(RequestAccountSummary)) == 1
+
+    world.tell(SummaryOwned(component="risk_manager"))
+    assert len(world.requests(CancelAccountSummary)) == 1
+    world.reconnect()
+    assert len(world.requests(RequestAccountSummary)) == 1
+    world.tell(SummaryOwned(component=""))
+    assert len(world.requests(RequestAccountSummary)) == 2
+
+
+def test_a_component_for_paper_accounts_asks_nothing_of_a_live_one() -> None:
+    """It is silent until the accounts are named, however long that takes, and unfit if one of them is live."""
+    world = World(paper_only=True, capabilities=frozenset({Capability.MARKET_DATA, Capability.ACCOUNT}))
+    world.open()
+    world.wait(9 * SECOND)
+    assert world.sent == []
+    assert world.engine.unfit == ""
+
+    world.tell(ManagedAccounts(ts_recv_ns=world.now_ns, epoch=world.engine.link.epoch, accounts=("DU1", "U1234567")))
+
+    assert world.sent == []
+    assert world.engine.link.state is LinkState.HALTED
+    assert "U1234567 is not a paper account" in world.engine.unfit
+
+
+def test_a_component_for_paper_accounts_works_with_them() -> None:
+    """Once it knows that they are paper it asks like any other."""
+    world = World(paper_only=True, capabilities=frozenset({Capability.MARKET_DATA, Capability.ACCOUNT}))
+    world.connect()
+    assert world.engine.link.ready
+    assert world.engine.unfit == ""

@@ -172,7 +172,7 @@ def test_a_killed_holder_is_replaced(tmp_path: Path, gateway: GatewayThread, red
 def test_a_paused_process_places_nothing_after_its_deadline(
     paused: str, tmp_path: Path, gateway: GatewayThread, redis_server: RedisServer
 ) -> None:
-    """B14, B13: SIGSTOP for longer than the ttl, orders handed to it meanwhile, and it wakes up to find another epoch."""
+    """B14, B13: SIGSTOP beyond the ttl, orders handed to it meanwhile, and it wakes up to find another epoch."""
     holder, standby = pair(tmp_path, gateway, redis_server)
     assert place(holder, "a")
     if paused == "standby":
@@ -208,7 +208,7 @@ def _ask_without_waiting(client: httpx.Client, key: str) -> bool:
 def test_a_redis_that_comes_back_empty_makes_no_second_writer(
     tmp_path: Path, gateway: GatewayThread, redis_server: RedisServer
 ) -> None:
-    """E05: killed and started again without its data; the holder, and nobody else, has it again, with a higher epoch."""
+    """E05: started again without its data; the holder, and nobody else, has the lease again, under a higher epoch."""
     holder, standby = pair(tmp_path, gateway, redis_server)
     assert place(holder, "a")
     epoch = int(lease(redis_server)["epoch"])

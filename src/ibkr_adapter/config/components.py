@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +39,14 @@ def components_of(file: File) -> dict[str, Component]:
     return result
 
 
-def as_component(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+def as_component(document: dict[str, Any], name: str) -> dict[str, Any]:
     """The file as another component reads it: its places and its port are its own, so that it can run beside the first.
 
     Places that the file names get the component's name in front; the page listens on any free port.
     """
-    own = {**document, "component": name}
     if document.get("component", MAIN) == name:
-        return own
+        return document
+    own = {**document, "component": name}
     for table, key in (("", "data_dir"), ("store", "path"), ("journal", "directory")):
         holder = own.get(table) if table else own
         given = holder.get(key) if isinstance(holder, dict) else None

@@ -53,6 +53,11 @@ class Record(Struct, frozen=True, kw_only=True):
         return self.token.startswith(VACANT)
 
     @property
+    def stands(self) -> bool:
+        """Held, as far as Redis's clock can tell: to be shown, never to be decided by."""
+        return not (self.vacant or self.released) and self.age_ns < self.ttl_ns
+
+    @property
     def identity(self) -> tuple[str, int, int, bool]:
         return self.token, self.epoch, self.beat, self.released
 

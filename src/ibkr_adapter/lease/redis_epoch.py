@@ -87,6 +87,15 @@ class RedisEpoch:
         return bool(done), _record(fields, int(now_us)) if fields else None
 
 
+async def read_once(store: RedisStore, client_id: int) -> Record | None:
+    """The record of a client id, by a connection of its own."""
+    key = RedisEpoch(store, client_id)
+    try:
+        return await key.read()
+    finally:
+        await key.close()
+
+
 def _fields(mine: Record, epoch: int) -> tuple[str | int, ...]:
     values: dict[str, str | int] = {
         "token": mine.token,

@@ -28,6 +28,7 @@ class Client(EClient):
         super().__init__(self._refusals)  # type: ignore[no-untyped-call]  # partly typed upstream
         self._outlet = _Outlet()
         self._lock = threading.Lock()
+        self._orders = orders
         self._performers = dict(_PERFORMERS)
         if orders:
             self._performers |= _ORDER_PERFORMERS
@@ -73,7 +74,25 @@ class Client(EClient):
                 raise InvalidRequest(name, f"the official client refuses it: {'; '.join(self._refusals.heard)}")
             if len(self._outlet.frames) != 1:
                 raise InvalidRequest(name, f"the official client made {len(self._outlet.frames)} frames of it")
+            if not self._orders and _message_id(self._outlet.frames[0], self.serverVersion_) in ORDER_MESSAGES:
+                raise ReadOnlyClient(f"{name}: a frame that concerns orders, of a component that may send none")
             return self._outlet.frames[0]
+
+
+ORDER_MESSAGES = frozenset({3, 4, 21, 58})
+"""Place, cancel, exercise, cancel all. Source: ``ibapi.message.OUT``; in protobuf form 200 higher."""
+
+_PROTOBUF_BASE = 200
+_BINARY_ID_VERSION = 201
+"""From this server version on the number of a message is four bytes. Source: ``MIN_SERVER_VER_PROTOBUF``."""
+
+
+def _message_id(frame: bytes, server_version: int | None) -> int:
+    """What kind of message a frame carries, whichever form it has."""
+    if server_version is not None and server_version >= _BINARY_ID_VERSION:
+        number = int.from_bytes(frame[4:8], "big")
+        return number - _PROTOBUF_BASE if number > _PROTOBUF_BASE else number
+    return int(frame[4:16].partition(b"\0")[0])
 
 
 class _Outlet:

@@ -83,7 +83,13 @@ class Permit:
         return replace(instrument, con_id=described.instrument.con_id) if described is not None else instrument
 
     def reference_price(self, command: PlaceOrder) -> Decimal | None:
-        """What the order would trade at now: the side it takes. None unless proven current and of two sane sides."""
+        """What the order would trade at now: the side it takes. None unless proven current and of two sane sides.
+
+        A component without market data has the limit price itself, and nothing for an order without one: the limits
+        hold, and whoever gives the order is the collar.
+        """
+        if not self.settings.market_data:
+            return command.terms.limit_price
         quote = self.market.quote(command.terms.instrument.key)
         if quote is None or not self.market.flows(command.terms.instrument.key):
             return None

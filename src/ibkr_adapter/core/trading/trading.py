@@ -101,6 +101,10 @@ class Trading:
                 self.accounts.expect_positions()
         self.inquiry.restored(ask, now_ns, positions=streams_lost)
 
+    def summary_owned(self, component: str) -> None:
+        """Another component has the account summary, or none: a login may have two subscriptions and no more."""
+        self.summary.wanted = self._settings.account and not component
+
     def session_ready(self) -> None:
         if self._settings.orders:
             self.placements.cancel_again()
