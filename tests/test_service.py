@@ -16,7 +16,9 @@ from msgspec.structs import replace
 from ibkr_adapter.app import serve
 from ibkr_adapter.config import Component, Config, simulated
 from ibkr_adapter.config.defaults import DEFAULT_COMPONENTS
+from ibkr_adapter.core.link.preflight import SERVER_VERSION_MIN
 from ibkr_adapter.statefile import RunningService
+from ibkr_adapter.tws.official import PACKAGE
 from tws_simulator.gateway import Gateway, GatewayThread, running_gateway
 
 PATIENCE_S = 30.0
@@ -99,3 +101,15 @@ async def test_a_stop_cancels_every_subscription_before_the_session_is_closed(tm
         requests = asked(simulator)
     assert requests["cancelMktData"] == requests["reqMktData"] == 10
     assert requests["cancelAccountSummary"] == requests["cancelPositions"] == 1
+
+
+@pytest.mark.parametrize(("maintains", "shown"), [(True, "on"), (False, "ok")])
+async def test_a_gateway_is_asked_once_whether_it_keeps_orders(tmp_path: Path, maintains: bool, shown: str) -> None:
+    """The picture shows what it says, or that it cannot be asked; on paper the gate stays open either way."""
+    with running_gateway(Gateway(seed=7, maintain_orders=maintains)) as simulator:
+        async with served(configured(simulator, tmp_path)) as desk:
+            picture = await desk.until(lambda seen: seen["gate"]["open"] and "asked" not in seen["preflight"]["detail"])
+        requests = asked(simulator)
+    known = PACKAGE.server_version_max >= SERVER_VERSION_MIN
+    assert picture["preflight"]["maintains_orders"] == (shown if known else "unchecked")
+    assert requests["reqConfig"] == int(known)

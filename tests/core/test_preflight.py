@@ -151,6 +151,9 @@ def test_the_words_of_any_refusal_tell_that_the_gateway_is_read_only() -> None:
 
 
 def test_a_component_without_orders_has_nothing_to_be_told() -> None:
-    """The setting concerns those who send."""
-    desk = Desk(capabilities=frozenset()).up().configured(maintains_orders=True, read_only=True)
+    """The setting concerns those who send, so it is not even asked for."""
+    desk = Desk(capabilities=frozenset()).up()
+    assert not desk.requests(RequestGatewayConfiguration)
+    assert "sends no orders" in desk.view().detail
+    desk.notice(321, -1, READ_ONLY_321)
     assert not desk.alerts()

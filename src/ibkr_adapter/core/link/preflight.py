@@ -72,7 +72,10 @@ class Preflight:
     # What happened.
 
     def session_identified(self, server_version: int | None, ask: Callable[[Request], None], now_ns: int) -> None:
-        """Ask, where the gateway understands the question."""
+        """Ask, where it concerns us and the gateway understands the question."""
+        if not self._settings.orders:
+            self.detail = f"not asked: component {self._settings.component} sends no orders"
+            return
         if server_version is None or server_version < SERVER_VERSION_MIN:
             self.detail = f"server version {server_version} does not tell its settings, {SERVER_VERSION_MIN} does"
             return
