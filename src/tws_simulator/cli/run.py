@@ -190,7 +190,7 @@ def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> 
     if certificate is not None and key is not None:
         return Tls(certificate, key, client_ca)
     if certificate is not None or key is not None or client_ca is not None:
-        raise click.UsageError("TLS needs --tls-cert and --tls-key; --client-ca comes on top")
+        raise click.UsageError("--tls-cert and --tls-key go together, and --client-ca needs both")
     return None
 
 
