@@ -11,7 +11,7 @@ from ibkr_adapter.core.alerts import AlertSeverity
 from ibkr_adapter.core.link.preflight import SERVER_VERSION_MIN
 from ibkr_adapter.effects import SendFailed
 from ibkr_adapter.events import GatewayConfigured, ManagedAccounts, NextValidId, SessionOpened
-from ibkr_adapter.requests import RequestGatewayConfiguration
+from ibkr_adapter.requests import RequestGatewayConfiguration, RequestIds
 from ibkr_adapter.snapshot import PreflightView
 from tests.core.world import World
 
@@ -157,3 +157,44 @@ def test_a_component_without_orders_has_nothing_to_be_told() -> None:
     assert "sends no orders" in desk.view().detail
     desk.notice(321, -1, READ_ONLY_321)
     assert not desk.alerts()
+
+
+def test_a_setting_that_was_mended_opens_the_gate_within_half_a_minute() -> None:
+    """Nobody has to connect anew: a gateway with a wrong setting is asked again."""
+    desk = Desk().up().configured(maintains_orders=True)
+    desk.wait(29 * SECOND)
+    assert len(desk.requests(RequestGatewayConfiguration)) == 1
+    desk.wait(SECOND)
+    assert len(desk.requests(RequestGatewayConfiguration)) == 2
+    assert "maintained_orders" in desk.gate()
+    desk.configured(maintains_orders=False)
+    assert "maintained_orders" not in desk.gate()
+    desk.wait(120 * SECOND)
+    assert len(desk.requests(RequestGatewayConfiguration)) == 2
+
+
+def test_no_answer_is_no_evidence_that_it_was_mended() -> None:
+    """The second question goes unanswered, or is refused: the gate stays closed."""
+    desk = Desk().up().configured(maintains_orders=True)
+    desk.wait(45 * SECOND)
+    assert desk.view().maintains_orders == "on"
+    desk.wait(15 * SECOND)
+    (*_, third) = desk.requests(RequestGatewayConfiguration)
+    desk.notice(321, third.req_id, "not now")
+    assert "maintained_orders" in desk.gate()
+
+
+def test_an_older_gateway_that_is_read_only_no_more_tells_the_next_order_id() -> None:
+    """It refuses as long as it is, so that is what it is asked; one that was not asked for proves nothing."""
+    desk = Desk(server_version=200).up()
+    desk.notice(321, -1, READ_ONLY_321)
+    desk.tell(desk.named(NextValidId, order_id=11))
+    assert "read_only" in desk.gate()
+    desk.silent.add(RequestIds)
+    desk.wait(30 * SECOND)
+    desk.notice(321, -1, READ_ONLY_321)
+    assert "read_only" in desk.gate()
+    desk.silent.clear()
+    desk.wait(30 * SECOND)
+    desk.settle()
+    assert "read_only" not in desk.gate()

@@ -231,7 +231,7 @@ class Engine:
             self._reconciled(now_ns, out)
         self._close_differences(now_ns, out)
         self.market.prove(now_ns, alive=self._feed_proven, out=out)
-        self.preflight.tick(now_ns, out)
+        self.preflight.tick(self._ask, now_ns, out)
         self._bear_with_upstream(now_ns, out)
         self.trading.watch_gate(now_ns, out)
         excused = self.link.excuse(now_ns) is not None
@@ -328,6 +328,7 @@ class Engine:
     def _identified(self, event: NextValidId | ManagedAccounts, now_ns: int, out: Outbox) -> None:
         if isinstance(event, NextValidId):
             self.trading.next_valid_id(event)
+            self.preflight.ids_told()
         if self.link.identified(event, now_ns, out):
             self.preflight.session_identified(self.link.server_version, self._ask, now_ns)
             self.trading.session_identified(self._ask, now_ns)
@@ -347,7 +348,7 @@ class Engine:
         notice = self._notices.of(event.code)
         if (farm := self.planes.apply(notice, event.text, now_ns)) is not None:
             self.market.farm_changed(farm, now_ns)
-        self.preflight.heard(event.text)
+        self.preflight.heard(event.text, now_ns)
         self.preflight.refused(event.req_id, event.text)
         subject = self.trading.notice(event, out) or self.market.notice(event, notice)
         self.notebook.note(event, notice, subject)

@@ -5,7 +5,9 @@ An order that reaches such a gateway while it has no connection to IB is kept, a
 minutes late, at a price of then. Nothing a client sees tells beforehand; the setting itself does. A client may read it
 from server version 219 on; of older gateways it is unknown, and said to be unknown.
 
-The setting that makes the API read-only is told by the same answer, and by the words of any refusal.
+The setting that makes the API read-only is told by the same answer, and by the words of any refusal. While something
+is found to be wrong the question is repeated, so that the gate opens soon after the setting was mended: the same
+question, or for older gateways the next order id, which a read-only one does not tell.
 """
 
 from __future__ import annotations
@@ -21,21 +23,21 @@ from ibkr_adapter.core.link.requests import ReqIdCounter
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import GatewayConfigured
-from ibkr_adapter.requests import Request, RequestGatewayConfiguration
+from ibkr_adapter.requests import Request, RequestGatewayConfiguration, RequestIds
 from ibkr_adapter.snapshot import PreflightView
 
 SERVER_VERSION_MIN: Final = 219
 """Source: ibapi 10.46.1, ``MIN_SERVER_VER_CONFIG``."""
 
 ANSWER_WITHIN_NS: Final = 10 * SECOND
+AGAIN_NS: Final = 30 * SECOND
+"""How often a gateway with a wrong setting is asked whether it still has it."""
 
 API_SETTINGS: Final = (
     "the API settings (TWS: File > Global Configuration > API > Settings;"
     " IB Gateway: Configure > Settings > API > Settings)"
 )
-MAINTAINS_REMEDY: Final = (
-    f'untick "Maintain and resubmit orders when connection is restored" in {API_SETTINGS}, then connect anew'
-)
+MAINTAINS_REMEDY: Final = f'untick "Maintain and resubmit orders when connection is restored" in {API_SETTINGS}'
 READ_ONLY_REMEDY: Final = f'untick "Read-Only API" in {API_SETTINGS}'
 
 READ_ONLY_WORDS: Final = "read-only mode"
@@ -66,8 +68,15 @@ class Preflight:
         self.detail = detail
         self.read_only: bool | None = None
         self.rejects_above_rate: bool | None = None
+        self._tells_settings = False
         self._req_id: int | None = None
+        self._ids_asked = False
         self._answer_by_ns = 0
+        self._again_ns = 0
+
+    @property
+    def _wrong(self) -> bool:
+        return self.checked is Checked.ON or bool(self.read_only)
 
     # What happened.
 
@@ -80,9 +89,18 @@ class Preflight:
             self.detail = f"server version {server_version} does not tell its settings, {SERVER_VERSION_MIN} does"
             return
         self.detail = "asked, not answered yet"
-        self._req_id = self._request_ids.take()
-        self._answer_by_ns = now_ns + ANSWER_WITHIN_NS
-        ask(RequestGatewayConfiguration(req_id=self._req_id))
+        self._tells_settings = True
+        self._question(ask, now_ns)
+
+    def _question(self, ask: Callable[[Request], None], now_ns: int) -> None:
+        self._again_ns = now_ns + AGAIN_NS
+        if self._tells_settings:
+            self._req_id = self._request_ids.take()
+            self._answer_by_ns = now_ns + ANSWER_WITHIN_NS
+            ask(RequestGatewayConfiguration(req_id=self._req_id))
+        else:
+            self._ids_asked = True
+            ask(RequestIds())
 
     def session_lost(self) -> None:
         self._forget("no session")
@@ -94,6 +112,7 @@ class Preflight:
         self.read_only = event.read_only
         self.rejects_above_rate = event.rejects_above_rate
         if event.maintains_orders is None:
+            self.checked = Checked.UNCHECKED
             self.detail = "the gateway does not tell whether it maintains and resubmits orders"
         elif event.maintains_orders:
             self.checked = Checked.ON
@@ -106,23 +125,38 @@ class Preflight:
         """A notice or a failed send about our question; whether it was ours."""
         if req_id != self._req_id:
             return False
-        self._req_id = None
-        self.detail = f"the gateway did not tell its settings: {text}"
+        self._unanswered(f"the gateway did not tell its settings: {text}")
         return True
 
-    def heard(self, text: str) -> None:
+    def _unanswered(self, why: str) -> None:
+        """What is known to be wrong stays so: no answer is no evidence that it was mended."""
+        self._req_id = None
+        if not self._wrong:
+            self.detail = why
+
+    def ids_told(self) -> None:
+        """An answer that a read-only gateway does not give."""
+        if self._ids_asked:
+            self._ids_asked = False
+            self.read_only = False
+
+    def heard(self, text: str, now_ns: int) -> None:
         """Any notice: one that says that the API is read-only says so of the whole gateway."""
         if READ_ONLY_WORDS in text.lower():
+            if not self.read_only:
+                self._again_ns = now_ns + AGAIN_NS
             self.read_only = True
+            self._ids_asked = False
 
-    def tick(self, now_ns: int, out: Outbox) -> None:
-        if self._req_id is None:
-            return
-        if now_ns >= self._answer_by_ns:
-            self._req_id = None
-            self.detail = f"the gateway did not answer within {ANSWER_WITHIN_NS // SECOND} s"
-        else:
+    def tick(self, ask: Callable[[Request], None], now_ns: int, out: Outbox) -> None:
+        if self._req_id is not None and now_ns >= self._answer_by_ns:
+            self._unanswered(f"the gateway did not answer within {ANSWER_WITHIN_NS // SECOND} s")
+        if self._wrong and now_ns >= self._again_ns:
+            self._question(ask, now_ns)
+        if self._req_id is not None:
             out.wake_at(self._answer_by_ns)
+        if self._wrong:
+            out.wake_at(self._again_ns)
 
     # What follows from it.
 
