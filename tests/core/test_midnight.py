@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -108,3 +109,34 @@ def test_the_same_order_is_cleared_on_its_own_day() -> None:
     world.wait(2 * MINUTE)
 
     assert world.order().state == "not_found"
+
+
+@pytest.mark.fault("F11")
+@pytest.mark.parametrize("days", [1, 8, 30])
+def test_a_fill_of_an_earlier_day_is_counted_once(days: int) -> None:
+    """Whenever a list brings it again, in this life or a later one: what is in the journal is known."""
+    world = World(now_ns=BEFORE_MIDNIGHT_NS).ready()
+    world.working()
+    world.say(execution(quantity=40))
+    world.settle()
+    world.now_ns += days * 24 * 60 * MINUTE
+
+    later = world.restarted()
+    later.connect()
+    later.say(execution(quantity=40, req_id=1_000_000_007))
+
+    assert later.order().filled == 40
+    assert later.engine.snapshot(later.now_ns).counters["executions_duplicate"] == 1
+
+
+@pytest.mark.fault("F11", "F13")
+@pytest.mark.parametrize("day", ["2026-12-31", "2027-12-31", "2028-02-28", "2028-02-29", "2026-03-08", "2026-11-01"])
+def test_each_local_day_is_one_day(day: str) -> None:
+    """Year end, 29 February, days of 23 and 25 hours: each begins at its own midnight in New York."""
+    new_york = ZoneInfo("America/New_York")
+    begins = datetime.fromisoformat(day).replace(tzinfo=new_york)
+    ends = datetime.combine(begins.date() + timedelta(days=1), time(), new_york)
+    first_ns, last_ns = int(begins.timestamp()) * SECOND, int(ends.timestamp()) * SECOND - 1
+    today = new_york_day(first_ns)
+    assert new_york_day(last_ns) == today
+    assert (new_york_day(first_ns - 1), new_york_day(last_ns + 1)) == (today - 1, today + 1)

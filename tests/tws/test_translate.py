@@ -35,6 +35,7 @@ def ns(*parts: int) -> int:
     return int(datetime(*parts, tzinfo=UTC).timestamp()) * 1_000_000_000  # type: ignore[arg-type, misc]  # year to second
 
 
+@pytest.mark.fault("F12")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -49,6 +50,12 @@ def ns(*parts: int) -> int:
         ("20260413-15:27:04Z", ns(2026, 4, 13, 15, 27, 4)),
         ("20260413 15:27:04 UTC", ns(2026, 4, 13, 15, 27, 4)),
         ("1752606307", 1_752_606_307_000_000_000),
+        ("20161231 18:59:60 US/Eastern", ns(2017, 1, 1, 0, 0, 0)),
+        ("20161231-23:59:60", ns(2017, 1, 1, 0, 0, 0)),
+        ("20161231-23:59:61", None),
+        ("20281231-23:59:59", ns(2028, 12, 31, 23, 59, 59)),
+        ("20280229 23:59:59 US/Eastern", ns(2028, 3, 1, 4, 59, 59)),
+        ("20270229-00:00:00", None),
         ("20230224  12:04:56", None),
         ("20230224 12:04:56 Middle/Earth", None),
         ("20230224 12:04:56 ../../etc/passwd", None),

@@ -128,7 +128,8 @@ def time_ns(text: str) -> int | None:
     """UTC nanoseconds of one of IB's time strings, ``None`` if it is none or its zone is not known.
 
     ``20260824 22:23:44 US/Eastern``, the same with two spaces, ``20260824-20:23:44`` (UTC, with or without a final
-    ``Z``), whole seconds since 1970. A local time without a zone is the gateway's, whose zone nobody told us.
+    ``Z``), whole seconds since 1970. A local time without a zone is the gateway's, whose zone nobody told us. A leap
+    second (``23:59:60``) is the first of the next minute: UTC nanoseconds have no number of their own for it.
     """
     if text.isdigit() and len(text) == 10:
         return int(text) * SECOND
@@ -141,11 +142,12 @@ def time_ns(text: str) -> int | None:
     if zone is None:
         return None
     year, month, day, hour, minute, second = map(int, parts)
+    leap = second == 60
     try:
-        moment = datetime(year, month, day, hour, minute, second, tzinfo=zone)
+        moment = datetime(year, month, day, hour, minute, second - leap, tzinfo=zone)
     except ValueError:
         return None
-    return calendar.timegm(moment.utctimetuple()) * SECOND
+    return (calendar.timegm(moment.utctimetuple()) + leap) * SECOND
 
 
 def millis_ns(millis: int) -> int | None:
