@@ -100,9 +100,8 @@ def test_a_connection_that_never_shook_hands_ends_with_the_gateway(papers: Paper
             connect(running.port), server_hostname="127.0.0.1"
         )
         greeting(shaken)  # so that the silent one before it was accepted
-    with silent, shaken:
-        with contextlib.suppress(ConnectionResetError):
-            assert silent.recv(1) == b""
+    with silent, shaken, contextlib.suppress(ConnectionResetError):
+        assert silent.recv(1) == b""
 
 
 def test_files_that_cannot_be_used_are_named(papers: Papers, tmp_path: Path) -> None:
