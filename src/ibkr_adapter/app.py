@@ -281,6 +281,12 @@ def settings_of(config: Config) -> Settings:
         upstream_recycle_ns=_ns(active.upstream_recycle_s),
         upstream_failover_ns=_ns(active.upstream_failover_s),
         instruments=config.instruments,
+        messages_max=config.pacing.messages_max,
+        messages_reserved=config.pacing.messages_reserved,
+        messages_burst=config.pacing.messages_burst,
+        lines=config.pacing.lines,
+        depth=config.pacing.depth,
+        tick_by_tick=config.pacing.tick_by_tick,
         generic_ticks=config.market_data.generic_ticks,
         data_type=1 if active.market_data is MarketData.LIVE_ONLY else 3,
     )

@@ -125,6 +125,14 @@ generic_ticks = "233"           # 233 trades and volume, 236 shortable
 # symbol = "SPY"
 # primary_exchange = "ARCA"
 
+[pacing]
+messages_max = 45               # in any second; IB allows half as many as there are lines, 50 for 100
+messages_reserved = 5           # on top of them, for cancels alone
+messages_burst = 5              # in a tenth of a second, of what is no order
+lines = 100                     # market-data lines of the login, shared with TWS and with every other client
+depth = 3                       # instruments that may show depth at once
+tick_by_tick = 5                # tick-by-tick streams at once
+
 [http]
 listen = "127.0.0.1:8080"       # port 0 takes any free one
 hosts = []                      # further names under which a browser may reach the page

@@ -138,6 +138,20 @@ class MarketDataSettings(Section, frozen=True, kw_only=True):
     generic_ticks: str = "233"
 
 
+class Pacing(Section, frozen=True, kw_only=True):
+    """Messages a second, in any tenth of a second, and the login's market-data lines, depths, tick-by-tick.
+
+    ``messages_reserved`` come on top of ``messages_max`` and are for cancels alone.
+    """
+
+    messages_max: int = 45
+    messages_reserved: int = 5
+    messages_burst: int = 5
+    lines: int = 100
+    depth: int = 3
+    tick_by_tick: int = 5
+
+
 class Http(Section, frozen=True, kw_only=True):
     """``hosts``: names under which a browser may reach the page, besides the loopback ones and the address itself.
 
@@ -240,6 +254,7 @@ class Config(Section, frozen=True, kw_only=True):
     allow_plaintext: tuple[str, ...]
     trading: Trading
     market_data: MarketDataSettings
+    pacing: Pacing
     instruments: tuple[Instrument, ...]
     http: Http
     store: Store

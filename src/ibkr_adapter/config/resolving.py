@@ -16,6 +16,7 @@ from ibkr_adapter.config.defaults import DEFAULT_ENVIRONMENTS, MAIN, PRODUCTION,
 from ibkr_adapter.config.gateways import check_account_kind, check_hosts, check_standby, gateways_of
 from ibkr_adapter.config.market_data import instruments_of, market_data_of
 from ibkr_adapter.config.model import AccountKind, Config, Environment, Http, Journal, Redis, Store
+from ibkr_adapter.config.pacing import pacing_of
 from ibkr_adapter.config.places import state_home
 from ibkr_adapter.config.references import LITERAL_REMEDY, anchored, check_vault_named
 from ibkr_adapter.config.trading import trading_of
@@ -54,6 +55,7 @@ def resolve(document: dict[str, Any], origin: str, base: Path, *, demo: bool = F
         check_account_kind(file.environment, active, name, gateways[name], warnings)
     check_component(file.component, components[file.component], active)
     trading = trading_of(file.trading, active, components[file.component], warnings)
+    instruments = instruments_of(file.instruments)
     data_dir = _data_dir(file, base)
     vault = anchored(file.vault, "vault", base, warnings)
     config = Config(
@@ -66,7 +68,8 @@ def resolve(document: dict[str, Any], origin: str, base: Path, *, demo: bool = F
         allow_plaintext=file.allow_plaintext,
         trading=trading,
         market_data=market_data_of(file.market_data, warnings),
-        instruments=instruments_of(file.instruments),
+        pacing=pacing_of(file.pacing, len(instruments), warnings),
+        instruments=instruments,
         http=_http(anchored(_listening(file, document), "http", base, warnings)),
         store=Store(path=str(_path("store.path", file.store.path, base, data_dir / "store.sqlite"))),
         journal=Journal(directory=str(_path("journal.directory", file.journal.directory, base, data_dir / "journal"))),

@@ -26,7 +26,7 @@ def show(config: Config) -> str:
         _show_windows(lines, config, f"gateways.{name}.windows", gateway.windows)
     for name, component in config.components.items():
         _show_table(lines, config, f"components.{name}", component)
-    for name in ("trading", "market_data", "http", "store", "journal", "redis", "ha", "vault", "log"):
+    for name in ("trading", "market_data", "pacing", "http", "store", "journal", "redis", "ha", "vault", "log"):
         _show_table(lines, config, name, getattr(config, name))
     for instrument in config.instruments:
         origin = "" if "instruments" in config.given else "  # default"

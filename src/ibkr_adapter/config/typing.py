@@ -13,7 +13,19 @@ import msgspec
 from msgspec import field
 from msgspec.structs import fields, replace
 
-from ibkr_adapter.config.model import Ha, Http, Journal, Log, MarketDataSettings, Redis, Section, Store, Trading, Vault
+from ibkr_adapter.config.model import (
+    Ha,
+    Http,
+    Journal,
+    Log,
+    MarketDataSettings,
+    Pacing,
+    Redis,
+    Section,
+    Store,
+    Trading,
+    Vault,
+)
 from ibkr_adapter.config.secrets import Reference, reference
 from ibkr_adapter.errors import ConfigurationError
 
@@ -40,6 +52,7 @@ class File(Section, frozen=True, kw_only=True):
     components: dict[str, Any] = field(default_factory=dict)
     trading: Trading = Trading()
     market_data: MarketDataSettings = MarketDataSettings()
+    pacing: Pacing = Pacing()
     instruments: list[Any] = field(default_factory=list)
     http: Http = Http()
     store: Store = Store()
