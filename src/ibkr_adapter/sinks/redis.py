@@ -98,6 +98,9 @@ class Credentials(CredentialProvider):
             raise ConnectionError(str(error)) from None
         return (self._user, password) if self._user else (password,)
 
+    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+        return self.get_credentials()  # at hand: nothing is waited for
+
 
 def without_user(url: str) -> str:
     """The address without what stands before its @."""
