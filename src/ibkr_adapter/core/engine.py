@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder
+from ibkr_adapter.core import picture
 from ibkr_adapter.core.alerts import Alerts, Condition
 from ibkr_adapter.core.link.lease import LeaseState
 from ibkr_adapter.core.link.link import Link, LinkState
@@ -81,7 +82,7 @@ from ibkr_adapter.events import (
 )
 from ibkr_adapter.notices import Effect, NoticeTable
 from ibkr_adapter.requests import Request, RequestGatewayConfiguration, SendOrder, SubscribeQuotes
-from ibkr_adapter.snapshot import AlertView, GateView, Snapshot
+from ibkr_adapter.snapshot import AlertView, Snapshot
 
 Happening = (
     Event
@@ -230,7 +231,7 @@ class Engine:
         if finished and self.link.state is LinkState.RECONCILING:
             self._reconciled(now_ns, out)
         self._close_differences(now_ns, out)
-        self.market.prove(now_ns, alive=self._feed_proven, out=out)
+        self.market.prove(now_ns, alive=self.feed_proven, out=out)
         self.preflight.tick(self._ask, now_ns, out)
         self._bear_with_upstream(now_ns, out)
         self.trading.watch_gate(now_ns, out)
@@ -268,7 +269,7 @@ class Engine:
         self.pacing.ask(request, epoch=self.link.epoch, priority=priority, deadline_ns=deadline_ns, expired=expired)
 
     @property
-    def _feed_proven(self) -> bool:
+    def feed_proven(self) -> bool:
         """Our socket is ready and not suspect, and the gateway's link is not known to be down."""
         return self.link.ready and self.planes.upstream is not Upstream.LOST
 
@@ -403,53 +404,7 @@ class Engine:
     # What others may see.
 
     def snapshot(self, now_ns: int) -> Snapshot:
-        gate = self.trading.permit.gate(now_ns)
-        return Snapshot(
-            taken_ns=now_ns,
-            environment=self._settings.environment,
-            component=self._settings.component,
-            account_kind=self._settings.account_kind,
-            version=self._settings.version,
-            link=self.link.view(now_ns),
-            upstream=self.planes.upstream.value,
-            farms=self.planes.farms(now_ns),
-            gate=GateView(open=not gate, reasons=gate),
-            lease=self.lease.view(),
-            preflight=self.preflight.view(),
-            rate=self.pacing.view(now_ns),
-            quotas=self.quotas.views(),
-            quotes=self.market.quotes(),
-            proven=self.market.proven if self._feed_proven else (),
-            alerts=self.alerts.views(),
-            window=self.link.window(now_ns),
-            streams=self.market.subscriptions.views(),
-            accounts=self.trading.accounts.views(),
-            positions=self.trading.accounts.positions,
-            orders=self.ledger.orders.views(),
-            executions=self.ledger.executions.views(),
-            notices=self.notebook.views(),
-            gaps=tuple(self.market.gaps),
-            journal_seq=self.ledger.records.last_seq,
-            journal_durable_seq=self.ledger.records.durable_seq,
-            counters=self._counters(),
-        )
-
-    def _counters(self) -> dict[str, int]:
-        return (
-            {
-                "stale_events": self.stale_events,
-                "late_ticks": self.market.late_ticks,
-                "dropped.tick": self.market.dropped_ticks,
-                "executions_duplicate": self.ledger.executions.duplicates,
-                "commissions_dropped": self.ledger.executions.commissions_dropped,
-                "order_ids_went_back": self.trading.ids_went_back,
-                "order_anomalies": self.ledger.orders.anomalies,
-                "notices_unknown": self.notebook.unknown,
-                "orders_in_doubt": len(self.ledger.orders.questioned),
-            }
-            | {f"notice.{code}": count for code, count in self.notebook.counts.items()}
-            | {f"order_error.{code}": count for code, count in self.trading.order_errors.items()}
-        )
+        return picture.snapshot(self, self._settings, now_ns)
 
 
 def _unasked(request: Request) -> None:
