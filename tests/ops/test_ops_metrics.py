@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.notices import shipped
 from ibkr_adapter.ops.metrics import AdapterCollector, exposition, from_the_start
-from ibkr_adapter.snapshot import SinkView, Snapshot
+from ibkr_adapter.snapshot import HeldView, LaneView, QuotaView, SinkView, Snapshot
 from tests.console.fake_service import START_NS, night, snapshot
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -33,6 +33,30 @@ def test_a_ready_session_is_1_and_any_other_0() -> None:
         ("ib_farm_status", (("farm", "usfarm"), ("kind", "market"))),
     ):
         assert (day[name, labels], down[name, labels]) == (1.0, 0.0), name
+
+
+def test_who_waits_and_what_is_used_up_can_be_seen() -> None:
+    """Lanes with the age of their oldest, classes that are held back, and each quota against what is learned of it."""
+    day = snapshot()
+    rate = replace(
+        day.rate,
+        expired=3,
+        lanes=(LaneView(lane="orders", waiting=2, since_ns=day.taken_ns - SECOND), LaneView(lane="details", waiting=0)),
+        held=(HeldView(kind="history", waiting=4),),
+    )
+    quotas = (QuotaView(name="lines", used=40, limit=100, learned=41), QuotaView(name="depth", used=0, limit=3))
+
+    samples = scrape(replace(day, rate=rate, quotas=quotas))
+
+    def of(metric: str) -> dict[str, float]:
+        return {labels[0][1]: value for (name, labels), value in samples.items() if name == metric}
+
+    assert samples["ib_message_expired_total", ()] == 3.0
+    assert of("ib_message_lane_waiting") == {"orders": 2.0, "details": 0.0}
+    assert of("ib_message_lane_wait_seconds") == {"orders": 1.0, "details": 0.0}
+    assert of("ib_message_held") == {"history": 4.0}
+    assert of("ib_quota_used") == {"lines": 40.0, "depth": 0.0}
+    assert of("ib_quota_limit") == {"lines": 41.0, "depth": 3.0}
 
 
 def test_alerts_are_active_from_being_told_until_they_are_over() -> None:

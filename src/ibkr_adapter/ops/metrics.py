@@ -58,6 +58,7 @@ class AdapterCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         snapshot, sinks = self._snapshot(), self._sinks()
         yield from _link(snapshot)
+        yield from _pacing(snapshot)
         yield _alerts(snapshot)
         yield from _windows(snapshot)
         yield from _trading(snapshot)
@@ -106,6 +107,29 @@ def _link(snapshot: Snapshot) -> Iterator[Metric]:
     build = GaugeMetricFamily("ib_build_info", "Always 1", labels=["version", "environment", "component"])
     build.add_metric([snapshot.version, snapshot.environment, snapshot.component], 1.0)
     yield build
+
+
+def _pacing(snapshot: Snapshot) -> Iterator[Metric]:
+    rate = snapshot.rate
+    yield _gauge("ib_message_rate_per_sec", "Messages sent in the last second", float(rate.last_second))
+    yield _gauge("ib_message_rate_limit", "The most we send in a second", float(rate.limit))
+    yield _gauge("ib_message_waiting", "Messages waiting for the rate limit", float(rate.waiting))
+    yield CounterMetricFamily("ib_message_expired", "Messages never sent, they waited too long", value=rate.expired)
+    waiting = GaugeMetricFamily("ib_message_lane_waiting", "Messages waiting in each lane", labels=["lane"])
+    age = GaugeMetricFamily("ib_message_lane_wait_seconds", "How long the oldest of a lane has waited", labels=["lane"])
+    for lane in rate.lanes:
+        waiting.add_metric([lane.lane], float(lane.waiting))
+        wait_ns = max(0, snapshot.taken_ns - lane.since_ns) if lane.since_ns is not None else 0
+        age.add_metric([lane.lane], wait_ns / SECOND)
+    held = GaugeMetricFamily("ib_message_held", "Messages held back by the limit of their own class", labels=["kind"])
+    for kind in rate.held:
+        held.add_metric([kind.kind], float(kind.waiting))
+    used = GaugeMetricFamily("ib_quota_used", "Streams of a kind that stand at the gateway", labels=["quota"])
+    limit = GaugeMetricFamily("ib_quota_limit", "How many may, as configured or learned", labels=["quota"])
+    for quota in snapshot.quotas:
+        used.add_metric([quota.name], float(quota.used))
+        limit.add_metric([quota.name], float(quota.limit if quota.learned is None else quota.learned))
+    yield from (waiting, age, held, used, limit)
 
 
 def _alerts(snapshot: Snapshot) -> Metric:
