@@ -232,8 +232,12 @@ async def _running(
             await asyncio.wait({heart}, timeout=LEAVE_S)
             for task in lease:
                 task.cancel()
-            if keeper is not None and heart.done():
-                await keeper.release()
+            if heart.done():
+                if keeper is not None:
+                    await keeper.release()
+                with contextlib.suppress(JournalError):  # told below
+                    writer.close(JOURNAL_CLOSE_S)
+                shell.publish_last(writer.durable_seq)
             for runner in runners:
                 runner.stop()
             await asyncio.wait(stores, timeout=LEAVE_S)

@@ -170,6 +170,12 @@ class Shell:
         """What those who watch secrets and files have to say; from any thread."""
         self._tell(happening)
 
+    def publish_last(self, durable_seq: int) -> None:
+        """After the end: what was written last is safe by now, and those who follow the journal may have it too."""
+        out = Outbox()
+        self._engine.ledger.records.durable(durable_seq, out)
+        self._fanout.publish(out.publishes)
+
     def _tell(self, happening: Happening) -> None:
         self._inbox.append(happening)  # a deque takes from both ends at once; nothing appended is ever missed
         self.rouse()

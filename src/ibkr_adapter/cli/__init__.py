@@ -7,6 +7,7 @@ import click
 from ibkr_adapter import __version__
 from ibkr_adapter.cli.alerts import alerts
 from ibkr_adapter.cli.border import Border
+from ibkr_adapter.cli.clients import clients
 from ibkr_adapter.cli.codes import codes
 from ibkr_adapter.cli.configuration import check_config, config_group
 from ibkr_adapter.cli.demo import demo
@@ -30,5 +31,5 @@ def main() -> None:
     logging.configure(LogLevel.WARNING)  # standard output belongs to what a command prints
 
 
-for command in (demo, init, run, status, doctor, check_config, config_group, orders, alerts, codes):
+for command in (demo, init, run, status, clients, doctor, check_config, config_group, orders, alerts, codes):
     main.add_command(command)
