@@ -22,6 +22,7 @@ def world() -> World:
     return world
 
 
+@pytest.mark.fault("A23")
 def test_a_fill_told_twice_is_counted_once(world: World):
     """Live, and again when executions are asked for."""
     world.say(execution(quantity=40))

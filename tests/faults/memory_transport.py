@@ -125,6 +125,7 @@ class MemoryTransport:
         while self._outbox and self._has_room():
             frame, receipt = self._outbox.popleft()
             if receipt is not None and not receipt.cancel and not self._may_place():
+                self._conversation.withheld(receipt, self._clock.now_ns())
                 continue
             self._unread += frame
             self._counters.frames_out += 1

@@ -156,6 +156,7 @@ def test_a_session_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.fault("A06")
 def test_a_greeting_in_single_bytes_is_understood(version: int) -> None:
     """The handshake may arrive in any pieces."""
 
@@ -176,6 +177,7 @@ def test_a_greeting_in_single_bytes_is_understood(version: int) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.fault("A07")
 def test_frames_in_the_same_segment_as_the_greeting_are_kept(version: int) -> None:
     """What follows the handshake in the same read is not thrown away."""
 
@@ -219,6 +221,7 @@ def test_messages_before_the_greeting_are_passed_over() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.fault("A08")
 def test_bursts_of_whole_pages_lose_nothing(version: int) -> None:
     """4096·n bytes and then quiet, n = 1 to 64: every frame of every burst arrives."""
     wire = Wire(version)
@@ -248,6 +251,7 @@ def test_bursts_of_whole_pages_lose_nothing(version: int) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.fault("A09")
 def test_a_whole_session_in_single_bytes_says_the_same(version: int) -> None:
     """One-byte segments change nothing but the time it takes."""
     wire = Wire(version)
@@ -397,8 +401,9 @@ def redirect(peer: Peer) -> None:
         (redirect, LossCause.UNSUPPORTED),
     ],
 )
+@pytest.mark.fault("A05", "A18", "A20")
 def test_each_failing_peer_ends_the_session_with_its_cause(script: Script, cause: LossCause) -> None:
-    """Faults A02, A03, A05, A18, A20: one SessionLost, the right cause, nothing hangs."""
+    """One SessionLost, the right cause, nothing hangs."""
     deadline_s = 0.3 if script is hear_nothing else 5.0
     end, inbox = lost(script, handshake_deadline_s=deadline_s)
     causes = {cause, LossCause.RESET} if script is close_at_once else {cause}  # our offer may meet a closed socket
@@ -408,6 +413,7 @@ def test_each_failing_peer_ends_the_session_with_its_cause(script: Script, cause
 
 
 @pytest.mark.parametrize("length", [16 * 1024 * 1024, 2**31, 2**32 - 1])
+@pytest.mark.fault("A15")
 def test_an_oversized_length_ends_the_session_before_its_body(length: int) -> None:
     """The announcement alone is enough, and what came before it was delivered."""
 
@@ -422,6 +428,7 @@ def test_an_oversized_length_ends_the_session_before_its_body(length: int) -> No
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.fault("A16")
 def test_empty_frames_are_ignored(version: int) -> None:
     """A frame of no bytes is no reason to end."""
 
@@ -442,6 +449,7 @@ def test_empty_frames_are_ignored(version: int) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("body", [b"1", b"12", b"abc"])
+@pytest.mark.fault("A16")
 def test_a_frame_too_short_to_be_a_message_ends_the_session(version: int, body: bytes) -> None:
     """One to three bytes are no message in any version."""
 
@@ -454,6 +462,7 @@ def test_a_frame_too_short_to_be_a_message_ends_the_session(version: int, body: 
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.fault("A17")
 def test_unknown_messages_are_counted_and_skipped(version: int) -> None:
     """A newer gateway may say things that nobody here knows."""
 
@@ -495,6 +504,7 @@ def test_unknown_messages_are_counted_and_skipped(version: int) -> None:
         text(200, 11, -1, 5),
     ],
 )
+@pytest.mark.fault("A18")
 def test_a_known_message_that_cannot_be_read_ends_the_session(body: bytes) -> None:
     """After one such frame nobody can vouch for the next; it is counted, not passed over."""
 
@@ -525,8 +535,9 @@ def test_a_known_message_that_cannot_be_read_ends_the_session(body: bytes) -> No
         b"\0\0\x01\x05\x0a\x03DU1",
     ],
 )
+@pytest.mark.fault("A18", "A21")
 def test_a_protobuf_message_that_cannot_be_read_ends_the_session(body: bytes) -> None:
-    """Faults A18, A21: broken encoding, no number, or an order, execution, position without its parts."""
+    """Broken encoding, no number, or an order, execution, position without its parts."""
 
     def script(peer: Peer) -> None:
         peer.open()
@@ -637,6 +648,7 @@ def test_an_order_is_reported_as_sent_with_its_bytes(version: int) -> None:
     assert (cancelled.order_id, cancelled.cancel, cancelled.frame) == (5, True, frame(heard[2]))
 
 
+@pytest.mark.fault("A10")
 def test_a_peer_that_stops_reading_ends_the_session_within_the_write_deadline() -> None:
     """The order stuck behind the blockade is counted as unsent and never reported as sent."""
 
