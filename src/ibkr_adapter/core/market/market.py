@@ -10,6 +10,7 @@ from ibkr_adapter.core.link.planes import FarmChange, Planes
 from ibkr_adapter.core.link.quotas import Quota
 from ibkr_adapter.core.link.requests import ReqIdCounter
 from ibkr_adapter.core.market.contracts import Contracts
+from ibkr_adapter.core.market.pace import SILENT_NS
 from ibkr_adapter.core.market.quotes import QuoteBook
 from ibkr_adapter.core.market.sources import DetailsSource, QuotesSource
 from ibkr_adapter.core.market.stream import Stream
@@ -210,6 +211,7 @@ class Market:
     def contract(self, event: ContractDescribed | ContractsEnd) -> None:
         if isinstance(event, ContractDescribed):
             self.contracts.described(event)
+            self._look_ns = event.ts_recv_ns  # now it is known when its market is open
         else:
             self.contracts.end(event.req_id)
 
@@ -294,8 +296,11 @@ class Market:
         if stream is None:
             self.late_ticks += 1  # ticks keep coming for a while after a cancel, and after a refusal
             return None
+        flowing = stream.flows
+        if not flowing:
+            self._look_by(ts_recv_ns + SILENT_NS)  # whatever it was waiting for, from now on it must go on speaking
         gap = self.subscriptions.received(stream, ts_recv_ns)
-        self._watchdog.alive(ts_recv_ns)
+        self._watchdog.alive(ts_recv_ns, flowing=flowing)
         if gap is not None:
             self._account_for(gap, out)
         return self._books[stream.key]

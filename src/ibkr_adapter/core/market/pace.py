@@ -33,12 +33,14 @@ class Pace:
         self._usual_ns = 0
         self._beats = 0
 
-    def beat(self, ts_ns: int) -> None:
-        """Something came. What came in the same read is one beat."""
+    def beat(self, ts_ns: int, *, flowing: bool) -> None:
+        """Something came; what came in the same read is one beat. The pause of an interruption is nobody's pace."""
         pause_ns = ts_ns - self._last_ns
         if pause_ns <= 0:
             return
         self._last_ns = ts_ns
+        if not flowing:
+            return
         self._beats += 1
         if self._beats > 1:
             pause_ns = min(pause_ns, BEAT_MAX_NS)

@@ -114,6 +114,7 @@ class Subscriptions:
         What was refused and flows all the same is live: some refusals are advice. But while the gateway has lost IB, a
         tick is a straggler: the gap begins behind it, and ends with the first one after.
         """
+        flowing = stream.flows
         before_ns, stream.last_recv_ns = stream.last_recv_ns, ts_recv_ns
         stream.events += 1
         stream.answered = True
@@ -133,7 +134,7 @@ class Subscriptions:
         if stream.doubt is not None:
             stream.settle_doubt(before_ns, ts_recv_ns)
         stream.check_ns = None
-        stream.pace.beat(ts_recv_ns)
+        stream.pace.beat(ts_recv_ns, flowing=flowing)
         stream.forgive(ts_recv_ns)
         return stream.resume(ts_recv_ns)
 

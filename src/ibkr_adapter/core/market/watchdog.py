@@ -74,9 +74,9 @@ class Watchdog:
         self._recycles = 0
         self._next_recycle_ns = 0
 
-    def alive(self, ts_recv_ns: int) -> None:
-        """Something came of some stream."""
-        self._pace.beat(ts_recv_ns)
+    def alive(self, ts_recv_ns: int, *, flowing: bool) -> None:
+        """Something came of some stream, which flowed before or flows again."""
+        self._pace.beat(ts_recv_ns, flowing=flowing)
         self._silence = None
         if self._recycles and ts_recv_ns >= self._next_recycle_ns + RELAPSE_NS:
             self._recycles = 0
