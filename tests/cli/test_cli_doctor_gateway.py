@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ibkr_adapter.cli import main
+from ibkr_adapter.cli import gateway_checks, main
 from ibkr_adapter.cli.data_checks import Line, judged
 from ibkr_adapter.cli.finding import Verdict
 from ibkr_adapter.cli.gateway_checks import clock_finding, offset_ns
@@ -25,6 +25,7 @@ from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.lease import Lease
 from ibkr_adapter.tws.official import PACKAGE
 from tests.tws.scripted_gateway import Peer, gateway
+from tws_simulator.faults.reading import read_action
 from tws_simulator.gateway import Gateway as Simulated
 from tws_simulator.gateway import running_gateway
 
@@ -256,6 +257,18 @@ class TestSettings:
             assert "are refused with 100" in result.stdout
 
 
+def test_a_gateway_that_answers_nothing_any_more_is_11(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has named itself and tells the time: a heartbeat alone would be content."""
+    monkeypatch.setattr(gateway_checks, "ANSWER_S", WAIT_S)
+    deaf = read_action({"do": "drop", "names": ["*"], "but_not": ["currentTime"], "lists": True})
+    with running_gateway(Simulated(server_version=200)) as simulated, visit(simulated.port) as visiting:
+        visiting.identify(PATIENCE_S)
+        simulated.call(lambda gateway: gateway.director.do(deaf))
+        with pytest.raises(HandshakeTimeout, match="answers nothing after that") as caught:
+            gateway_checks.settings(visiting)
+    assert "restart it" in caught.value.remedy
+
+
 class TestClock:
     def test_any_moment_of_the_told_second_may_be_ours(self) -> None:
         """The gateway tells whole seconds, and its answer takes time: only what neither explains is an offset."""
@@ -307,6 +320,15 @@ class TestMarketData:
         assert result.exit_code == ExitCode.MARKET_DATA
         assert f"SPY: none: {code} " in result.stdout
         assert "Market Data Subscriptions" in result.stdout
+
+    def test_a_competing_session_is_17(self, tmp_path: Path) -> None:
+        """The same user is logged in elsewhere, and has the data."""
+        with running_gateway(Simulated()) as simulated:
+            simulated.call(lambda gateway: gateway.director.do(read_action({"do": "competing_session"})))
+            result = doctor(tmp_path, simulated.port)
+        assert result.exit_code == ExitCode.MARKET_DATA
+        assert "SPY: none: 10197" in result.stdout
+        assert "end the other live session of this user" in result.stdout
 
     def test_a_symbol_that_ib_does_not_know_is_17(self, tmp_path: Path) -> None:
         """The configuration is wrong, not the permission."""

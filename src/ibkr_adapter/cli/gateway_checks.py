@@ -12,13 +12,12 @@ from ibkr_adapter.cli.probe import Found, Visit
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.config import AccountKind, Capability, Config
 from ibkr_adapter.core.link.preflight import (
-    API_SETTINGS,
     MAINTAINS_REMEDY,
     READ_ONLY_REMEDY,
     READ_ONLY_WORDS,
     SERVER_VERSION_MIN,
 )
-from ibkr_adapter.errors import ExitCode, IbkrError, InvalidRequest
+from ibkr_adapter.errors import ExitCode, HandshakeTimeout, IbkrError, InvalidRequest
 from ibkr_adapter.events import BrokerEvent, BrokerTime, GatewayConfigured, NextValidId, NoticeReceived
 from ibkr_adapter.requests import RequestCurrentTime, RequestGatewayConfiguration, RequestIds
 from ibkr_adapter.tws import versions
@@ -114,12 +113,20 @@ class Settings(Struct):
 
 
 def settings(visit: Visit) -> Settings:
-    """Ask for the settings where they can be asked for; whether the API is read-only shows without them too."""
+    """Ask for the settings where they can be asked for; whether the API is read-only shows without them too.
+
+    Raises ``HandshakeTimeout`` for a gateway that answers neither: one has been seen that tells the time and no more.
+    """
     known = _configured(visit)
     if known.told is not None:
         known.read_only = known.told.read_only
     if known.read_only is None:
         known.read_only = _refuses_ids(visit)
+    if known.read_only is None:
+        raise HandshakeTimeout(
+            f"{visit.gateway.address} names accounts and order id, and answers nothing after that",
+            remedy="restart it: its session with IB hangs",
+        )
     return known
 
 
@@ -171,9 +178,6 @@ def settings_findings(config: Config, known: Settings) -> list[Finding]:
 
 def read_only(config: Config, known: Settings) -> Finding:
     wanted = config.trading.enabled and config.identity.can(Capability.ORDERS)
-    if known.read_only is None:
-        by_hand = f'see "Read-Only API" by hand in {API_SETTINGS}'
-        return warning("read-only", "not checked: the gateway does not tell", by_hand)
     if not known.read_only:
         return fine("read-only", "no, the gateway accepts orders")
     if not wanted:
