@@ -14,8 +14,8 @@ from ibkr_adapter.clock import MILLISECOND, MINUTE, SECOND
 from ibkr_adapter.commands import OrderTerms
 from ibkr_adapter.core.link.lanes import Lane, lane_of
 from ibkr_adapter.core.link.pacing import Pacing
-from ibkr_adapter.effects import Outbox
-from ibkr_adapter.events import AlertSeverity
+from ibkr_adapter.effects import FramesTaken, Outbox
+from ibkr_adapter.events import AlertChanged, AlertSeverity
 from ibkr_adapter.requests import (
     CancelHistory,
     CancelQuotes,
@@ -33,7 +33,7 @@ from ibkr_adapter.requests import (
     SubscribeTickByTick,
 )
 from ibkr_adapter.snapshot import HeldView
-from tests.core.world import QQQ, SPY
+from tests.core.world import QQQ, SPY, World
 
 
 def order(order_id: int) -> SendOrder:
@@ -539,6 +539,47 @@ def test_who_waits_can_be_seen():
     ]
     lanes.slow_down(5)
     assert lanes.view(5).halved_until_ns == MINUTE + 5
+
+
+# --- In the engine ------------------------------------------------------------------------------------------------
+
+
+def test_after_a_complaint_the_service_halves_its_pace_and_after_two_it_calls():
+    """B20: seen at once by who looks, told when it happens again within the hour."""
+    world = World().ready()
+    world.notice(100)
+    rate = world.engine.snapshot(world.now_ns).rate
+    assert (rate.limit, rate.halved_until_ns) == (22, world.now_ns + MINUTE)
+    assert "pacing/violated" not in told(world)
+
+    world.wait(59 * MINUTE)
+    assert world.engine.snapshot(world.now_ns).rate.limit == 45
+    world.notice(100)
+
+    assert "pacing/violated" in told(world)
+
+
+def told(world: World) -> list[str]:
+    return [event.key for event in world.published if isinstance(event, AlertChanged) and event.raised]
+
+
+def test_the_engine_counts_what_the_socket_has_taken():
+    """What waits in the socket of the present session stays in the window; another session's report says nothing."""
+    world = World().ready()
+    world.wait(10 * SECOND)
+    for number in range(45):
+        world.engine.pacing.ask(RequestContractDetails(req_id=number, instrument=SPY), epoch=world.epoch)
+    world.tell()
+    world.now_ns += SECOND
+
+    world.tell(
+        FramesTaken(epoch=world.epoch, unsent=40, written_ns=world.now_ns - SECOND // 2),
+        FramesTaken(epoch=world.epoch - 1, unsent=0, written_ns=world.now_ns),
+    )
+
+    assert world.engine.pacing.last_second(world.now_ns) >= 45
+    assert 40 <= world.engine.pacing.last_second(world.now_ns + SECOND // 2) < 45
+    assert world.engine.pacing.last_second(world.now_ns + SECOND) == 0
 
 
 class Speaking(RuleBasedStateMachine):

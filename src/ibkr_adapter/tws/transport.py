@@ -369,6 +369,7 @@ class Transport:
                     self._blocked_since_ns = self._clock.now_ns()
                     self._await_room(wanted=True)
                 return
+            self._counters.last_outbound_ns = self._clock.now_ns()  # before it leaves the outbox: see Session.taken
             self._take_first()
             self._sent_of_first = 0
             self._counters.frames_out += 1
