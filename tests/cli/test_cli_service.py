@@ -15,6 +15,7 @@ from ibkr_adapter.commands import CancelOrder, Command, CommandOutcome, PlaceOrd
 from ibkr_adapter.errors import ExitCode
 from tests.cli.service_thread import served
 from tests.console.fake_service import START_NS, FakePort, night, order
+from tws_simulator.gateway import Gateway, running_gateway
 
 
 class Desk(FakePort):
@@ -228,3 +229,15 @@ def test_doctor_does_not_disturb_a_service_that_runs(home: Path, tmp_path: Path)
     file.write_text("")
     result = run("doctor", "--config", str(file))
     assert "not probed: the service runs here" in result.stdout
+
+
+@pytest.mark.wire
+def test_doctor_visits_the_gateway_beside_a_service_under_an_id_that_is_named(home: Path, tmp_path: Path) -> None:
+    """What the service holds is told as its own, and the configured id is left to it."""
+    file = tmp_path / "desk.toml"
+    with running_gateway(Gateway()) as simulated:
+        file.write_text(f'[gateways.primary]\nport = {simulated.port}\n[[instruments]]\nsymbol = "SPY"\n')
+        result = run("doctor", "--config", str(file), "--client-id", "77")
+    assert result.exit_code == ExitCode.OK
+    assert "page              served by the service at" in result.stdout
+    assert "client id 77 is free" in result.stdout
