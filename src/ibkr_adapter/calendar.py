@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from ibkr_adapter.clock import SECOND
 
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
 NEW_YORK = ZoneInfo("America/New_York")
 
 
@@ -28,6 +30,11 @@ class LocalTime:
 
     def day(self, ts_ns: int) -> int:
         return datetime.fromtimestamp(ts_ns // SECOND, self._zone).toordinal()
+
+    def words(self, ts_ns: int) -> str:
+        """Weekday and minute there: ``Sun 17:00``."""
+        local = datetime.fromtimestamp(ts_ns // SECOND, self._zone)
+        return f"{_WEEKDAYS[local.weekday()]} {local:%H:%M}"
 
     def moments_ns(self, day: int, minute: int) -> tuple[int, int]:
         """When the clock shows that minute of that day: earliest and latest, equal on all but two days of a year.

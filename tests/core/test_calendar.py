@@ -93,6 +93,13 @@ class TestOneWindow:
         assert repr(RestartCalendar([RESTART], "UTC")) == "<RestartCalendar UTC: gateway_restart>"
         assert repr(RestartCalendar([])) == "<RestartCalendar America/New_York: no windows>"
 
+    def test_a_window_is_said_in_the_time_in_which_it_was_written(self) -> None:
+        """Name, weekday and minute, zone."""
+        calendar = RestartCalendar(DEFAULTS)
+        excuse = calendar.closing(at("2026-11-22 00:59"))
+        assert excuse is not None
+        assert calendar.words(excuse) == "sunday_login + nightly_reset, Sun 01:00 to Sun 17:00 America/New_York"
+
     def test_a_zone_that_does_not_exist_is_refused(self) -> None:
         """Nothing is guessed: the configuration finds it first, with the nearest names."""
         for zone in ("America/Nowhere", "", "../etc/passwd", "America"):

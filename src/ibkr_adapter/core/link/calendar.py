@@ -87,6 +87,11 @@ class RestartCalendar:
         spans = [span for span in self._now(now_ns).spans if span.from_ns > now_ns]
         return _merged([min(spans, key=lambda span: span.from_ns)]) if spans else None
 
+    def words(self, excuse: Excuse) -> str:
+        """For people, in the zone of the windows."""
+        local = self._local
+        return f"{excuse.name}, {local.words(excuse.from_ns)} to {local.words(excuse.until_ns)} {self._zone}"
+
     def view(self, now_ns: int) -> WindowView | None:
         """The window in force, else the next one."""
         present = self.at(now_ns)
