@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ibkr_adapter.errors import AlreadyRunning, StoreError
-from ibkr_adapter.lease import Lease, shared_directory
+from ibkr_adapter.lease import Lease, holder_of, lock_path, locks_of, shared_directory
 
 
 def test_a_client_id_is_held_once_for_each_gateway(tmp_path: Path) -> None:
@@ -83,3 +83,29 @@ def test_a_directory_that_is_not_there_is_an_error_with_a_remedy(tmp_path: Path)
     """An operator is told what to make."""
     with pytest.raises(StoreError, match="must exist and be writable"):
         Lease(["gw:4002"], 1, directory=tmp_path / "absent")
+
+
+def test_a_lock_is_looked_at_without_being_taken(tmp_path: Path) -> None:
+    """Whoever looks learns process, component and since when; and whether it is held now."""
+    path = lock_path("gw:4002", 2, directory=tmp_path)
+    assert holder_of(path) is None
+    with Lease(["gw:4002"], 2, component="risk_manager", directory=tmp_path):
+        held = holder_of(path)
+        assert held is not None
+        assert (held.pid, held.component, held.alive) == (os.getpid(), "risk_manager", True)
+        assert held.since_ns is not None
+        assert [(address, client_id) for address, client_id, _ in locks_of(tmp_path)] == [("gw_4002", 2)]
+    left = holder_of(path)
+    assert left is not None
+    assert not left.alive, "this process lives, and has let go"
+
+
+def test_a_lock_file_that_says_nothing_is_nobodys(tmp_path: Path) -> None:
+    """One that somebody emptied, or an older release wrote without more than a number."""
+    path = lock_path("gw:4002", 2, directory=tmp_path)
+    path.write_text("")
+    assert holder_of(path) is None
+    path.write_text(f"{os.getpid()}\n")
+    old = holder_of(path)
+    assert old is not None
+    assert (old.since_ns, old.component, old.alive) == (None, "", False)

@@ -122,6 +122,7 @@ def lapse(server: RedisServer, epoch: int) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.fault("B13")
 def test_on_one_machine_the_second_is_refused_at_its_start(tmp_path: Path, gateway: GatewayThread) -> None:
     """It names the process that has the client id, and ends with a code of its own."""
     first = Machine(tmp_path, "one", gateway)
@@ -138,6 +139,7 @@ def test_on_one_machine_the_second_is_refused_at_its_start(tmp_path: Path, gatew
     assert desk.stop() == 0
 
 
+@pytest.mark.fault("B13")
 def test_a_standby_takes_over_when_the_holder_stops(
     tmp_path: Path, gateway: GatewayThread, redis_server: RedisServer
 ) -> None:
@@ -158,6 +160,7 @@ def test_a_standby_takes_over_when_the_holder_stops(
     assert "held by two" in again.wait_for(standing_by)["lease"]["detail"]
 
 
+@pytest.mark.fault("B13")
 def test_a_killed_holder_is_replaced(tmp_path: Path, gateway: GatewayThread, redis_server: RedisServer) -> None:
     """kill -9: nobody releases anything, and the lease lapses."""
     holder, standby = pair(tmp_path, gateway, redis_server)
@@ -168,11 +171,12 @@ def test_a_killed_holder_is_replaced(tmp_path: Path, gateway: GatewayThread, red
     assert len(placed(gateway)) == 2
 
 
+@pytest.mark.fault("B13", "B14")
 @pytest.mark.parametrize("paused", ["holder", "standby"])
 def test_a_paused_process_places_nothing_after_its_deadline(
     paused: str, tmp_path: Path, gateway: GatewayThread, redis_server: RedisServer
 ) -> None:
-    """B14, B13: SIGSTOP beyond the ttl, orders handed to it meanwhile, and it wakes up to find another epoch."""
+    """SIGSTOP beyond the ttl, orders handed to it meanwhile, and it wakes up to find another epoch."""
     holder, standby = pair(tmp_path, gateway, redis_server)
     assert place(holder, "a")
     if paused == "standby":
@@ -205,10 +209,11 @@ def _ask_without_waiting(client: httpx.Client, key: str) -> bool:
     return False
 
 
+@pytest.mark.fault("E05")
 def test_a_redis_that_comes_back_empty_makes_no_second_writer(
     tmp_path: Path, gateway: GatewayThread, redis_server: RedisServer
 ) -> None:
-    """E05: started again without its data; the holder, and nobody else, has the lease again, under a higher epoch."""
+    """Started again without its data; the holder, and nobody else, has the lease again, under a higher epoch."""
     holder, standby = pair(tmp_path, gateway, redis_server)
     assert place(holder, "a")
     epoch = int(lease(redis_server)["epoch"])
@@ -228,11 +233,12 @@ def test_a_redis_that_comes_back_empty_makes_no_second_writer(
     assert standby.wait_for(standing_by)["link"]["epoch"] == 0
 
 
+@pytest.mark.fault("E06")
 @pytest.mark.parametrize("trouble", ["oom", "readonly"])
 def test_a_redis_that_takes_no_writes_closes_the_gate(
     trouble: str, tmp_path: Path, gateway: GatewayThread, redis_server: RedisServer
 ) -> None:
-    """E06: nobody places while the lease is uncertain; orders can still be cancelled, and it ends by itself."""
+    """Nobody places while the lease is uncertain; orders can still be cancelled, and it ends by itself."""
     holder, standby = pair(tmp_path, gateway, redis_server)
     resting = order("rests") | {"order_type": "LMT", "limit_price": _below(holder)}
     key = holder.ask("POST", "/v1/orders", resting)["order_key"]

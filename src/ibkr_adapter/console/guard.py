@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import hmac
 from base64 import b64decode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address
+from math import ceil
+from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ibkr_adapter.config import Http
+from ibkr_adapter.config import Http, is_loopback
+from ibkr_adapter.console.patience import Patience
 from ibkr_adapter.console.refusal import Refusal
 
 _READS: Final = frozenset({"GET", "HEAD"})
@@ -41,9 +44,10 @@ SECURITY_HEADERS: Final = {
 class Guard:
     """ASGI middleware; plain, so that streams pass through it unbuffered."""
 
-    def __init__(self, app: ASGIApp, *, token: str, http: Http) -> None:
+    def __init__(self, app: ASGIApp, *, token: str, http: Http, now_s: Callable[[], float] | None = None) -> None:
         self._app = app
         self._token = token.encode()
+        self._patience = Patience(now_s or monotonic)
         self._reads_are_free = http.loopback and not http.hosts
         self._any_address = not http.loopback
         self._names = _LOOPBACK_NAMES | {host.lower() for host in (http.host, *http.hosts)}
@@ -60,10 +64,11 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        refusal = self._judge(scope["method"], Headers(scope=scope))
+        address = scope["client"][0] if scope.get("client") else ""
+        refusal = self._judge(scope["method"], Headers(scope=scope), address)
         await (refusal or self._app)(scope, receive, send_guarded)
 
-    def _judge(self, method: str, headers: Headers) -> Refusal | None:
+    def _judge(self, method: str, headers: Headers, address: str) -> Refusal | None:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._expected(hosts[0]):
             return Refusal(421, "host", "this address is not served here", "add the name to http.hosts")
@@ -71,8 +76,21 @@ class Guard:
         if changes and not self._same_origin(headers, hosts[0]):
             return Refusal(403, "origin", "another site asked for this", "use the page or the command line")
         if changes or not self._reads_are_free:
-            return self._check_token(headers, bearer_only=changes)
+            return self._check_patience(address) or self._check_token(headers, address, bearer_only=changes)
         return None
+
+    def _check_patience(self, address: str) -> Refusal | None:
+        """Who guesses has to wait. Nobody on this machine is made to: a guesser could lock the desk out of a cancel."""
+        wait_s = 0.0 if is_loopback(address) else self._patience.wait_s(address)
+        if not wait_s:
+            return None
+        return Refusal(
+            429,
+            "token",
+            "too many wrong tokens came from this address",
+            "wait, then send the right one",
+            headers={"retry-after": str(ceil(wait_s))},
+        )
 
     def _expected(self, host: str) -> bool:
         try:
@@ -89,7 +107,7 @@ class Guard:
             return False
         return all(origin in (f"http://{host}", f"https://{host}") for origin in origins)
 
-    def _check_token(self, headers: Headers, *, bearer_only: bool) -> Refusal | None:
+    def _check_token(self, headers: Headers, address: str, *, bearer_only: bool) -> Refusal | None:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "basic" and not bearer_only:
             given = _password(given)
@@ -97,6 +115,8 @@ class Guard:
             given = ""
         if given and hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._token):
             return None
+        if given:
+            self._patience.wrong(address)
         return Refusal(
             401,
             "token",
