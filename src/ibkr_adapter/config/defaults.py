@@ -95,6 +95,14 @@ username = ""                   # a label of the login behind it; needed where t
 # trading = true                # whether orders may go there; left out: not at a standby
 time_zone = "America/New_York"  # of the times below: that of the gateway's own restart
 
+# [gateways.primary.tls]        # a tunnel in front of the gateway; without this table nothing is encrypted
+# ca = "tunnel-ca.pem"          # the authority that signed the tunnel's certificate, PEM; or system_ca = true
+# system_ca = false             # trust the authorities of this machine instead
+# certificate = "ours.pem"      # ours, for a tunnel that asks for one
+# key = "ours-key.pem"          # its key, without a passphrase, readable by this user alone
+# server_name = ""              # the name in the tunnel's certificate, where it is not the host
+# fingerprint = ""              # SHA-256 of the only certificate to accept, besides all else
+
 # [[gateways.primary.windows]]  # when it or IB is expected to be away; the page on the configuration lists the defaults
 # name = "gateway_restart"      # one of the defaults, of which only what is given here changes, or a name of your own
 # kind = "restart"              # or "broker", IB's own resets, or "login", which waits for a person
