@@ -352,6 +352,8 @@ class Shell:
         for published in out.publishes:
             if isinstance(published, Recorded):
                 self._report.recorded(published.record)
+            elif isinstance(published, LinkChanged):
+                self._report.link(published)
             elif isinstance(published, AlertChanged):
                 self._report.alert(published)
 

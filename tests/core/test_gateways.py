@@ -13,9 +13,9 @@ from ibkr_adapter.clock import MINUTE, SECOND
 from ibkr_adapter.core.link.gateways import EXCUSED_EVERY_NS, FAILOVER_AFTER, Backoff, Gateways
 from ibkr_adapter.core.link.link import LinkState
 from ibkr_adapter.events import AlertChanged, LinkChanged, LossCause
-from ibkr_adapter.requests import SendCancel
+from ibkr_adapter.requests import RequestAllOpenOrders, SendCancel
 from ibkr_adapter.windows import Window
-from tests.core.world import START_NS, A, B, World
+from tests.core.world import START_NS, A, B, World, echoed
 
 HANDSHAKE_NS = 5 * SECOND
 """How long an attempt takes that is accepted and not answered."""
@@ -251,6 +251,23 @@ def test_a_message_that_ends_every_session_is_named_and_not_hammered():
     assert "ValueError: no number" in alert.text
 
 
+def test_a_session_that_does_not_become_ready_is_told():
+    """B32: half a list proves nothing, so the gate stays closed; after a minute somebody is told why."""
+    world = World()
+    world.lists[RequestAllOpenOrders] = [echoed("x", 5)]
+    world.silent.add(RequestAllOpenOrders)
+    world.connect()
+    world.wait(59 * SECOND)
+    assert raised(world, "link/unready") == []
+    world.wait(2 * SECOND)
+
+    assert raised(world, "link/unready") == [True]
+    assert world.gate() == ["link"]
+    world.silent.clear()
+    world.wait(60 * SECOND)
+    assert raised(world, "link/unready") == [True, False]
+
+
 def test_a_gateway_of_an_unknown_version_is_tried_once_a_minute():
     """A20: no storm, and an alert that says which versions do not fit."""
     world = World()
@@ -303,6 +320,7 @@ def test_an_id_taken_in_the_middle_of_a_session_says_so():
     [alert] = [alert for alert in world.told(AlertChanged) if alert.key == "client_id/326"]
     assert "since our session was ended" in alert.text
     assert alert.ts_recv_ns == opened_ns[0]
+    assert raised(world, "link/down") == [], "one cause, one incident"
 
 
 # --- Restart windows -------------------------------------------------------------------------------------------------
@@ -320,7 +338,8 @@ def test_the_gate_closes_a_minute_before_a_restart_and_opens_after_it():
     assert world.gate() == []
     world.wait(RESTART_NS - MINUTE - world.now_ns)
     assert world.gate() == ["restart_window"]
-    assert "gateway restart" in world.engine.trading.permit.gate(world.now_ns)[0].text
+    [reason] = world.engine.trading.permit.gate(world.now_ns)
+    assert reason.text == "gateway restart is near or under way, for another 16 min"
     world.wait(15 * MINUTE + MINUTE)
     world.quote()
     assert world.gate() == []

@@ -294,7 +294,7 @@ class Engine:
 
     def conditions(self, now_ns: int) -> Iterator[Condition]:
         """Everything that is wrong at this moment, of every part."""
-        yield from self.link.conditions(now_ns)
+        yield from self.link.conditions()
         yield from self.planes.conditions(now_ns)
         yield from self.market.conditions()
         yield from self.lease.conditions()

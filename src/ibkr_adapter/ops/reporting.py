@@ -17,6 +17,7 @@ from ibkr_adapter.events import (
     AlertSeverity,
     BrokerTime,
     JournalEvent,
+    LinkChanged,
     NoticeReceived,
     OrderChanged,
     OrderRefused,
@@ -36,6 +37,7 @@ UNKNOWN_CODES_MAX: Final = 200
 """Unknown codes told apart; those beyond share one line a minute."""
 
 _LEVELS: Final = {"info": "info", "warning": "warning"}
+_LINK_LEVELS: Final = {"ready": "info", "suspect": "warning", "halted": "error"}
 _ALARMING: Final = frozenset({"rejected", "refused", "in_doubt", "not_found", "lapsed"})
 
 _log = structlog.get_logger()
@@ -76,6 +78,17 @@ class Reporter:
             detail=event.detail,
             unsent=event.unsent,
         )
+
+    def link(self, change: LinkChanged) -> None:
+        """What a connect or a disconnect does not say: ready, suspect, halted."""
+        if change.state in _LINK_LEVELS:
+            getattr(_log, _LINK_LEVELS[change.state])(
+                f"link_{change.state}",
+                gateway=change.gateway,
+                client_id=self._client_id,
+                epoch=change.epoch,
+                detail=change.detail,
+            )
 
     def notice(self, event: NoticeReceived, notice: Notice, symbol: str) -> None:
         unwritten = self._unwritten(event) if notice.unknown else 0

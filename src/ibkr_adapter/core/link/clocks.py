@@ -63,4 +63,4 @@ def _severity(ns: int) -> AlertSeverity:
 
 
 def _distance(ns: int) -> str:
-    return f"{abs(ns) / SECOND:.1f} s {'ahead of' if ns > 0 else 'behind'}"
+    return f"{abs(ns) / SECOND:.0f} s {'ahead of' if ns > 0 else 'behind'}"

@@ -78,8 +78,11 @@ def undoes(request: Request, other: Request) -> bool:
 
 
 def rank(request: Request, priority: int) -> int:
-    """Within a lane: the kind of data holds for what follows it; what frees a line comes before what takes one."""
-    if isinstance(request, requests.SetDataType):
+    """Within a lane: the kind of data holds for what follows it; what frees a line comes before what takes one.
+
+    The question for the time is how we know that the peer lives: it does not wait behind lists.
+    """
+    if isinstance(request, (requests.SetDataType, requests.RequestCurrentTime)):
         return -2
     return -1 if type(request) in _UNDOES else priority
 

@@ -24,9 +24,9 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 
 from ibkr_adapter.accounts import account_kind
-from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Reason
-from ibkr_adapter.core.alerts import AlertSeverity, Condition
+from ibkr_adapter.core.alerts import Condition
+from ibkr_adapter.core.link import meaning
 from ibkr_adapter.core.link.calendar import Excuse, RestartCalendar
 from ibkr_adapter.core.link.clocks import Clocks
 from ibkr_adapter.core.link.gateways import STEADY_NS, Backoff, Gateways
@@ -73,7 +73,7 @@ TRANSITIONS: dict[LinkState, frozenset[LinkState]] = {
 }
 
 _OPEN = frozenset({LinkState.IDENTIFYING, LinkState.RECONCILING, LinkState.READY, LinkState.SUSPECT})
-_RECONCILED = frozenset({LinkState.READY, LinkState.SUSPECT})
+RECONCILED = frozenset({LinkState.READY, LinkState.SUSPECT})
 
 
 class Link:
@@ -87,12 +87,13 @@ class Link:
         self.heartbeat = Heartbeat(settings)
         self._words = Words()
         self.clocks = Clocks()
-        self._troubles = Troubles(settings.client_id)
+        self.troubles = Troubles(settings.client_id)
         self.state = LinkState.DOWN
         self.epoch = epoch
         self.accounts: tuple[str, ...] = ()
+        self.client_id = settings.client_id
         self.detail = "not started"
-        self._since_ns = now_ns
+        self.since_ns = now_ns
         self._down_ns: int | None = now_ns
         self._ready_ns: int | None = None
         self.server_version: int | None = None
@@ -100,7 +101,7 @@ class Link:
         self._have_id = False
         self._ids_asked = 0
         self._closing = ""
-        self._lost_because = ""
+        self.lost_because = ""
 
     def __repr__(self) -> str:
         return f"<Link {self.epoch}@{self.gateway.name} {self.state.name} {self.detail}>"
@@ -119,6 +120,19 @@ class Link:
         """Reconciled, and the peer is not suspect."""
         return self.state is LinkState.READY
 
+    @property
+    def suspect(self) -> bool:
+        return self.state is LinkState.SUSPECT
+
+    @property
+    def reconciled_once(self) -> bool:
+        """The present session is ready, or was before it became suspect."""
+        return self.state in RECONCILED
+
+    @property
+    def halted(self) -> bool:
+        return self.state is LinkState.HALTED
+
     # What happened.
 
     def opened(self, event: SessionOpened, now_ns: int, out: Outbox) -> None:
@@ -136,21 +150,21 @@ class Link:
         self.server_version = None
         if self.state is LinkState.HALTED:
             return
-        was_ready = self.state in _RECONCILED
+        was_ready = self.state in RECONCILED
         if self._down_ns is None:
             self._down_ns = now_ns
         if was_ready and self._ready_ns is not None and now_ns - self._ready_ns >= STEADY_NS:
-            self._troubles.steady()
-        why = self._troubles.complaint or self._closing or event.detail or event.cause.value
-        wait_ns = self._troubles.ended(event, was_ready=was_ready)
+            self.troubles.steady()
+        why = self.troubles.complaint or self._closing or event.detail or event.cause.value
+        wait_ns = self.troubles.ended(event, was_ready=was_ready)
         self._closing = ""
         self.gateways.ended(
             now_ns,
             excused=self.excuse(now_ns) is not None,
             wait_ns=wait_ns,
-            gateway_answered=self._troubles.refused,
+            gateway_answered=self.troubles.refused,
         )
-        self._lost_because = why
+        self.lost_because = why
         self._to(LinkState.DOWN, why, now_ns, out, gateway=event.gateway)
 
     def identified(self, event: NextValidId | ManagedAccounts, now_ns: int, out: Outbox) -> bool:
@@ -173,7 +187,7 @@ class Link:
         self._ready_ns = now_ns
         self._down_ns = None
         self.gateways.proved(now_ns)
-        self._troubles.over()
+        self.troubles.over()
         self._to(LinkState.READY, detail, now_ns, out)
 
     def heard(self, event: BrokerEvent, now_ns: int, out: Outbox) -> None:
@@ -189,7 +203,7 @@ class Link:
 
     def noticed(self, effect: Effect, text: str) -> None:
         """A notice; those that explain why a session ends are remembered."""
-        self._troubles.noticed(effect, text)
+        self.troubles.noticed(effect, text)
 
     def watch_words(self, now_ns: int, ask: Callable[[Request], None], out: Outbox, *, explained: bool) -> None:
         """Find a gateway that answers nothing but the time; ``explained``: it may be silent, for it has lost IB."""
@@ -230,7 +244,7 @@ class Link:
             self._await_identity(now_ns, ask, out)
 
     def _watch_calendar(self, now_ns: int, out: Outbox) -> None:
-        change_ns = self._calendar.next_change_ns(now_ns)
+        change_ns = self.calendar.next_change_ns(now_ns)
         if change_ns is not None:
             out.wake_at(change_ns)
         if self._down_ns is not None and (excuse := self.excuse(now_ns)) is not None:
@@ -239,7 +253,7 @@ class Link:
     def _attempt(self, now_ns: int, out: Outbox) -> None:
         self.epoch += 1
         self.gateways.attempted()
-        self._troubles.opened()
+        self.troubles.opened()
         self.heartbeat.begin(now_ns)
         self._to(LinkState.CONNECTING, f"connecting to {self.gateway.address}", now_ns, out)
         out.opens.append(Open(gateway=self.gateway.name, epoch=self.epoch))
@@ -296,7 +310,7 @@ class Link:
             raise AssertionError(f"link cannot go from {self.state.name} to {state.name}")
         self.state = state
         self.detail = detail
-        self._since_ns = now_ns
+        self.since_ns = now_ns
         out.publishes.append(
             LinkChanged(
                 ts_recv_ns=now_ns,
@@ -310,89 +324,27 @@ class Link:
     # What it means for others.
 
     @property
-    def _calendar(self) -> RestartCalendar:
+    def calendar(self) -> RestartCalendar:
+        """Of the present gateway."""
         return self._calendars[self.gateway.name]
 
     def excuse(self, now_ns: int) -> Excuse | None:
         """The planned window that explains what is wrong with the connection now, if one does."""
         if self._down_ns is None:
-            return self._calendar.at(now_ns)
-        return self._calendar.excuse(now_ns, self._down_ns)
+            return self.calendar.at(now_ns)
+        return self.calendar.excuse(now_ns, self._down_ns)
 
     def reasons(self, now_ns: int) -> Iterator[Reason]:
         """Why no new order may be sent on this link."""
-        if self.state is LinkState.SUSPECT:
-            yield Reason(
-                code="silent",
-                text=f"nothing has come from the gateway for {self.heartbeat.silent_ns(now_ns) / SECOND:.0f} s",
-                remedy="it opens by itself when the gateway answers; after 15 s the connection is made anew",
-            )
-        elif not self.ready:
-            yield Reason(
-                code="link", text=f"the link is {self.state.value}: {self.detail}", remedy="wait until it is ready"
-            )
-        if not self.gateway.trading:
-            yield Reason(
-                code="standby",
-                text=f"gateway {self.gateway.name} serves data and account only",
-                remedy=f"set gateways.{self.gateway.name}.trading = true if orders may go there",
-            )
-        if (window := self._calendar.closing(now_ns)) is not None:
-            yield Reason(
-                code="restart_window",
-                text=f"{window.name} begins within a minute or is under way",
-                remedy="it opens by itself when the window is over",
-            )
-        yield from self.clocks.reasons(self.heartbeat.offset)
+        return meaning.reasons(self, now_ns)
 
-    def conditions(self, now_ns: int) -> Iterator[Condition]:
+    def conditions(self) -> Iterator[Condition]:
         """What somebody should know."""
-        if self.state is LinkState.HALTED:
-            yield Condition(
-                key="link/halted",
-                severity=AlertSeverity.CRITICAL,
-                text=f"stopped for good: {self.detail}",
-                remedy="log the gateway in to the account of this environment, then restart the service",
-            )
-        elif self.state not in _RECONCILED and self.gateways.failing:
-            yield Condition(
-                key="link/down",
-                severity=AlertSeverity.CRITICAL,
-                text=f"no session with {' or '.join(self.gateways.names)}: {self._lost_because}",
-                remedy="see that the gateway runs and is logged in; `ibkr-adapter doctor` tells what is wrong",
-                excusable=True,
-            )
-        if self.gateways.on_standby and self.state in _RECONCILED:
-            yield Condition(
-                key="link/standby",
-                severity=AlertSeverity.WARNING,
-                text=f"the standby {self.gateway.name} is in use",
-                remedy="nothing goes back by itself: restart the service once the environment's own gateway is well",
-            )
-        yield from self._troubles.conditions()
-        yield from self.clocks.conditions(self.heartbeat.offset)
+        return meaning.conditions(self)
 
     def window(self, now_ns: int) -> WindowView | None:
         """The planned window of the present gateway that is in force, else its next one."""
-        return self._calendar.view(now_ns)
+        return self.calendar.view(now_ns)
 
     def view(self, now_ns: int) -> LinkView:
-        excuse = self.excuse(now_ns)
-        offset = self.heartbeat.offset
-        return LinkView(
-            state=self.state.value,
-            gateway=self.gateway.name,
-            address=self.gateway.address,
-            epoch=self.epoch,
-            client_id=self._settings.client_id,
-            since_ns=self._since_ns,
-            server_version=self.server_version,
-            last_inbound_ns=self.heartbeat.last_inbound_ns,
-            detail=self.detail,
-            failures=self.gateways.failed_attempts,
-            next_attempt_ns=self.gateways.next_attempt_ns,
-            standby=self.gateways.on_standby,
-            excuse=excuse.name if excuse is not None else "",
-            excused_until_ns=excuse.until_ns if excuse is not None else None,
-            clock_ahead_ns=offset.ahead_ns if offset is not None else None,
-        )
+        return meaning.view(self, now_ns)

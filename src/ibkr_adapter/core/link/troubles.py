@@ -70,6 +70,7 @@ class Troubles:
         """Remember why; for how long this gateway is to be left alone."""
         if was_ready:
             self._kicked = event.cause in _KICKED
+        self._id_in_use = self._refused_id
         self._poisoned = self._poisoned + 1 if event.cause in _POISON else 0
         self._poison = event.detail
         self._unsupported = event.detail if event.cause is LossCause.UNSUPPORTED else ""
