@@ -8,9 +8,11 @@ from tws_simulator.control.port import ControlPort
 from tws_simulator.faults.scenario import Scenario
 from tws_simulator.gateway import Gateway, GatewayThread, running_gateway
 from tws_simulator.server import NotLoopback
+from tws_simulator.tls import BadTls, Tls
 
 __all__ = [
     "BadOption",
+    "BadTls",
     "ControlPort",
     "Gateway",
     "GatewayCore",
@@ -19,6 +21,7 @@ __all__ = [
     "NotLoopback",
     "Options",
     "Scenario",
+    "Tls",
     "VirtualClock",
     "running_gateway",
 ]
