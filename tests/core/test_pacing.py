@@ -130,6 +130,13 @@ def test_within_the_lane_of_streams_room_is_made_before_it_is_taken():
     assert released(lanes, 0) == [SetDataType(data_type=3), CancelQuotes(req_id=9), quotes(2), quotes(1)]
 
 
+def test_a_sign_of_life_does_not_wait_behind_lists():
+    """A peer that answers in time is not suspected because our own queue is long."""
+    lanes = asking(pacing(), RequestAllOpenOrders(), RequestAllOpenOrders(), RequestCurrentTime())
+
+    assert released(lanes, 0) == [RequestCurrentTime(), RequestAllOpenOrders(), RequestAllOpenOrders()]
+
+
 def test_a_stream_that_was_never_asked_for_is_not_cancelled():
     """A cancel takes its waiting request away, and goes with it; one of another number goes out."""
     lanes = asking(pacing(), quotes(1), quotes(2), history(3), CancelQuotes(req_id=1), CancelHistory(req_id=3))
