@@ -81,6 +81,15 @@ def test_from_nothing_to_a_filled_order_and_back(tmp_path: Path) -> None:
     assert list((tmp_path / "ibkr-adapter").iterdir()) == []
 
 
+def test_a_demo_has_nothing_to_be_warned_of(tmp_path: Path) -> None:
+    """Its gateway is set up as a desk should set up its own: no alert stands."""
+    with demo(tmp_path) as running:
+        running.until("status")
+        snapshot = json.loads(running.cli("status", "--json").stdout)["snapshot"]
+    assert snapshot["preflight"]["maintains_orders"] in ("ok", "unchecked")
+    assert snapshot["alerts"] == []
+
+
 def test_a_simulator_that_dies_is_restarted_where_it_was(tmp_path: Path) -> None:
     """Killed, it comes back on its port with its account, and the service is ready again by itself."""
     with demo(tmp_path) as running:

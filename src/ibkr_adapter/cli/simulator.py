@@ -66,7 +66,8 @@ class Simulator:
 
     async def _start(self, port: int) -> Announcement:
         command = [sys.executable, "-m", "tws_simulator", "run", "--port", str(port), "--seed", str(self._seed)]
-        command += ["--announce", "--exit-with-parent"]
+        # As a desk sets up its gateway; a new installation has this on, and would be warned of here too.
+        command += ["--set", "maintain_orders=false", "--announce", "--exit-with-parent"]
         with self._log_path.open("ab") as log:
             pipe = asyncio.subprocess.PIPE
             # A session of its own: Ctrl-C in the terminal is for us, who then stop it in order.
