@@ -46,6 +46,9 @@ lock: $(VENV)/.dev  ## resolve the dependencies anew
 	  -c requirements/runtime.lock -o requirements/dev.lock requirements/dev.in
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	  -c requirements/runtime.lock -c requirements/dev.lock -o requirements/deploy.lock requirements/deploy.in
+	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	  --unsafe-package eventkit --unsafe-package tzdata \
 	  -o requirements/clients.lock requirements/clients.in
 
