@@ -16,6 +16,7 @@ from ibkr_adapter.core.link.lanes import Lane, lane_of
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.effects import FramesTaken, Outbox
 from ibkr_adapter.events import AlertChanged, AlertSeverity
+from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.requests import (
     CancelHistory,
     CancelQuotes,
@@ -568,6 +569,23 @@ def test_after_a_complaint_the_service_halves_its_pace_and_after_two_it_calls():
 
 def told(world: World) -> list[str]:
     return [event.key for event in world.published if isinstance(event, AlertChanged) and event.raised]
+
+
+def test_a_session_with_fifty_streams_is_complete_within_three_seconds():
+    """Lists at once, then details and streams, five in a tenth of a second, within the budget of every second."""
+    instruments = tuple(Instrument(symbol=f"S{number}", con_id=number) for number in range(1, 51))
+    world = World(messages_burst=5, instruments=instruments)
+    world.connect()
+    begun_ns = world.now_ns
+
+    for _ in range(60):
+        world.wait(50 * MILLISECOND)
+        if world.engine.link.ready and not world.engine.pacing.waiting:
+            break
+
+    asked = [request.instrument for request in world.sent if isinstance(request, SubscribeQuotes)]
+    assert sorted(asked, key=lambda each: each.con_id or 0) == list(instruments)
+    assert world.now_ns - begun_ns <= 3 * SECOND
 
 
 def test_the_engine_counts_what_the_socket_has_taken():
