@@ -198,13 +198,15 @@ def test_a_stream_that_stays_silent_behind_a_farm_that_is_back_is_asked_anew():
     assert world.closes == []
 
 
-def test_a_farm_that_is_back_with_its_streams_changes_nothing():
+@pytest.mark.parametrize("outage_ns", [5 * SECOND, 5 * MINUTE])
+def test_a_farm_that_is_back_with_its_streams_changes_nothing(outage_ns: int):
     """What ticks is left alone; each stream has one gap."""
     world = trading()
     before_ns = world.now_ns
     world.notice(2103, text=BROKEN)
-    world.wait(5 * SECOND)
+    world.wait(outage_ns)
     world.notice(2104, text=OK)
+    world.wait(2 * SECOND)
     tick(world, MINUTE)
 
     assert asked(world) == asked(world, "QQQ") == 1

@@ -129,6 +129,7 @@ class Market:
         elif farm.kind is FarmKind.MARKET and farm.up:
             another = self._planes.is_down(FarmKind.MARKET)
             self.subscriptions.farm_up(farm.down_ns, now_ns, another_down=another)
+            self._watchdog.farm_back(now_ns)
         elif farm.kind is FarmKind.MARKET:
             self.subscriptions.farm_down(now_ns)
 

@@ -59,3 +59,8 @@ class Pace:
     def lull_ns(self) -> int:
         """Silence of this length is no accident where something was said that explains it."""
         return max(LULL_NS, 4 * (self.usual_ns or 0))
+
+    @property
+    def pause_ns(self) -> int:
+        """Silence of this length is no accident where something was said that may explain it, or may not."""
+        return self.patience_ns if self.usual_ns is None else self.lull_ns

@@ -119,8 +119,8 @@ class Stream:
         if self.doubt is None or ts_recv_ns <= self.doubt.since_ns + STRAGGLE_NS:
             return
         paused_ns = ts_recv_ns - max(before_ns or 0, self.doubt.since_ns)
-        whole = self.doubt.cause is GapCause.FARM_BROKEN  # it may be another farm's: then only its own pace tells
-        if paused_ns > (self.pace.patience_ns if whole else self.pace.lull_ns):
+        perhaps = self.doubt.cause is GapCause.FARM_BROKEN  # it may be another farm's: then only its own pace tells
+        if paused_ns > (self.pace.pause_ns if perhaps else self.pace.lull_ns):
             self.interrupt(self.doubt.cause, since_ns=before_ns)
         self.doubt = None
 

@@ -191,9 +191,7 @@ class Subscriptions:
         """What has not ticked while the farm was down missed something until it ticks; all must tick soon."""
         for stream in self._streams.values():
             seen_ns = stream.last_recv_ns
-            own = seen_ns is not None and (
-                seen_ns < down_ns + STRAGGLE_NS or now_ns - seen_ns > stream.pace.patience_ns
-            )
+            own = seen_ns is not None and (seen_ns < down_ns + STRAGGLE_NS or now_ns - seen_ns > stream.pace.pause_ns)
             if own and now_ns - down_ns >= STRAGGLE_NS:
                 stream.interrupt(GapCause.FARM_BROKEN)
             if stream.doubt is not None and stream.doubt.cause is GapCause.FARM_BROKEN and not another_down:

@@ -70,6 +70,7 @@ class Watchdog:
         self._pace = Pace()
         self._silence: _Silence | None = None
         self._floor_ns = 0
+        self._farm_back_ns = 0
         self._asked_ns: int | None = None
         self._recycles = 0
         self._next_recycle_ns = 0
@@ -86,6 +87,10 @@ class Watchdog:
         self._floor_ns = now_ns
         if self._silence is not None:
             self._silence.asked_ns = now_ns
+
+    def farm_back(self, now_ns: int) -> None:
+        """What comes from it has a moment to come."""
+        self._farm_back_ns = now_ns
 
     def look(self, subscriptions: Subscriptions, now_ns: int) -> Verdict:
         verdict = Verdict()
@@ -197,6 +202,9 @@ class Watchdog:
         broken_ns = self._planes.market_farm_broken_ns
         if broken_ns is not None and broken_ns >= silence.since_ns - PEER_TICKS_NS:
             verdict.look_at(now_ns + HELPED_WITHIN_NS)  # its farm is broken: IB heals that, we cannot
+            return
+        if silence.asked_ns is None and now_ns < self._farm_back_ns + SILENT_NS:
+            verdict.look_at(self._farm_back_ns + SILENT_NS)
             return
         if silence.asked_ns is None:
             silence.asked_ns = self._asked_ns = now_ns
