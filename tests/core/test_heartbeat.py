@@ -164,6 +164,20 @@ def test_a_second_apart_is_within_what_whole_seconds_can_show():
     assert raised(world, "clock/offset") == []
 
 
+def test_a_pause_between_question_and_answer_is_no_wrong_clock():
+    """A process that was stopped for fourteen seconds knows only that it does not know."""
+    world = World().ready()
+    world.silent.add(RequestCurrentTime)
+    world.wait(5 * SECOND)
+    told_ns = world.now_ns
+    world.now_ns += 14 * SECOND
+    world.tell(world.named(BrokerTime, time_ns=told_ns))
+
+    assert world.engine.link.heartbeat.offset is not None
+    assert world.engine.link.heartbeat.offset.surely_ns == 0
+    assert world.gate() == []
+
+
 def test_an_answer_that_may_belong_to_two_questions_measures_nothing():
     """A gateway may leave a repeat unanswered: then nobody knows which one this answers."""
     world = World().ready()

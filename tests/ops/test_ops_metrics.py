@@ -35,6 +35,17 @@ def test_a_ready_session_is_1_and_any_other_0() -> None:
         assert (day[name, labels], down[name, labels]) == (1.0, 0.0), name
 
 
+def test_a_standby_an_excuse_and_a_wrong_clock_are_seen_from_outside() -> None:
+    """1 while they are so; a clock that nobody has measured has no value."""
+    plain = snapshot()
+    link = replace(plain.link, standby=True, excuse="gateway restart", clock_ahead_ns=-3 * SECOND)
+    usual, odd = scrape(plain), scrape(replace(plain, link=link))
+    for name in ("ib_gateway_standby", "ib_restart_excuse"):
+        assert (usual[name, ()], odd[name, ()]) == (0.0, 1.0), name
+    assert odd["ib_gateway_clock_ahead_seconds", ()] == -3.0
+    assert ("ib_gateway_clock_ahead_seconds", ()) not in usual
+
+
 def test_who_waits_and_what_is_used_up_can_be_seen() -> None:
     """Lanes with the age of their oldest, classes that are held back, and each quota against what is learned of it."""
     day = snapshot()

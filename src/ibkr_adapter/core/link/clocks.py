@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Reason
 from ibkr_adapter.core.alerts import AlertSeverity, Condition
-from ibkr_adapter.core.link.heartbeat import Offset
+from ibkr_adapter.core.link.heartbeat import RESOLUTION_NS, Offset
 
 TOLD_NS = SECOND
 CLOSED_NS = 5 * SECOND
@@ -28,7 +28,7 @@ class Clocks:
 
     def reasons(self, offset: Offset | None) -> Iterator[Reason]:
         """Why no order is sent."""
-        if offset is not None and abs(offset.ahead_ns) > CLOSED_NS:
+        if offset is not None and offset.surely_ns > CLOSED_NS:
             yield Reason(
                 code="clock",
                 text=f"the gateway's clock is {_distance(offset.ahead_ns)} ours",
@@ -42,10 +42,10 @@ class Clocks:
             )
 
     def conditions(self, offset: Offset | None) -> Iterator[Condition]:
-        if offset is not None and abs(offset.ahead_ns) > TOLD_NS + offset.unsure_ns:
+        if offset is not None and offset.surely_ns > TOLD_NS + RESOLUTION_NS // 2:
             yield Condition(
                 key="clock/offset",
-                severity=_severity(offset.ahead_ns),
+                severity=_severity(offset.surely_ns),
                 text=f"the gateway's clock is {_distance(offset.ahead_ns)} ours",
                 remedy="let both machines keep time by NTP",
             )

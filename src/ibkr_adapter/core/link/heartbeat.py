@@ -108,6 +108,14 @@ class Offset:
     def __repr__(self) -> str:
         return f"<Offset {self.ahead_ns / SECOND:+.1f} s ±{self.unsure_ns / SECOND:.1f}>"
 
+    @property
+    def surely_ns(self) -> int:
+        """How far apart the clocks are even if the line took as long as it may have: 0 for what may be no difference.
+
+        A process that was stopped between question and answer, or a slow line, is not a clock that is wrong.
+        """
+        return max(0, abs(self.ahead_ns) - (self.unsure_ns - RESOLUTION_NS // 2))
+
     @classmethod
     def measured(cls, time_ns: int, *, asked_ns: int, answered_ns: int) -> Offset:
         """The gateway read its clock between question and answer, and cut what was below a second."""
