@@ -113,6 +113,25 @@ class TestStatus:
         assert "not ready: link to 127.0.0.1:7497 is down: connection refused" in result.stdout
         assert "refuses connections (start TWS, or wait for its restart)" in result.stdout
 
+    def test_a_standby_and_what_is_expected_are_said(self, desk: Desk) -> None:
+        """Which gateway is in use where it is not the usual one, and for how long an outage is explained."""
+        link = replace(snapshot().link, gateway="secondary", standby=True)
+        desk.picture = replace(snapshot(), link=link)
+        assert "gateway   secondary (standby) at 127.0.0.1:7497 ready" in run("status").stdout
+        away = replace(night(START_NS).link, excuse="restart", excused_until_ns=START_NS + 540 * SECOND)
+        desk.picture = replace(night(START_NS), link=away)
+        assert "expected  restart, for another 9m" in run("status").stdout
+
+    def test_alerts_and_the_planned_window_are_said(self, desk: Desk) -> None:
+        """What was told, with its remedy, and until when the window in force lasts, or when the next one begins."""
+        assert "window    nightly_reset begins in 3h17m" in run("status").stdout
+        desk.picture = night(START_NS)
+        output = run("status").stdout
+        assert "alert     critical for 11m: no session with primary at 127.0.0.1:7497" in output
+        assert "(see that the gateway runs" in output
+        assert "not yet told" not in output
+        assert "window    gateway_restart ends in 9m" in output
+
     def test_json_is_the_snapshot(self) -> None:
         """For scripts: readiness and the whole picture."""
         document = json.loads(run("status", "--json").stdout)

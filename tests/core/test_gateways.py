@@ -339,7 +339,7 @@ def test_the_gate_closes_a_minute_before_a_restart_and_opens_after_it():
     world.wait(RESTART_NS - MINUTE - world.now_ns)
     assert world.gate() == ["restart_window"]
     [reason] = world.engine.trading.permit.gate(world.now_ns)
-    assert reason.text == "gateway restart is near or under way, for another 16 min"
+    assert reason.text == "planned window gateway restart, Tue 01:00 to Tue 01:15 UTC"
     world.wait(15 * MINUTE + MINUTE)
     world.quote()
     assert world.gate() == []

@@ -35,12 +35,19 @@ def _lines(service: RunningService, s: dict[str, Any], ready: dict[str, Any]) ->
     now_ns, link = s["taken_ns"], s["link"]
     yield f"{s['environment']}, {s['account_kind']}, {s['component']} {s['version']}, {service.url}, pid {service.pid}"
     yield "ready" if ready["ready"] else "not ready: " + "; ".join(ready["reasons"])
+    for alert in s["alerts"]:
+        if alert["raised"]:
+            remedy = f" ({alert['remedy']})" if alert["remedy"] else ""
+            yield f"alert     {alert['severity']} for {age(now_ns - alert['since_ns'])}: {alert['text']}{remedy}"
     yield ""
     since = age(now_ns - link["since_ns"])
     name = f"{link['gateway']} (standby) at " if link["standby"] else ""
     yield f"gateway   {name}{link['address']} {link['state']} for {since}, client {link['client_id']}"
-    if link["excuse"]:
+    if link["excuse"] and link["state"] != "ready":
         yield f"expected  {link['excuse']}, for another {age(link['excused_until_ns'] - now_ns)}"
+    if window := s["window"]:
+        at_ns, verb = (window["until_ns"], "ends") if window["in_force"] else (window["from_ns"], "begins")
+        yield f"window    {window['name']} {verb} in {age(at_ns - now_ns)}"
     farms = ", ".join(f"{farm['name']} {farm['state']}" for farm in s["farms"]) or "none heard of"
     yield f"IB        {s['upstream']}; farms: {farms}"
     if s["gate"]["open"]:
