@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from ibkr_adapter.core.link.quotas import Priority, Quota
 from ibkr_adapter.core.link.requests import ReqIdCounter
@@ -72,20 +72,21 @@ class QuotesSource:
         self._type_chosen = False
 
     def surplus(self) -> Iterator[Request]:
-        for req_id in self._subscriptions.surplus():
-            yield CancelQuotes(req_id=req_id)
+        surplus = tuple(self._subscriptions.surplus())
+        if surplus:
             self._settle()
+        for req_id in surplus:
+            yield CancelQuotes(req_id=req_id)
 
     def missing(self, now_ns: int) -> Iterator[Request]:
         self.line_free_ns = None
         missing = self._subscriptions.missing()
         if missing or self._lines.probing:
             self._settle()
-        for stream in missing:
+        for index, stream in enumerate(missing):
             if not self._lines.claim(stream.name, Priority.CONFIGURED, now_ns):
-                stream.detail = self._lines.refusal
-                self.line_free_ns = self._lines.next_probe_ns
-                continue
+                self._wait_for_a_line(missing[index:])
+                return
             if not self._type_chosen:
                 self._type_chosen = True
                 yield SetDataType(data_type=self._settings.data_type)
@@ -95,6 +96,12 @@ class QuotesSource:
             yield SubscribeQuotes(
                 req_id=req_id, instrument=stream.instrument, generic_ticks=self._settings.generic_ticks
             )
+
+    def _wait_for_a_line(self, streams: Sequence[Stream]) -> None:
+        refusal = self._lines.refusal
+        for stream in streams:
+            stream.detail = refusal
+        self.line_free_ns = self._lines.next_probe_ns
 
     def _settle(self) -> None:
         """A line is taken by what stands at the gateway, and by nothing else."""
