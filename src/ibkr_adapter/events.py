@@ -439,13 +439,14 @@ class OrderChanged(Event, frozen=True, kw_only=True, tag="order_changed"):
 class LeaseChanged(Event, frozen=True, kw_only=True, tag="lease"):
     """Whether the client id is ours among several machines. ``lost``: another has taken it for good, and we must end.
 
-    ``epoch`` of our hold, or while it is not ours the highest that was seen.
+    ``epoch`` of our hold, or while it is not ours the highest that was seen. ``blind``: Redis cannot be asked.
     """
 
     held: bool
     epoch: int
     detail: str = ""
     lost: bool = False
+    blind: bool = False
 
 
 class ClientIdRefused(Event, frozen=True, kw_only=True, tag="client_id_refused"):

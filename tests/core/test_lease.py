@@ -51,8 +51,32 @@ def test_without_the_lease_nothing_is_placed_and_everything_cancelled() -> None:
     assert outcome.accepted
     assert [request.order_id for request in world.requests(SendCancel)] == [order.order_id]
     assert world.engine.link.ready
+    world.wait(2 * SECOND)
     alert = world.told(AlertChanged)[-1]
     assert (alert.key, alert.severity, alert.raised) == ("lease/lost", AlertSeverity.CRITICAL, True)
+
+
+def test_a_doubt_of_a_moment_closes_the_gate_and_wakes_nobody() -> None:
+    """A Redis that is back within two seconds is no incident."""
+    world = shared()
+    told(world, held=False)
+    world.wait(1 * SECOND)
+    told(world, held=True)
+    world.wait(60 * SECOND)
+    assert not [alert for alert in world.told(AlertChanged) if alert.key.startswith("lease")]
+
+
+def test_a_standby_that_sees_nothing_says_so() -> None:
+    """It would take over from nobody: that is told after half a minute, and ends when Redis is back."""
+    world = World(lease_required=True)
+    world.tell(LeaseChanged(ts_recv_ns=world.now_ns, held=False, epoch=0, detail="Redis is away", blind=True))
+    world.wait(29 * SECOND)
+    assert world.told(AlertChanged) == []
+    world.wait(2 * SECOND)
+    assert [(alert.key, alert.raised) for alert in world.told(AlertChanged)] == [("lease/blind", True)]
+    told(world, held=False, detail="held by desk-b")
+    world.wait(60 * SECOND)
+    assert not world.told(AlertChanged)[-1].raised
 
 
 def test_a_placement_on_its_way_to_the_disk_is_held_back() -> None:

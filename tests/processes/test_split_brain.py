@@ -231,6 +231,7 @@ def test_a_redis_that_comes_back_empty_makes_no_second_writer(
     assert not place(standby, "d")
     assert len(placed(gateway)) == 2
     assert standby.wait_for(standing_by)["link"]["epoch"] == 0
+    assert standby.stop() == holder.stop() == 0
 
 
 @pytest.mark.fault("E06")

@@ -152,6 +152,8 @@ class Claim:
 
     def next_ns(self, now_ns: int) -> int:
         """When the next step is due."""
+        if self.state is Hold.LOST:
+            return now_ns
         if self._gone or self._missing:
             return now_ns
         if self.state is Hold.HELD:

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from ibkr_adapter.clock import SECOND, Clock
 from ibkr_adapter.errors import LeaseLost, StoreError
 from ibkr_adapter.events import LeaseChanged
-from ibkr_adapter.lease.claim import Claim, Hold, Record, Take
+from ibkr_adapter.lease.claim import LOOKS, Claim, Hold, Record, Take
 from ibkr_adapter.lease.mark import EpochMark
 from ibkr_adapter.lease.redis_epoch import RedisEpoch
 
@@ -80,6 +80,7 @@ class LeaseKeeper:
             await self._step()
             now_ns = self._now_ns()
             await asyncio.sleep(max(0, self._claim.next_ns(now_ns) - now_ns) / SECOND)
+        await asyncio.sleep(self._claim.ttl_ns / LOOKS / SECOND)  # the session is closed meanwhile
         raise LeaseLost(
             f"the lease of client id {self._client_id} is lost: {self._who()} took it",
             remedy="nothing, if a supervisor starts this service again: it then stands by",
@@ -121,6 +122,7 @@ class LeaseKeeper:
             epoch=self._claim.epoch if held else self._claim.mark,
             detail=detail,
             lost=lost,
+            blind=not held and bool(self._claim.trouble),
         )
         (_log.info if held or self._claim.state is Hold.WATCHING else _log.error)(
             "lease_held" if held else "lease_standby" if self._claim.state is Hold.WATCHING else "lease_not_held",

@@ -93,6 +93,8 @@ def _link(snapshot: Snapshot) -> Iterator[Metric]:
     )
     yield _gauge("ib_reconnect_consecutive_failures", "Failed attempts since the last session", float(link.failures))
     yield _gauge("ib_gateway_standby", "1 while the standby is used or tried, else 0", float(link.standby))
+    yield _gauge("ib_lease_held", "1 while the client id is ours among several machines", float(snapshot.lease.held))
+    yield _gauge("ib_lease_epoch", "Epoch of the lease; 0 where none is needed", float(snapshot.lease.epoch))
     yield _gauge("ib_restart_excuse", "1 while a planned window explains what is wrong", float(bool(link.excuse)))
     if link.clock_ahead_ns is not None:
         yield _gauge("ib_gateway_clock_ahead_seconds", "The gateway's clock against ours", link.clock_ahead_ns / 1e9)

@@ -9,10 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Reason
 from ibkr_adapter.core.alerts import AlertSeverity, Condition
 from ibkr_adapter.events import LeaseChanged
 from ibkr_adapter.snapshot import LeaseView
+
+
+DOUBT_NS = 2 * SECOND
+"""A renewal that fails is tried again several times a second: what is over by then closed the gate and no more."""
+
+BLIND_NS = 30 * SECOND
 
 
 class LeaseState:
@@ -26,6 +33,7 @@ class LeaseState:
         self.detail = "not asked for yet" if required else ""
         self._client_id = client_id
         self._was_held = False
+        self._blind = False
         self._since_ns = now_ns
 
     def changed(self, event: LeaseChanged) -> None:
@@ -34,6 +42,7 @@ class LeaseState:
         self.held = event.held
         self.lost = self.lost or event.lost
         self.epoch = event.epoch
+        self._blind = event.blind
         self.detail = event.detail
         self._was_held = self._was_held or event.held
 
@@ -48,13 +57,22 @@ class LeaseState:
             )
 
     def conditions(self) -> Iterator[Condition]:
-        """A service that stands by is well; one that had the lease and does not have it is not."""
+        """A service that stands by is well; one that had the lease and has not, or cannot see who has it, is not."""
         if self._was_held and not self.held:
             yield Condition(
                 key="lease/lost",
                 severity=AlertSeverity.CRITICAL,
                 text=f"the lease of client id {self._client_id} is not held: {self.detail}",
                 remedy="no order is placed or changed until it is held again; see Redis, and the other machine",
+                after_ns=0 if self.lost else DOUBT_NS,
+            )
+        elif self._blind:
+            yield Condition(
+                key="lease/blind",
+                severity=AlertSeverity.CRITICAL,
+                text=f"nobody can tell who has client id {self._client_id}: {self.detail}",
+                remedy="start Redis, or correct redis.url: until then this machine takes over from nobody",
+                after_ns=BLIND_NS,
             )
 
     def view(self) -> LeaseView:
