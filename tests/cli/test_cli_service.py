@@ -11,10 +11,11 @@ from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
 from ibkr_adapter.cli import main
+from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import CancelOrder, Command, CommandOutcome, PlaceOrder, Reason
 from ibkr_adapter.errors import ExitCode
 from tests.cli.service_thread import served
-from tests.console.fake_service import START_NS, FakePort, night, order
+from tests.console.fake_service import START_NS, FakePort, night, order, snapshot
 from tws_simulator.gateway import Gateway, running_gateway
 
 

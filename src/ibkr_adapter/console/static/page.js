@@ -403,7 +403,7 @@ function showLink(s) {
   write($("link-note"), link.state === "ready" ? `up ${age(since(link.since_ns))}` : `${words(link.state).toLowerCase()} for ${age(since(link.since_ns))}`);
   const pairs = [["Gateway", `${link.gateway} ${link.address}`], ["Socket", `${words(link.state)} for ${age(since(link.since_ns))}`], ["Gateway to IB", words(s.upstream)], ["Session", `${link.epoch}${link.server_version ? `, server version ${link.server_version}` : ""}`]];
   if (link.standby) pairs.push(["Standby", "in use; nothing goes back by itself"]);
-  if (link.excuse) pairs.push(["Expected", `${words(link.excuse)}, until ${clock(link.excused_until_ns)}`]);
+  if (link.excuse && link.state !== "ready") pairs.push(["Expected", `${words(link.excuse)}, until ${clock(link.excused_until_ns)}`]);
   if (s.window) pairs.push([s.window.in_force ? "Window" : "Next window", `${words(s.window.name)} ${minuteOf(s.window.from_ns)}–${minuteOf(s.window.until_ns)}`]);
   if (Math.abs(link.clock_ahead_ns ?? 0) > 2e9) pairs.push(["Its clock", `${plainNumber.format(Math.round(link.clock_ahead_ns / 1e9))} s ahead of ours`]);
   if (link.last_inbound_ns) pairs.push(["Last heard", `${age(since(link.last_inbound_ns))} ago`]);
