@@ -76,6 +76,7 @@ class Gateway:
         self.epoch = 0
         self.disk_works = True
         self.out_of_descriptors = False
+        self.unsent = 0
         self.unencodable: type[Request] | None = None
         self.shell: Shell
 
@@ -119,7 +120,7 @@ class Gateway:
         self.say(SessionLost, gateway="a", client_id=1, cause=LossCause.ASKED, detail=reason)
 
     def taken(self) -> tuple[int, int]:
-        return 0, 0
+        return self.unsent, 0
 
     def counts(self) -> dict[str, int]:
         return {"frames_out": len(self.story)}
@@ -259,6 +260,22 @@ async def test_a_failed_disk_refuses_the_order_and_closes_the_gate() -> None:
     assert not outcome.accepted
     assert [reason.code for reason in gate.reasons] == ["journal"]
     assert "SendOrder" not in gateway.story
+
+
+async def test_what_a_blocked_socket_holds_is_not_forgotten_after_a_second() -> None:
+    """Each turn the session says what it has not written: that may leave at any moment, and counts until it has."""
+    gateway = Gateway()
+    gateway.unsent = 1_000
+    async with served(gateway) as shell:
+        sent = shell.snapshot().rate.last_second - 1  # but for the greeting, which was written
+        over_ns = gateway.clock.now_ns() + SECOND + SECOND // 10
+
+        def later() -> bool:
+            gateway.shell.rouse()
+            return gateway.clock.now_ns() >= over_ns and shell.snapshot().rate.last_second >= sent
+
+        await turns_until(later)
+    assert sent > 0
 
 
 async def test_a_machine_without_descriptors_is_a_refused_connection_and_not_the_end() -> None:
