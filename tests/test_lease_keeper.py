@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +72,8 @@ async def test_it_is_taken_renewed_and_released(tmp_path: Path, redis_server: Re
         record = await read_once(store, 1)
         assert record is not None
         assert (record.token, record.epoch, record.name, record.ttl_ns) == ("one", 1, "one", TTL_NS)
+        assert 0 <= time.time_ns() - record.since_ns < 60 * SECOND
+        assert record.stands
         assert EpochMark(tmp_path / "mark-one").epoch == 1
         first.cancel()
         await one.keeper.release()

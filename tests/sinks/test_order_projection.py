@@ -39,7 +39,10 @@ from tests.journals import write_journal
 from tests.records import commission, echoed, execution, intended, status
 from tests.stories import CANCELLED, FILLED, OPENED, REJECTED, doubted, heard, told
 
-TABLES = ("ib_orders", "ib_order_perm_ids", "ib_order_events", "ib_executions", "ib_commissions", "ib_connections")
+TABLES = (
+    *("ib_orders", "ib_order_perm_ids", "ib_order_events", "ib_executions", "ib_commissions", "ib_connections"),
+    *("ib_client_ids", "ib_processes"),
+)
 PROJECTING = [sys.executable, str(Path(__file__).parent / "projecting_process.py")]
 SENT = FrameSent(ts_recv_ns=2, epoch=1, order_id=11, cancel=False, frame=b"x")
 LAPSED = OrderLapsed(ts_recv_ns=5, order_key="k1", evidence="two lists")

@@ -115,7 +115,7 @@ def _record(fields: dict[str, str], now_us: int) -> Record:
 
     def number(name: str) -> int:
         text = fields.get(name, "")
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= 19 else 0
 
     return Record(
         token=fields.get("token", ""),
