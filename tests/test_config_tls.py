@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 import trustme
+from msgspec.structs import replace
 
-from ibkr_adapter.config import Tls, parse, show
+from ibkr_adapter.config import Reference, Secret, Source, Tls, parse, show
 from ibkr_adapter.config.tls import check, validity
-from ibkr_adapter.errors import ConfigurationError, ExitCode
+from ibkr_adapter.errors import ConfigurationError, ExitCode, SecretUnavailable
 from tests.papers import Papers
 
 PATH = "gateways.primary.tls"
@@ -120,8 +121,8 @@ class TestFiles:
         error = refused(lambda: check(papers.tls(certificate=papers.certificate, key=papers.other_key), PATH, 0))
         assert (error.path, error.message) == (f"{PATH}.key", f"{PATH}.key: does not belong to the certificate")
 
-    def test_a_key_with_a_passphrase_is_refused_without_asking(self, papers: Papers, tmp_path: Path) -> None:
-        """A service has nobody at its terminal."""
+    def test_a_locked_key_is_opened_by_its_passphrase_and_nobody_is_asked(self, papers: Papers, tmp_path: Path) -> None:
+        """A service has nobody at its terminal: no passphrase, a wrong one, or none at hand is a refusal."""
         from cryptography.hazmat.primitives import serialization
 
         key = serialization.load_pem_private_key(papers.key.read_bytes(), None)
@@ -136,6 +137,21 @@ class TestFiles:
         error = refused(lambda: check(papers.tls(certificate=papers.certificate, key=locked), PATH, 0))
         assert error.path == f"{PATH}.key"
         assert "passphrase" in error.message
+        named = replace(
+            papers.tls(certificate=papers.certificate, key=locked), key_password=Reference(Source.ENV, "OPENS_THE_KEY")
+        )
+        locked.chmod(0o600)
+        now_s = time.time()
+        assert check(named, PATH, now_s) == [], "who merely looks at the file cannot open the key"
+        assert check(named, PATH, now_s, lambda: Secret("open sesame")) == []
+        wrong = refused(lambda: check(named, PATH, now_s, lambda: Secret("open barley")))
+        assert wrong.path == f"{PATH}.key_password"
+        assert "barley" not in str(wrong)
+
+        def away() -> Secret:
+            raise SecretUnavailable(f"{PATH}.key_password", "was read too long ago", remedy="see the state of Vault")
+
+        assert refused(lambda: check(named, PATH, now_s, away)).remedy == "see the state of Vault"
 
     def test_our_own_certificate_has_to_be_valid_today(self, papers: Papers) -> None:
         """Told before the start, with the day; not by a tunnel at night."""

@@ -84,7 +84,7 @@ async def serve(
     secrets = Secrets(config, clock)
     await secrets.open()
     token = console_token(config, secrets)
-    for warning in check_tls(config):
+    for warning in check_tls(config, secrets):
         _log.warning("tls_files", detail=warning)
     _raise_descriptor_limit()
     config.data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -118,13 +118,18 @@ def check_package(config: Config) -> versions.Package:
     return package
 
 
-def check_tls(config: Config) -> list[str]:
-    """Certificates and keys of the gateways in use can be used; what should be known of them, as text."""
+def check_tls(config: Config, secrets: Secrets | None = None) -> list[str]:
+    """Certificates and keys of the gateways in use can be used; what should be known of them, as text.
+
+    Without ``secrets`` a locked key stays locked, and is not looked at.
+    """
     return [
         warning
         for name in config.usable_gateways
         if (given := config.gateways[name].tls) is not None
-        for warning in tls.check(given, f"gateways.{name}.tls", SystemClock().now_ns() / SECOND)
+        for warning in tls.check(
+            given, f"gateways.{name}.tls", SystemClock().now_ns() / SECOND, passphrase(config, name, secrets)
+        )
     ]
 
 
@@ -180,7 +185,7 @@ async def _running(
         engine,
         mailbox=mailbox,
         journal=writer,
-        open_session=lambda opening: _session(config, opening, mailbox, clock, keeper, names),
+        open_session=lambda opening: _session(config, opening, mailbox, clock, keeper, names, secrets),
         fanout=fanout,
         runners=runners,
         clock=clock,
@@ -341,12 +346,28 @@ def _leases(config: Config, secrets: Secrets) -> Callable[[int], Awaitable[Recor
     return lambda client_id: read_once(_redis(config, secrets), client_id)
 
 
+def passphrase(config: Config, gateway: str, secrets: Secrets | None) -> tls.Passphrase | None:
+    """What opens the key that we show this gateway's tunnel."""
+    given = config.gateways[gateway].tls
+    if given is None or secrets is None:
+        return None
+    return secrets.source(f"gateways.{gateway}.tls.key_password", given.key_password)
+
+
 def _session(
-    config: Config, opening: Open, mailbox: Mailbox, clock: Clock, keeper: LeaseKeeper | None, names: Names
+    config: Config,
+    opening: Open,
+    mailbox: Mailbox,
+    clock: Clock,
+    keeper: LeaseKeeper | None,
+    names: Names,
+    secrets: Secrets,
 ) -> SessionPort:
     gateway = config.gateways[opening.gateway]
     return Session(
-        Endpoint(opening.gateway, gateway.host, gateway.port, gateway.tls),
+        Endpoint(
+            opening.gateway, gateway.host, gateway.port, gateway.tls, passphrase(config, opening.gateway, secrets)
+        ),
         client_id=config.client_id,
         epoch=opening.epoch,
         mailbox=mailbox,

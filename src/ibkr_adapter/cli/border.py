@@ -8,6 +8,7 @@ from typing import IO, Any, NoReturn
 import click
 
 from ibkr_adapter.errors import ExitCode, IbkrError, StoreError
+from ibkr_adapter.ops.logging import redact
 
 
 class Border(click.Group):
@@ -69,5 +70,5 @@ def expected(group: BaseExceptionGroup[BaseException]) -> IbkrError | None:
 
 
 def fail(error: IbkrError) -> NoReturn:
-    click.echo(f"error: {' '.join(str(error).split())}", err=True)
+    click.echo(f"error: {redact(' '.join(str(error).split()))}", err=True)
     sys.exit(int(error.exit_code))

@@ -99,7 +99,8 @@ time_zone = "America/New_York"  # of the times below: that of the gateway's own 
 # ca = "tunnel-ca.pem"          # the authority that signed the tunnel's certificate, PEM; or system_ca = true
 # system_ca = false             # trust the authorities of this machine instead
 # certificate = "ours.pem"      # ours, for a tunnel that asks for one
-# key = "ours-key.pem"          # its key, without a passphrase, readable by this user alone
+# key = "ours-key.pem"          # its key, readable by this user alone
+# key_password = ""             # where the passphrase of the key stands, as a password of Redis below
 # server_name = ""              # the name in the tunnel's certificate, where it is not the host
 # fingerprint = ""              # SHA-256 of the only certificate to accept, besides all else
 

@@ -67,14 +67,15 @@ class Tls(Section, frozen=True, kw_only=True):
     """How a gateway's connection is encrypted; paths are absolute.
 
     ``ca``: the authorities to trust, or those of the system. ``certificate`` and ``key`` are ours, for a peer that asks
-    for them. ``server_name``: the name in the peer's certificate, where it is not the host. ``fingerprint``: SHA-256 of
-    the one certificate that is accepted, besides all else.
+    for them; ``key_password`` opens the key where it is locked. ``server_name``: the name in the peer's certificate,
+    where it is not the host. ``fingerprint``: SHA-256 of the one certificate that is accepted, besides all else.
     """
 
     ca: str = ""
     system_ca: bool = False
     certificate: str = ""
     key: str = ""
+    key_password: Reference = Reference()
     server_name: str = ""
     fingerprint: str = ""
 

@@ -9,18 +9,22 @@ from __future__ import annotations
 import os
 import re
 import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 from msgspec.structs import replace
 
 from ibkr_adapter.config.model import Tls
+from ibkr_adapter.config.secrets import Secret
 from ibkr_adapter.config.typing import HOST, typed
-from ibkr_adapter.errors import ConfigurationError
+from ibkr_adapter.errors import ConfigurationError, SecretUnavailable
 
 FILE_BYTES_MAX: Final = 4_000_000
 """A bundle of all public authorities has some 250,000 bytes."""
+
+Passphrase = Callable[[], Secret]
 
 EXPIRES_SOON_S: Final = 14 * 86_400
 
@@ -54,9 +58,13 @@ def tls_of(table: object, path: str, base: Path) -> Tls:
     return replace(tls, fingerprint=fingerprint, **files)
 
 
-def check(tls: Tls, path: str, now_s: float) -> list[str]:
-    """Raises ``ConfigurationError`` where the files cannot be used; what is accepted but should be known, as text."""
-    client_context(tls, path)
+def check(tls: Tls, path: str, now_s: float, passphrase: Passphrase | None = None) -> list[str]:
+    """Raises ``ConfigurationError`` where the files cannot be used; what is accepted but should be known, as text.
+
+    A locked key is opened only with its ``passphrase``: who merely looks at a file has none.
+    """
+    locked = bool(tls.key_password) and passphrase is None
+    client_context(replace(tls, certificate="", key="") if locked else tls, path, passphrase)
     if not tls.certificate:
         return []
     warnings: list[str] = []
@@ -76,7 +84,7 @@ def check(tls: Tls, path: str, now_s: float) -> list[str]:
     return warnings
 
 
-def client_context(tls: Tls, path: str) -> ssl.SSLContext:
+def client_context(tls: Tls, path: str, passphrase: Passphrase | None = None) -> ssl.SSLContext:
     """TLS 1.2 or later, the peer's certificate and name verified. Raises ``ConfigurationError``."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -92,22 +100,30 @@ def client_context(tls: Tls, path: str) -> ssl.SSLContext:
                 f"{path}.ca", f"{tls.ca} has no certificates: {_reason(failure)}", remedy="it must be a PEM file"
             ) from None
     if tls.certificate:
-        _load_own(context, tls, path)
+        _load_own(context, tls, path, passphrase)
     return context
 
 
-def _load_own(context: ssl.SSLContext, tls: Tls, path: str) -> None:
+def _load_own(context: ssl.SSLContext, tls: Tls, path: str, passphrase: Passphrase | None) -> None:
     _text(f"{path}.certificate", tls.certificate)  # the context does not say which of the two it could not read
     _text(f"{path}.key", tls.key)
 
-    def no_passphrase() -> NoReturn:
-        raise ConfigurationError(
-            f"{path}.key", f"{tls.key} is locked by a passphrase", remedy="store it without one, readable by us alone"
-        )
+    def opened() -> str:
+        if passphrase is None:
+            remedy = "name the place of its passphrase in key_password"
+            raise ConfigurationError(f"{path}.key", f"{tls.key} is locked by a passphrase", remedy=remedy)
+        try:
+            return passphrase().reveal()
+        except SecretUnavailable as missing:
+            raise ConfigurationError("", missing.message, remedy=missing.remedy) from None
 
     try:
-        context.load_cert_chain(tls.certificate, tls.key, password=no_passphrase)
+        context.load_cert_chain(tls.certificate, tls.key, password=opened)
     except ssl.SSLError as failure:
+        if failure.reason == "BAD_DECRYPT":
+            raise ConfigurationError(
+                f"{path}.key_password", f"does not open {tls.key}", remedy="give the one it was locked with"
+            ) from None
         if failure.reason == "KEY_VALUES_MISMATCH":
             raise ConfigurationError(
                 f"{path}.key", "does not belong to the certificate", remedy="give the key it was made with"

@@ -11,6 +11,7 @@ from msgspec import Struct
 from ibkr_adapter import requests
 from ibkr_adapter.clock import MINUTE, SECOND, Clock
 from ibkr_adapter.config.model import Tls
+from ibkr_adapter.config.tls import Passphrase
 from ibkr_adapter.errors import SessionError
 from ibkr_adapter.requests import Request
 from ibkr_adapter.tws.mailbox import Mailbox
@@ -23,12 +24,13 @@ __all__ = ["Counters", "Endpoint", "Mailbox", "Session", "State", "TransportOpti
 
 
 class Endpoint(Struct, frozen=True):
-    """Where a gateway listens, or the tunnel to it; ``gateway`` is our name for it."""
+    """Where a gateway listens, or the tunnel to it; ``gateway`` is our name for it, ``passphrase`` opens our key."""
 
     gateway: str
     host: str
     port: int
     tls: Tls | None = None
+    passphrase: Passphrase | None = None
 
     @property
     def address(self) -> str:
@@ -98,7 +100,13 @@ class Session:
     def _secured(self, connection: socket.socket) -> TlsStream:
         endpoint = self.endpoint
         assert endpoint.tls is not None
-        return secured(connection, endpoint.tls, host=endpoint.host, path=f"gateways.{endpoint.gateway}.tls")
+        return secured(
+            connection,
+            endpoint.tls,
+            host=endpoint.host,
+            path=f"gateways.{endpoint.gateway}.tls",
+            passphrase=endpoint.passphrase,
+        )
 
     @property
     def state(self) -> State:

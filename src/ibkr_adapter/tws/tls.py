@@ -25,7 +25,7 @@ import ssl
 from typing import NoReturn, cast
 
 from ibkr_adapter.config.model import Tls
-from ibkr_adapter.config.tls import client_context
+from ibkr_adapter.config.tls import Passphrase, client_context
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.events import LossCause
 from ibkr_adapter.tws.ending import Ended
@@ -41,11 +41,16 @@ _RECORD_TYPES = (0x15, 0x16)
 _VERSION_MAJOR = 0x03
 
 
-def secured(connection: socket.socket, tls: Tls, *, host: str, path: str) -> TlsStream:
+def secured(
+    connection: socket.socket, tls: Tls, *, host: str, path: str, passphrase: Passphrase | None = None
+) -> TlsStream:
     """Begin TLS; certificates and key are read now, so that renewed ones count. ``path`` names the configuration's."""
     try:
         return TlsStream(
-            connection, client_context(tls, path), server_name=tls.server_name or host, fingerprint=tls.fingerprint
+            connection,
+            client_context(tls, path, passphrase),
+            server_name=tls.server_name or host,
+            fingerprint=tls.fingerprint,
         )
     except (ConfigurationError, ValueError) as unusable:
         raise Ended(LossCause.TLS, str(unusable)) from unusable
