@@ -108,7 +108,10 @@ def _load_own(context: ssl.SSLContext, tls: Tls, path: str, passphrase: Passphra
     _text(f"{path}.certificate", tls.certificate)  # the context does not say which of the two it could not read
     _text(f"{path}.key", tls.key)
 
+    asked: list[None] = []
+
     def opened() -> str:
+        asked.append(None)
         if passphrase is None:
             remedy = "name the place of its passphrase in key_password"
             raise ConfigurationError(f"{path}.key", f"{tls.key} is locked by a passphrase", remedy=remedy)
@@ -120,13 +123,13 @@ def _load_own(context: ssl.SSLContext, tls: Tls, path: str, passphrase: Passphra
     try:
         context.load_cert_chain(tls.certificate, tls.key, password=opened)
     except ssl.SSLError as failure:
-        if failure.reason == "BAD_DECRYPT":
-            raise ConfigurationError(
-                f"{path}.key_password", f"does not open {tls.key}", remedy="give the one it was locked with"
-            ) from None
         if failure.reason == "KEY_VALUES_MISMATCH":
             raise ConfigurationError(
                 f"{path}.key", "does not belong to the certificate", remedy="give the key it was made with"
+            ) from None
+        if asked:  # OpenSSL tells a wrong one in several ways
+            raise ConfigurationError(
+                f"{path}.key_password", f"does not open {tls.key}", remedy="give the one it was locked with"
             ) from None
         file = "key" if _holds_certificate(tls.certificate) else "certificate"
         raise ConfigurationError(
