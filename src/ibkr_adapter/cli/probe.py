@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from ibkr_adapter.clock import SystemClock
 from ibkr_adapter.config import Gateway
+from ibkr_adapter.config.tls import Passphrase
 from ibkr_adapter.core.link.preflight import API_SETTINGS
 from ibkr_adapter.core.link.requests import ReqIdCounter
 from ibkr_adapter.errors import (
@@ -40,6 +41,7 @@ from ibkr_adapter.events import (
     SessionOpened,
 )
 from ibkr_adapter.notices import Effect, shipped
+from ibkr_adapter.ops.secrets import local
 from ibkr_adapter.requests import Request
 from ibkr_adapter.tws.mailbox import Mailbox
 from ibkr_adapter.tws.session import Endpoint, Session
@@ -95,7 +97,7 @@ class Visit:
         self._rang = threading.Event()
         self._mailbox = Mailbox(self._rang.set)
         self._session = Session(
-            Endpoint(name, gateway.host, gateway.port, gateway.tls),
+            Endpoint(name, gateway.host, gateway.port, gateway.tls, _passphrase(name, gateway)),
             client_id=client_id,
             epoch=1,
             mailbox=self._mailbox,
@@ -254,3 +256,10 @@ class Visit:
         """Both, for they look alike; first what is likelier at this port."""
         first, second = (forwarder, gateway) if self.gateway.port in FORWARDER_PORTS else (gateway, forwarder)
         return f"{first}; or: {second}"
+
+
+def _passphrase(name: str, gateway: Gateway) -> Passphrase | None:
+    """What opens our key, where it stands on this machine; Vault is asked by the service alone."""
+    if gateway.tls is None or not (place := gateway.tls.key_password):
+        return None
+    return lambda: local(f"gateways.{name}.tls.key_password", place)

@@ -175,6 +175,8 @@ def local(key: str, reference: Reference) -> Secret:
             found = Secret(value)
         case Source.FILE:
             found = _of_file(key, reference)
+        case Source.VAULT:
+            raise SecretUnavailable(key, f"{reference} is asked for by the service alone", remedy="see its log")
         case _:
             found = reference.literal or Secret("")
     conceal(found)
