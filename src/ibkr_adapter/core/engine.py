@@ -77,6 +77,7 @@ from ibkr_adapter.events import (
     Started,
     Stopped,
     TextTick,
+    Tick,
     TickParameters,
     ValueTick,
 )
@@ -219,6 +220,8 @@ class Engine:
                 elif not isinstance(happening, _TRUE_WHOEVER_BRINGS_IT):
                     self.stale_events += 1
                     continue
+            if not isinstance(happening, Tick):
+                self.reconciler.stir()
             self._routes[type(happening)](happening, now_ns, out)
         self._pass_time(now_ns, out)
         self.market.flush(out)
@@ -278,8 +281,9 @@ class Engine:
         if self.link.ready and (why := self.market.watch(now_ns, out)):
             self.link.recycle(why, now_ns, out)
         elif self.link.ready or self.link.state is LinkState.RECONCILING:
-            room = self.pacing.limit(now_ns) - self.pacing.waiting
-            self.reconciler.close(self._ask, now_ns, out, room=room, ready=self.link.ready)
+            if self.market.stirred(now_ns) or self.reconciler.due(now_ns):
+                room = self.pacing.limit(now_ns) - self.pacing.waiting
+                self.reconciler.close(self._ask, now_ns, out, room=room, ready=self.link.ready)
             if self.link.ready:
                 self.market.wake(out)
 

@@ -68,6 +68,7 @@ class Market:
         self.sources = (DetailsSource(self.contracts, self.subscriptions, request_ids, traded), self._quotes)
         self._watchdog = Watchdog(planes, self.contracts)
         self._look_ns: int | None = None
+        self._stirred = True
         self._books: dict[str, QuoteBook] = {}
         self._changed: dict[str, QuoteBook] = {}
         self._proof_ns = 0
@@ -81,11 +82,13 @@ class Market:
     # What is wanted; the reconciler makes it so.
 
     def want(self, instrument: Instrument) -> None:
+        self._stirred = True
         self.subscriptions.want(instrument)
         self._books.setdefault(instrument.key, QuoteBook(instrument.key))
 
     def unwant(self, instrument: Instrument) -> None:
         """Its last quote goes with it: nobody would keep it current."""
+        self._stirred = True
         self.subscriptions.unwant(instrument)
         self._books.pop(instrument.key, None)
         self._changed.pop(instrument.key, None)
@@ -140,6 +143,7 @@ class Market:
         recycle = ""
         if self._look_ns is not None and now_ns >= self._look_ns:
             self._look_ns = None
+            self._stirred = True
             self._look_by(self._late_details(now_ns))
             self._look_by(self.subscriptions.retry_due(now_ns))
             verdict = self._watchdog.look(self.subscriptions, now_ns)
@@ -149,6 +153,12 @@ class Market:
             recycle = verdict.recycle
         self.wake(out)
         return recycle
+
+    def stirred(self, now_ns: int) -> bool:
+        """Whether something here may have made a difference since this was last asked."""
+        free_ns = self._quotes.line_free_ns
+        stirred, self._stirred = self._stirred or (free_ns is not None and now_ns >= free_ns), False
+        return stirred
 
     def wake(self, out: Outbox) -> None:
         """At the next moment at which something may be found dead."""
@@ -299,6 +309,7 @@ class Market:
             return None
         flowing = stream.flows
         if not flowing:
+            self._stirred = True
             self._look_by(ts_recv_ns + SILENT_NS)  # whatever it was waiting for, from now on it must go on speaking
         gap = self.subscriptions.received(stream, ts_recv_ns)
         self._watchdog.alive(ts_recv_ns, flowing=flowing)

@@ -53,8 +53,22 @@ class Source(Protocol):
 
 
 class Reconciler:
+    """Looks for differences when something was said that may have made one, or when there was no room the last time.
+
+    Ticks make none, and are most of what comes: comparing a hundred streams behind each of them would cost more than
+    all that is done with it.
+    """
+
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sorted(sources, key=lambda source: source.precedence)
+        self._again_ns: int | None = 0
+
+    def stir(self) -> None:
+        """Something other than a tick was said."""
+        self._again_ns = 0
+
+    def due(self, now_ns: int) -> bool:
+        return self._again_ns is not None and now_ns >= self._again_ns
 
     def close(self, ask: Ask, now_ns: int, out: Outbox, *, room: int, ready: bool) -> None:
         """Cancel what is too much, then ask for what is missing; come back soon if there was no room for all of it."""
@@ -67,5 +81,7 @@ class Reconciler:
             while room > 0 and (request := next(missing, None)) is not None:
                 ask(request)
                 room -= 1
+        self._again_ns = None
         if room <= 0:
-            out.wake_at(now_ns + ROOM_AGAIN_NS)
+            self._again_ns = now_ns + ROOM_AGAIN_NS
+            out.wake_at(self._again_ns)

@@ -111,8 +111,7 @@ class Subscriptions:
     def received(self, stream: Stream, ts_recv_ns: int) -> Gap | None:
         """Something came; the gap that it ends, if there was one.
 
-        What was refused and flows all the same is live: some refusals are advice. But while the gateway has lost IB, a
-        tick is a straggler: the gap begins behind it, and ends with the first one after.
+        What was refused and flows all the same is live: some refusals are advice.
         """
         flowing = stream.flows
         before_ns, stream.last_recv_ns = stream.last_recv_ns, ts_recv_ns
@@ -128,9 +127,7 @@ class Subscriptions:
         self.competing.discard(stream.name)
         if self._upstream_lost:
             self.ticked_while_lost_ns = ts_recv_ns
-            if stream.interrupted_ns is None or stream.cause is GapCause.UPSTREAM_LOST:
-                stream.interrupted_ns, stream.cause = ts_recv_ns, GapCause.UPSTREAM_LOST
-            return None
+            return _flowed_while_lost(stream, ts_recv_ns)
         if stream.doubt is not None:
             stream.settle_doubt(before_ns, ts_recv_ns)
         stream.check_ns = None
@@ -250,3 +247,18 @@ class Subscriptions:
 
     def views(self) -> tuple[StreamView, ...]:
         return tuple(stream.view(taken=stream.name in self.competing) for stream in self._streams.values())
+
+
+def _flowed_while_lost(stream: Stream, ts_recv_ns: int) -> Gap | None:
+    """While the gateway has lost IB a tick may be a straggler: the gap begins behind it, and ends with the next one.
+
+    Some gateways never say that they have IB back. So a pause that is longer than the stream's own is told with the
+    tick that ends it; what is told later begins there.
+    """
+    since_ns = stream.interrupted_ns
+    if since_ns is not None and stream.cause is not GapCause.UPSTREAM_LOST:
+        return None
+    paused = since_ns is not None and ts_recv_ns - since_ns > stream.pace.lull_ns
+    gap = stream.resume(ts_recv_ns) if paused else None
+    stream.interrupted_ns, stream.cause = ts_recv_ns, GapCause.UPSTREAM_LOST
+    return gap
