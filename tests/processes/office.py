@@ -50,6 +50,7 @@ data_dir = "{directory / "state"}"
 gateway = "simulated"
 [gateways.simulated]
 port = {gateway.port}
+windows = []
 [trading]
 enabled = true
 [http]

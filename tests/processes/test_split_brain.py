@@ -54,6 +54,7 @@ gateway = "simulated"
 account = "{gateway.account}"
 [gateways.simulated]
 port = {gateway.port}
+windows = []
 [trading]
 enabled = true
 [http]
