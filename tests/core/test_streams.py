@@ -246,6 +246,38 @@ def test_a_stream_whose_first_tick_is_a_straggler_has_a_gap_too():
     assert gaps(world) == [("quote:SPY", GapCause.UPSTREAM_LOST, 0, 60)]
 
 
+def test_a_pause_inside_an_outage_is_told_when_it_ends_and_not_again():
+    """2110 has no end of its own: what flows again has its gap at once, and what is told later begins there."""
+    world = World().ready()
+    world.notice(2110)
+    world.wait(10 * SECOND)
+    for _ in range(8):
+        world.tell(world.price(1, 500.0))
+        world.wait(SECOND // 2)
+    assert gaps(world) == [("quote:SPY", GapCause.UPSTREAM_LOST, 0, 10)]
+
+    world.notice(1102)
+    world.tell(world.price(1, 501.0))
+
+    first, second = world.told(Gap)
+    assert second.from_ns == first.to_ns + 7 * SECOND // 2
+    assert second.to_ns == world.now_ns
+
+
+def test_a_stream_that_goes_on_at_its_own_pace_in_an_outage_has_no_gap():
+    """Some gateways say that they have lost IB and go on delivering: nothing was missed."""
+    world = World().ready()
+    for _ in range(40):
+        world.wait(2 * SECOND)
+        world.tell(world.price(1, 500.0))
+    world.notice(1100)
+    for _ in range(10):
+        world.wait(3 * SECOND)
+        world.tell(world.price(1, 500.0))
+
+    assert gaps(world) == []
+
+
 def test_1101_before_ready_asks_for_no_stream():
     """The kind of data is not chosen yet, and what is at risk not known; ready asks for all of them."""
     world = World()
