@@ -73,6 +73,8 @@ class Pacing:
         self._complaints_ns: deque[int] = deque(maxlen=3)
         self._queues = {lane: Queue() for lane in Lane}
         self._held = tuple(HeldQueue(rule) for rule in rules())
+        self._all: tuple[Queue, ...] = (*self._queues.values(), *self._held)
+        self._shaped = self._all[Lane.ORDERS + 1 :]
         self._turns_ns = dict.fromkeys(Lane, 0)
         self._asked = 0
         self._new: list[Waiting] = []
@@ -176,12 +178,13 @@ class Pacing:
         for new in self._new:
             new.since_ns = now_ns
         self._new.clear()
-        while (waiting := self._next(now_ns)) is not None:
+        while self.waiting and (waiting := self._next(now_ns)) is not None:
             self._queue(waiting.send.request).remove(waiting)
             if confirm(waiting.send):
                 out.sends.append(waiting.send)
                 self._sent(waiting, now_ns)
-        self._ask_to_be_woken(now_ns, out)
+        if self.waiting:
+            self._ask_to_be_woken(now_ns, out)
 
     def _next(self, now_ns: int) -> Waiting | None:
         """Whose turn it is, if there is room for him."""
@@ -191,7 +194,7 @@ class Pacing:
         if used >= limit:
             return None
         order = self._queues[Lane.ORDERS].first(now_ns)
-        if self._shape.count(now_ns) >= self._burst_max:
+        if self._shape.count(now_ns) >= self._burst_max or not any(self._shaped):
             return order
         shaped = [first for lane in Lane if lane > Lane.ORDERS and (first := self._first(lane, now_ns)) is not None]
         overdue = (first for first in shaped if now_ns - self._last_turn_ns(first) >= self.TURN_NS)
@@ -263,10 +266,6 @@ class Pacing:
         return room_ns
 
     # Where requests wait.
-
-    @property
-    def _all(self) -> tuple[Queue, ...]:
-        return (*self._queues.values(), *self._held)
 
     def _queue(self, request: Request) -> Queue:
         for held in self._held:
