@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help install demo test lint bench test-matrix conformance lock clean
+.PHONY: help install demo test lint bench bench-recovery test-matrix test-faults conformance lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,12 @@ lint: $(VENV)/.dev  ## style, types, import contracts, and the core's rules
 bench: $(VENV)/.dev  ## our session against the bare official client, as ratios; how fast the simulator is; into benchmarks/results
 	$(BIN)/python benchmarks/transport.py $(ARGS)
 	$(BIN)/python benchmarks/simulator.py
+
+bench-recovery: $(VENV)/.dev  ## how soon a lost connection is known, and how soon it is back; into benchmarks/results
+	$(BIN)/python benchmarks/recovery.py $(ARGS)
+
+test-faults: $(VENV)/.dev  ## every fault of connections by its row, the slow ones in virtual time
+	$(BIN)/pytest -m fault $(ARGS)
 
 test-matrix: $(VENV)/.dev  ## the wire tests on every supported release of the official client
 	$(BIN)/python scripts/test_matrix.py $(ARGS)
