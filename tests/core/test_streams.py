@@ -14,6 +14,7 @@ from ibkr_adapter.requests import (
     CancelQuotes,
     RequestAllOpenOrders,
     RequestContractDetails,
+    RequestCurrentTime,
     SubscribeQuotes,
 )
 from tests.core.world import QQQ, SPY, START_NS, World
@@ -536,3 +537,60 @@ def test_an_instrument_that_ib_does_not_know_is_asked_once_a_session():
 
     world.reconnect()
     assert len(world.requests(RequestContractDetails)) == 2
+
+
+def test_a_suspect_session_that_comes_back_leaves_no_gap():
+    """The gateway missed a heartbeat and then spoke: bytes were late, and none was lost."""
+    world = World().ready()
+    world.silent.update({RequestCurrentTime, RequestAllOpenOrders, SubscribeQuotes})
+    world.wait(9 * SECOND)
+    assert world.engine.link.state.value == "suspect"
+
+    world.quote()
+
+    assert world.engine.link.ready
+    assert world.told(Gap) == []
+    assert world.engine.market.flows("SPY")
+
+
+def test_each_interruption_is_one_gap_whatever_else_befalls_the_stream_meanwhile():
+    """A farm breaks, IB is lost, the session goes, the stream is refused: it was silent once, from one tick to one."""
+    world = World().ready()
+    world.notice(2103, text="Market data farm connection is broken:usfarm")
+    world.wait(2 * SECOND)
+    world.notice(1100)
+    world.wait(2 * SECOND)
+    world.lose()
+    world.connect()
+    world.notice(10182, req_id=world.stream_id())
+    world.wait(20 * SECOND)
+    world.quote()
+
+    (gap,) = world.told(Gap)
+    assert (gap.from_ns, gap.to_ns) == (START_NS, world.now_ns)
+
+
+def test_overload_during_a_gap_is_not_told_twice():
+    """What the mailbox threw away lies within what was missed anyway."""
+    world = World().ready()
+    world.notice(1100)
+    world.wait(SECOND)
+    world.tell(TicksDropped(req_id=world.stream_id(), count=7))
+    world.notice(1102)
+    world.quote()
+
+    assert [gap.cause for gap in world.told(Gap)] == [GapCause.UPSTREAM_LOST]
+    assert world.engine.snapshot(world.now_ns).counters["dropped.tick"] == 7
+
+
+def test_the_picture_of_a_stream_says_since_when_it_is_interrupted_and_how_often_it_was_asked():
+    """What a person at four in the morning wants to know of it."""
+    world = World()
+    world.silent.add(SubscribeQuotes)
+    world.connect()
+    world.wait(11 * SECOND)
+    world.quote()
+    world.lose()
+
+    view = world.engine.snapshot(world.now_ns).streams[0]
+    assert (view.state, view.resubscriptions, view.gap_since_ns) == ("waiting", 1, world.now_ns)

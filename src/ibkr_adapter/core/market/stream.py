@@ -48,7 +48,7 @@ class Doubt:
     since_ns: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Stream:
     """One stream, wanted or to be cancelled. ``interrupted_ns`` is where its present gap began, None while it flows.
 
