@@ -262,6 +262,7 @@ def test_a_session_that_does_not_become_ready_is_told():
     world.wait(2 * SECOND)
 
     assert raised(world, "link/unready") == [True]
+    assert world.told(AlertChanged)[-1].text.endswith("; no end of open_orders")
     assert world.gate() == ["link"]
     world.silent.clear()
     world.wait(60 * SECOND)

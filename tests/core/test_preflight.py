@@ -8,9 +8,11 @@ import pytest
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.alerts import AlertSeverity
+from ibkr_adapter.core.link.link import LinkState
 from ibkr_adapter.core.link.preflight import SERVER_VERSION_MIN
+from ibkr_adapter.core.settings import GatewaySettings
 from ibkr_adapter.effects import SendFailed
-from ibkr_adapter.events import GatewayConfigured, ManagedAccounts, NextValidId, SessionOpened
+from ibkr_adapter.events import AlertChanged, GatewayConfigured, ManagedAccounts, NextValidId, SessionOpened
 from ibkr_adapter.requests import RequestGatewayConfiguration, RequestIds
 from ibkr_adapter.snapshot import PreflightView
 from tests.core.world import World
@@ -29,7 +31,11 @@ class Desk(World):
 
     def up(self) -> Desk:
         opened = self.named(
-            SessionOpened, gateway="a", client_id=1, server_version=self.server_version, connection_time=""
+            SessionOpened,
+            gateway=self.engine.link.gateway.name,
+            client_id=1,
+            server_version=self.server_version,
+            connection_time="",
         )
         self.tell(opened)
         self.tell(self.named(NextValidId, order_id=11), self.named(ManagedAccounts, accounts=(self.account,)))
@@ -120,15 +126,59 @@ def test_a_question_that_is_refused_leaves_it_unchecked(by: str) -> None:
     assert "no such request" in desk.view().detail
 
 
-def test_each_session_is_asked_anew_and_the_old_answer_forgotten() -> None:
-    """Somebody may have changed the setting meanwhile, or it is another gateway."""
-    desk = Desk().up().configured(maintains_orders=True)
+def test_each_session_is_asked_anew_and_a_good_answer_forgotten() -> None:
+    """Somebody may have changed the setting meanwhile."""
+    desk = Desk().up().configured(maintains_orders=False)
     desk.lose()
     assert desk.view() == PreflightView(detail="no session")
     desk.wait(120 * SECOND)
     desk.up()
     assert len(desk.requests(RequestGatewayConfiguration)) == 2
+    assert desk.view().maintains_orders == "unchecked"
+
+
+def test_what_was_found_to_be_wrong_outlasts_the_session() -> None:
+    """One incident over all sessions, and no order before the gateway has answered anew."""
+    desk = Desk().up().configured(maintains_orders=True)
+    for asked in (2, 3, 4):
+        desk.lose()
+        desk.wait(120 * SECOND)
+        assert len(desk.requests(RequestGatewayConfiguration)) == asked - 1, "nobody is asked without a session"
+        desk.up()
+        assert desk.gate() == ["maintained_orders"]
+        assert len(desk.requests(RequestGatewayConfiguration)) == asked
+    told = [alert.raised for alert in desk.told(AlertChanged) if alert.key == "gateway/maintains_orders"]
+    assert told == [True]
+
     desk.configured(maintains_orders=False)
+
+    assert desk.gate() == []
+    assert not desk.alerts()
+
+
+def test_what_was_found_of_one_gateway_says_nothing_of_another() -> None:
+    """Each login has settings of its own."""
+    other = GatewaySettings(name="b", address="b:1")
+    desk = Desk(gateways=(GatewaySettings(name="a", address="a:1"), other)).up().configured(maintains_orders=True)
+    desk.lose()
+    while desk.engine.link.gateway.name == "a":
+        desk.wait(SECOND)
+        if desk.engine.link.state is LinkState.CONNECTING:
+            desk.lose()
+    desk.wait(SECOND)
+    desk.up()
+    assert desk.view().maintains_orders == "unchecked"
+    assert not desk.alerts()
+
+
+def test_a_gateway_that_was_put_back_to_an_older_version_is_unchecked() -> None:
+    """It cannot answer anew, so what its newer version had set must not close the gate for ever."""
+    desk = Desk().up().configured(maintains_orders=True)
+    desk.lose()
+    desk.wait(120 * SECOND)
+    desk.server_version = 200
+    desk.up()
+    assert desk.view().maintains_orders == "unchecked"
     assert desk.gate() == []
 
 
@@ -141,13 +191,15 @@ def test_a_read_only_gateway_closes_the_gate(kind: str) -> None:
 
 
 def test_the_words_of_any_refusal_tell_that_the_gateway_is_read_only() -> None:
-    """As far as it goes with gateways that cannot be asked; the next session begins without that knowledge."""
+    """As far as it goes with gateways that cannot be asked; the next session begins with the question."""
     desk = Desk(server_version=200).up()
     assert desk.gate() == []
     desk.notice(321, -1, READ_ONLY_321)
     assert desk.gate() == ["read_only"]
     desk.lose()
-    assert "read_only" not in desk.gate()
+    desk.wait(120 * SECOND)
+    desk.up()
+    assert desk.gate() == []
 
 
 def test_a_component_without_orders_has_nothing_to_be_told() -> None:

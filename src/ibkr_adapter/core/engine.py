@@ -231,6 +231,7 @@ class Engine:
             self.link.tick(now_ns, self._ask if self._may_ask else _unasked, out)
         self.link.watch_words(now_ns, self._ask, out, explained=self.planes.upstream is Upstream.LOST)
         finished = self.trading.tick(self._ask, now_ns, out)
+        self.link.awaited = self.trading.inquiry.awaited
         if finished and self.link.state is LinkState.RECONCILING:
             self._reconciled(now_ns, out)
         self._close_differences(now_ns, out)
@@ -335,7 +336,7 @@ class Engine:
             self.trading.next_valid_id(event)
             self.preflight.ids_told()
         if self.link.identified(event, now_ns, out):
-            self.preflight.session_identified(self.link.server_version, self._ask, now_ns)
+            self.preflight.session_identified(self.link.gateway.name, self.link.server_version, self._ask, now_ns)
             self.trading.session_identified(self._ask, now_ns)
 
     def _tick_received(self, event: PriceTick | SizeTick | TextTick | ValueTick, now_ns: int, out: Outbox) -> None:

@@ -15,7 +15,6 @@ from ibkr_adapter.core.alerts import AlertSeverity, Condition
 from ibkr_adapter.events import LeaseChanged
 from ibkr_adapter.snapshot import LeaseView
 
-
 DOUBT_NS = 2 * SECOND
 """A renewal that fails is tried again several times a second: what is over by then closed the gate and no more."""
 

@@ -102,6 +102,8 @@ class Link:
         self._ids_asked = 0
         self._closing = ""
         self.lost_because = ""
+        self.awaited: tuple[str, ...] = ()
+        """Lists whose end stays away from the present session."""
 
     def __repr__(self) -> str:
         return f"<Link {self.epoch}@{self.gateway.name} {self.state.name} {self.detail}>"

@@ -71,7 +71,7 @@ def conditions(link: Link) -> Iterator[Condition]:
         yield Condition(
             key="link/unready",
             severity=AlertSeverity.CRITICAL,
-            text=f"a session with {link.gateway.name} is open and does not become ready: {link.detail}",
+            text=f"a session with {link.gateway.name} is open and does not become ready: {_awaited(link)}",
             remedy="the gateway does not answer all that is asked: see its own messages; restart it",
             after_ns=UNREADY_AFTER_NS,
             excusable=True,
@@ -99,6 +99,10 @@ def view(link: Link, now_ns: int) -> LinkView:
         excused_until_ns=excuse.until_ns if excuse is not None else None,
         clock_ahead_ns=offset.ahead_ns if offset is not None else None,
     )
+
+
+def _awaited(link: Link) -> str:
+    return f"{link.detail}; no end of {', '.join(link.awaited)}" if link.awaited else link.detail
 
 
 def _standby(link: Link) -> Condition:

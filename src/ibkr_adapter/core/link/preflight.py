@@ -1,4 +1,4 @@
-"""What the gateway's own settings mean for orders: asked once in each session, before it is trusted with one.
+"""What the gateway's own settings mean for orders: asked in each session, before it is trusted with one.
 
 Since release 10.28 TWS and IB Gateway come with "maintain and resubmit orders when connection is restored" switched on.
 An order that reaches such a gateway while it has no connection to IB is kept, and sent when the connection is back:
@@ -7,7 +7,8 @@ from server version 219 on; of older gateways it is unknown, and said to be unkn
 
 The setting that makes the API read-only is told by the same answer, and by the words of any refusal. While something
 is found to be wrong the question is repeated, so that the gate opens soon after the setting was mended: the same
-question, or for older gateways the next order id, which a read-only one does not tell.
+question, or for older gateways the next order id, which a read-only one does not tell. What is known to be wrong stays
+so over sessions with the same gateway, until it answers otherwise: nobody mends a setting by a lost connection.
 """
 
 from __future__ import annotations
@@ -53,12 +54,14 @@ class Checked(StrEnum):
 
 
 class Preflight:
-    """The finding of the present session; a session that is over takes its finding with it."""
+    """What the present gateway was found to have set."""
 
     def __init__(self, settings: Settings, request_ids: ReqIdCounter) -> None:
         self._settings = settings
         self._request_ids = request_ids
+        self._gateway = ""
         self._forget("not asked yet")
+        self._ask_nothing()
 
     def __repr__(self) -> str:
         return f"<Preflight {self.checked.value} {self.detail}>"
@@ -68,6 +71,9 @@ class Preflight:
         self.detail = detail
         self.read_only: bool | None = None
         self.rejects_above_rate: bool | None = None
+
+    def _ask_nothing(self) -> None:
+        self._identified = False
         self._tells_settings = False
         self._req_id: int | None = None
         self._ids_asked = False
@@ -80,15 +86,24 @@ class Preflight:
 
     # What happened.
 
-    def session_identified(self, server_version: int | None, ask: Callable[[Request], None], now_ns: int) -> None:
+    def session_identified(
+        self, gateway: str, server_version: int | None, ask: Callable[[Request], None], now_ns: int
+    ) -> None:
         """Ask, where it concerns us and the gateway understands the question."""
+        self._identified = True
+        if gateway != self._gateway:
+            self._gateway = gateway
+            self._forget("not asked yet")
         if not self._settings.orders:
             self.detail = f"not asked: component {self._settings.component} sends no orders"
             return
         if server_version is None or server_version < SERVER_VERSION_MIN:
+            self.checked = Checked.UNCHECKED
             self.detail = f"server version {server_version} does not tell its settings, {SERVER_VERSION_MIN} does"
+            self._again_ns = now_ns
             return
-        self.detail = "asked, not answered yet"
+        if not self._wrong:
+            self.detail = "asked, not answered yet"
         self._tells_settings = True
         self._question(ask, now_ns)
 
@@ -103,7 +118,10 @@ class Preflight:
             ask(RequestIds())
 
     def session_lost(self) -> None:
-        self._forget("no session")
+        """What was well is not known any more; what was wrong is, until this gateway is asked again."""
+        self._ask_nothing()
+        if not self._wrong:
+            self._forget("no session")
 
     def configured(self, event: GatewayConfigured) -> None:
         if event.req_id != self._req_id:
@@ -149,6 +167,8 @@ class Preflight:
             self._ids_asked = False
 
     def tick(self, ask: Callable[[Request], None], now_ns: int, out: Outbox) -> None:
+        if not self._identified:
+            return
         if self._req_id is not None and now_ns >= self._answer_by_ns:
             self._unanswered(f"the gateway did not answer within {ANSWER_WITHIN_NS // SECOND} s")
         if self._wrong and now_ns >= self._again_ns:

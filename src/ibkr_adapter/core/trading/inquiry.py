@@ -82,6 +82,12 @@ class Inquiry:
         return tuple(download.value for download in unended)
 
     @property
+    def awaited(self) -> tuple[str, ...]:
+        """Lists that were asked for again because their end did not come, and whose end has not come since."""
+        silent = (d for d in self.downloads.waiting if self.downloads.tries(d) > 1)
+        return tuple(download.value for download in silent)
+
+    @property
     def idle(self) -> bool:
         """True while no inquiry is under way."""
         return self._judged
