@@ -99,7 +99,7 @@ class AlreadyRunning(LocalError):
 
 
 class AccountMismatch(LocalError):
-    """The gateway's accounts are not for this component, and nothing was asked of it."""
+    """The gateway's accounts are not those of the environment, or not for this component."""
 
     exit_code = ExitCode.ACCOUNT_MISMATCH
 

@@ -17,7 +17,7 @@ from ibkr_adapter.core.link.preflight import (
     READ_ONLY_WORDS,
     SERVER_VERSION_MIN,
 )
-from ibkr_adapter.errors import ExitCode, HandshakeTimeout, IbkrError, InvalidRequest
+from ibkr_adapter.errors import AccountMismatch, ExitCode, HandshakeTimeout, InvalidRequest
 from ibkr_adapter.events import BrokerEvent, BrokerTime, GatewayConfigured, NextValidId, NoticeReceived
 from ibkr_adapter.requests import RequestCurrentTime, RequestGatewayConfiguration, RequestIds
 from ibkr_adapter.tws import versions
@@ -26,10 +26,6 @@ from ibkr_adapter.tws.handshake import SERVER_VERSION_MIN as OLDEST_SERVER_VERSI
 ANSWER_S: Final = 5.0
 OFFSET_NS_MAX: Final = SECOND
 """Beyond what the whole seconds of the gateway's time can explain."""
-
-
-class AccountMismatch(IbkrError):
-    exit_code = ExitCode.ACCOUNT_MISMATCH
 
 
 def identity(visit: Visit) -> Finding:

@@ -8,10 +8,9 @@ from typing import Final
 from msgspec import Struct
 
 from ibkr_adapter.accounts import account_kind
-from ibkr_adapter.cli.gateway_checks import AccountMismatch
 from ibkr_adapter.cli.probe import Visit
 from ibkr_adapter.config import AccountKind, Gateway
-from ibkr_adapter.errors import IbkrError
+from ibkr_adapter.errors import AccountMismatch, IbkrError
 from ibkr_adapter.lease import Lease
 
 PAPER_PORTS: Final = (7497, 4002, 4004)
