@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ibkr_adapter.clock import SECOND, SystemClock
-from ibkr_adapter.errors import LeaseLost, StoreError
+from ibkr_adapter.errors import LeaseLapsed, LeaseLost, StoreError
 from ibkr_adapter.events import LeaseChanged
 from ibkr_adapter.lease.keeper import LeaseKeeper, boottime
 from ibkr_adapter.lease.mark import EpochMark
@@ -108,6 +108,23 @@ async def test_the_deadline_passes_without_anybody_saying_so(tmp_path: Path, red
     assert one.keeper.may_place()
     one.lead_ns = TTL_NS
     assert not one.keeper.may_place()
+    task.cancel()
+    await one.keeper.release()
+
+
+@pytest.mark.fault("B12")
+async def test_each_connection_is_preceded_by_a_look_at_the_lease(tmp_path: Path, redis_server: RedisServer) -> None:
+    """By the clock, not by what was told last: a process that was stopped may have an attempt that is due."""
+    one = Kept(redis_server, tmp_path, "one")
+    with pytest.raises(LeaseLapsed, match="client id 1 is not held"):
+        one.keeper.check()
+    task = asyncio.create_task(one.keeper.run())
+    await one.until(held)
+    one.keeper.check()
+    one.lead_ns = TTL_NS
+    assert one.told[-1].held
+    with pytest.raises(LeaseLapsed):
+        one.keeper.check()
     task.cancel()
     await one.keeper.release()
 

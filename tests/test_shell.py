@@ -18,7 +18,7 @@ from ibkr_adapter.clock import MILLISECOND, SECOND, SystemClock
 from ibkr_adapter.core.engine import Engine
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.effects import Append, Open
-from ibkr_adapter.errors import InvalidRequest
+from ibkr_adapter.errors import InvalidRequest, LeaseLapsed
 from ibkr_adapter.events import (
     BrokerEvent,
     CompletedOrdersEnd,
@@ -75,7 +75,7 @@ class Gateway:
         self.clock = MovedClock()
         self.epoch = 0
         self.disk_works = True
-        self.out_of_descriptors = False
+        self.unopened: Exception | None = None
         self.unsent = 0
         self.unencodable: type[Request] | None = None
         self.shell: Shell
@@ -84,9 +84,9 @@ class Gateway:
 
     def opened(self, opening: Open) -> Gateway:
         self.epoch = opening.epoch
-        if self.out_of_descriptors:
-            self.out_of_descriptors = False
-            raise OSError(24, "Too many open files")
+        if self.unopened is not None:
+            error, self.unopened = self.unopened, None
+            raise error
         self.story.append("open")
         return self
 
@@ -278,10 +278,11 @@ async def test_what_a_blocked_socket_holds_is_not_forgotten_after_a_second() -> 
     assert sent > 0
 
 
-async def test_a_machine_without_descriptors_is_a_refused_connection_and_not_the_end() -> None:
-    """The session that could not even be opened is lost like any other, and tried again."""
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), LeaseLapsed("not held at this moment")])
+async def test_what_cannot_be_opened_now_is_a_refused_connection_and_not_the_end(error: Exception) -> None:
+    """A machine without descriptors, or a lease that ran out: lost like any other, and tried again."""
     gateway = Gateway()
-    gateway.out_of_descriptors = True
+    gateway.unopened = error
     async with served(gateway, backoff_first_ns=1):
         pass
     assert gateway.story.count("append SessionLost") == 2

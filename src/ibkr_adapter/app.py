@@ -363,6 +363,8 @@ def _session(
     names: Names,
     secrets: Secrets,
 ) -> SessionPort:
+    if keeper is not None:
+        keeper.check()
     gateway = config.gateways[opening.gateway]
     return Session(
         Endpoint(

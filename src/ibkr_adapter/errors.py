@@ -110,6 +110,10 @@ class LeaseLost(LocalError):
     exit_code = ExitCode.LEASE_LOST
 
 
+class LeaseLapsed(LocalError):
+    """Our hold on the client id has run out: nothing may use it before it is renewed."""
+
+
 class JournalError(LocalError):
     """The journal cannot be written or does not verify; trading stops."""
 

@@ -33,7 +33,7 @@ from ibkr_adapter.effects import (
     TicksDropped,
     WallClockStepped,
 )
-from ibkr_adapter.errors import AccountMismatch, LocalError
+from ibkr_adapter.errors import AccountMismatch, LeaseLapsed, LocalError
 from ibkr_adapter.events import (
     AccountValue,
     AlertChanged,
@@ -297,18 +297,23 @@ class Shell:
             session = self._open_session(opening)
             session.start()
         except OSError as error:  # no descriptor left, no thread: as good as refused, and tried again
-            self._tell(
-                SessionLost(
-                    ts_recv_ns=self._clock.now_ns(),
-                    epoch=opening.epoch,
-                    gateway=opening.gateway,
-                    client_id=self._client_id,
-                    cause=LossCause.REFUSED,
-                    detail=f"this machine cannot open a connection: {error.strerror or error}",
-                )
-            )
+            self._not_opened(opening, f"this machine cannot open a connection: {error.strerror or error}")
+        except LeaseLapsed as error:
+            self._not_opened(opening, error.message)
         else:
             self._sessions[opening.epoch] = session
+
+    def _not_opened(self, opening: Open, why: str) -> None:
+        self._tell(
+            SessionLost(
+                ts_recv_ns=self._clock.now_ns(),
+                epoch=opening.epoch,
+                gateway=opening.gateway,
+                client_id=self._client_id,
+                cause=LossCause.REFUSED,
+                detail=why,
+            )
+        )
 
     def _send(self, session: SessionPort, request: Request) -> None:
         try:

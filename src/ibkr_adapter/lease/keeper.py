@@ -17,7 +17,7 @@ import structlog
 from msgspec.structs import replace
 
 from ibkr_adapter.clock import SECOND, Clock
-from ibkr_adapter.errors import LeaseLost, StoreError
+from ibkr_adapter.errors import LeaseLapsed, LeaseLost, StoreError
 from ibkr_adapter.events import LeaseChanged
 from ibkr_adapter.lease.claim import LOOKS, Claim, Hold, Record, Take
 from ibkr_adapter.lease.mark import EpochMark
@@ -73,6 +73,14 @@ class LeaseKeeper:
         One integer, written by the loop and read here: no lock is needed, and none could be waited for.
         """
         return self._now_ns() < self._until_ns
+
+    def check(self) -> None:
+        """Raise ``LeaseLapsed`` unless we hold it at this moment: asked before each connection that uses the id.
+
+        What was told of it last may be old: a process that was stopped goes on with what was due before it looks.
+        """
+        if not self.may_place():
+            raise LeaseLapsed(f"the lease of client id {self._client_id} is not held at this moment: not connected")
 
     async def run(self) -> None:
         """Until cancelled. Raises ``LeaseLost`` when another has taken the client id."""
