@@ -182,6 +182,10 @@ def test_an_oversized_frame_is_refused_before_room_is_made_for_it(length: int) -
 
 
 def _held() -> tuple[int, int]:
+    """Threads and descriptors, once those that have said their last word are gone."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("tws-"):
+            thread.join(PATIENCE_S)
     gc.collect()
     threads = sum(thread.name.startswith("tws-") for thread in threading.enumerate())
     return threads, len(os.listdir("/proc/self/fd"))

@@ -591,6 +591,10 @@ def test_a_peer_that_answers_byte_by_byte_without_end_is_left_within_the_deadlin
 
 
 def _held() -> tuple[int, int]:
+    """Threads and descriptors, once those that have said their last word are gone."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("tws-"):
+            thread.join(PATIENCE_S)
     gc.collect()
     threads = sum(thread.name.startswith("tws-") for thread in threading.enumerate())
     return threads, len(os.listdir("/proc/self/fd"))
