@@ -13,7 +13,7 @@ that is reset, closed, or simply dead. Nothing waits, so a night passes in secon
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -96,6 +96,7 @@ class VirtualGateway:
 @dataclass(frozen=True)
 class Sent:
     at_ns: int
+    epoch: int
     request: Request
 
 
@@ -132,9 +133,13 @@ class VirtualDesk:
         self.opens: list[tuple[int, str]] = []
         self.sends: list[Sent] = []
         self.replies: dict[str, CommandOutcome] = {}
+        self.heard: list[Callable[[Sequence[Happening]], None]] = []
+        """Told what the engine is told, before it is."""
+        self.stepped: list[Callable[[], None]] = []
+        """Called whenever both sides have come to rest."""
         self.turns = 0
-        self._tick_ns = int(tick_s * SECOND)
-        self._next_tick_ns = start_ns + self._tick_ns
+        self.tick_ns = int(tick_s * SECOND)
+        self._next_tick_ns = start_ns + self.tick_ns
         self._alarm_ns: int | None = None
         self._coming: list[Happening] = []
         self._safe_seq = len(self.journal)
@@ -192,6 +197,11 @@ class VirtualDesk:
         """The codes of the reasons against new orders; empty when the gate is open."""
         return [reason.code for reason in self.engine.snapshot(self.now_ns).gate.reasons]
 
+    @property
+    def open_sessions(self) -> list[int]:
+        """The epochs of those that are not over on our side."""
+        return [epoch for epoch, transport in self._transports.items() if not transport.join(0)]
+
     def most_in_a_second(self) -> int:
         """The most requests that fell into any sliding second."""
         times = [each.at_ns for each in self.sends]
@@ -240,12 +250,17 @@ class VirtualDesk:
                 self._safe_seq = len(self.journal)
                 happenings.append(Durable(seq=self._safe_seq))
             if not happenings:
-                return
+                break
             self.tell(*happenings)
-        raise AssertionError("both sides do not come to rest")
+        else:
+            raise AssertionError("both sides do not come to rest")
+        for look in self.stepped:
+            look()
 
     def tell(self, *happenings: Happening) -> None:
         self.turns += 1
+        for hear in self.heard:
+            hear(happenings)
         out = Outbox()
         self.engine.receive(happenings, self.now_ns, out)
         self._perform(out)
@@ -260,7 +275,7 @@ class VirtualDesk:
     def _step(self, now_ns: int) -> None:
         self.clock.set(now_ns)
         if now_ns >= self._next_tick_ns:
-            self._next_tick_ns = now_ns + self._tick_ns
+            self._next_tick_ns = now_ns + self.tick_ns
             for gateway in self.gateways.values():
                 gateway.core.advance(now_ns)
         if self._alarm_ns is not None and now_ns >= self._alarm_ns:
@@ -321,6 +336,7 @@ class VirtualDesk:
         self._alarm_ns = out.wake_at_ns
 
     def _open(self, opening: Open) -> None:
+        assert not self.open_sessions, "one session ends before the next begins"
         self.opens.append((self.now_ns, opening.gateway))
         gateway = self.config.gateways[opening.gateway]
         session = Session(
@@ -344,7 +360,7 @@ class VirtualDesk:
         session = self._sessions.get(send.epoch)
         if session is None:
             return
-        self.sends.append(Sent(self.now_ns, send.request))
+        self.sends.append(Sent(self.now_ns, send.epoch, send.request))
         try:
             session.perform(send.request)
         except LocalError as error:
