@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ibkr_adapter.clock import MINUTE
+from ibkr_adapter.core.alerts import AlertSeverity
 from ibkr_adapter.core.trading.order_ids import OrderIds
-from ibkr_adapter.events import NextValidId
+from ibkr_adapter.events import AlertChanged, NextValidId
 from ibkr_adapter.instruments import Instrument
 from tests.core.world import World, echoed
 
@@ -45,6 +47,46 @@ def test_a_step_back_of_the_gateway_is_counted():
     world.tell(world.named(NextValidId, order_id=5))
 
     assert world.engine.snapshot(world.now_ns).counters["order_ids_went_back"] == 1
+
+
+def test_a_greeting_that_goes_back_is_one_warning_and_not_followed():
+    """B15: 38103, then 38099: told once for each session that begins so, and the next order is above all before."""
+    world = World().ready()
+    world.say(echoed("k9", 38102))
+    world.next_id = 38099
+    world.reconnect()
+
+    [alert] = [alert for alert in world.told(AlertChanged) if alert.key == "order_ids/went_back"]
+    assert alert.text == "the gateway names 38099 as next order id and had named 38103 before"
+    assert world.engine.ledger.order_ids.take() == 38103
+    world.wait(6 * MINUTE)
+    assert [a.raised for a in world.told(AlertChanged) if a.key == "order_ids/went_back"] == [True, False]
+
+
+def test_what_others_use_is_no_step_back():
+    """Next ids are per client: that of another client is higher as a rule, and ours is greeted with its own."""
+    ids = OrderIds()
+    ids.greeted(11, 1)
+    ids.seen_of_others(5000)
+    ids.greeted(11, 2)
+
+    assert list(ids.conditions(2)) == []
+    assert ids.last == 5000
+
+
+def test_a_next_id_among_those_of_requests_leaves_none_until_it_is_reset():
+    """B16: any id below would be refused, and none above is ours to use."""
+    ids = OrderIds()
+    ids.named_next(11)
+    ids.named_next(2_147_483_600)
+
+    assert ids.used_up
+    assert [(c.key, c.severity) for c in ids.conditions(1)] == [("order_ids/used_up", AlertSeverity.CRITICAL)]
+
+    ids.named_next(12)
+
+    assert not ids.used_up
+    assert ids.take() == 12
 
 
 def test_the_pinned_subscriptions_id_is_skipped():

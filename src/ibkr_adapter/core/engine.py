@@ -306,6 +306,8 @@ class Engine:
         yield from self.preflight.conditions()
         yield from self.pacing.conditions(now_ns)
         yield from self.outside.conditions()
+        if self._settings.orders:
+            yield from self.ledger.order_ids.conditions(now_ns)
 
     # Routes that concern more than one part.
 
@@ -333,6 +335,8 @@ class Engine:
 
     def _identified(self, event: NextValidId | ManagedAccounts, now_ns: int, out: Outbox) -> None:
         if isinstance(event, NextValidId):
+            if self.link.state is LinkState.IDENTIFYING:
+                self.ledger.order_ids.greeted(event.order_id, now_ns)
             self.trading.next_valid_id(event)
             self.preflight.ids_told()
         if self.link.identified(event, now_ns, out):

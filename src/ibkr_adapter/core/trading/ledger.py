@@ -75,7 +75,7 @@ class Ledger:
     def saw_id(self, event: OpenOrderReported | OrderStatusReported | ExecutionReported) -> None:
         """Our next order id lies above every id of any order."""
         if event.client_id == self._client_id:
-            self.order_ids.seen(event.order_id)
+            self.order_ids.seen_of_ours(event.order_id)
         else:
             self.order_ids.seen_of_others(event.order_id)
 

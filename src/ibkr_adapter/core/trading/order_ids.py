@@ -1,11 +1,21 @@
 """Order ids only go up: over sessions, over restarts, over a gateway that forgets.
 
 A gateway may say a lower next id after a restart than it gave before. Reusing one puts the fills of two orders on one.
+A gateway that names a next id where those of requests are leaves us none: it refuses any below.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from ibkr_adapter.clock import MINUTE
+from ibkr_adapter.core.alerts import AlertSeverity, Condition
 from ibkr_adapter.core.link.requests import REQUEST_ID_FIRST, RESERVED_IDS
+
+WENT_BACK_NS = 5 * MINUTE
+"""So long a step back counts as true: it has no end of its own."""
+
+RESET_REMEDY = "reset the order id sequence in the gateway's API settings"
 
 
 class OrderIds:
@@ -23,6 +33,10 @@ class OrderIds:
 
     def __init__(self) -> None:
         self._last = 0
+        self._named = 0
+        """Below this the gateway's next id cannot be, by what it said itself."""
+        self._beyond: int | None = None
+        self._went_back: tuple[int, int] | None = None
 
     @property
     def last(self) -> int:
@@ -31,11 +45,22 @@ class OrderIds:
     @property
     def used_up(self) -> bool:
         """Nothing is left below the ids of requests."""
-        return self._last + 1 >= self.CEILING
+        return self._beyond is not None or self._last + 1 >= self.CEILING
+
+    @property
+    def highest(self) -> int:
+        """Used, seen, or named by the gateway."""
+        return max(self._last, self._beyond or 0)
 
     def seen(self, order_id: int) -> None:
         if self._last < order_id < self.CEILING:
             self._last = order_id
+
+    def seen_of_ours(self, order_id: int) -> None:
+        """On an order of our own client id, by the gateway's word."""
+        self.seen(order_id)
+        if order_id < self.CEILING:
+            self._named = max(self._named, order_id + 1)
 
     def seen_of_others(self, order_id: int) -> None:
         """IB asks for ids above any seen on any order, whoever placed it."""
@@ -44,10 +69,35 @@ class OrderIds:
 
     def named_next(self, order_id: int) -> bool:
         """The gateway's next valid id; False if it went back behind what was used."""
+        self._beyond = order_id if order_id >= self.CEILING else None
         if order_id <= self._last:
             return False
         self.seen(order_id - 1)
         return True
+
+    def greeted(self, order_id: int, now_ns: int) -> None:
+        """The next valid id at the start of a session. In the middle of one it may be older than our last order."""
+        if order_id < self._named:
+            self._went_back = order_id, now_ns
+        elif order_id < self.CEILING:
+            self._named = order_id
+
+    def conditions(self, now_ns: int) -> Iterator[Condition]:
+        if self.used_up:
+            yield Condition(
+                key="order_ids/used_up",
+                severity=AlertSeverity.CRITICAL,
+                text=f"no order id is left: {self.highest} was used or named, and ids end below {self.CEILING}",
+                remedy=RESET_REMEDY,
+            )
+        if self._went_back is not None and self._went_back[1] == now_ns:
+            yield Condition(
+                key="order_ids/went_back",
+                severity=AlertSeverity.WARNING,
+                text=f"the gateway names {self._went_back[0]} as next order id and had named {self._named} before",
+                remedy="none needed: it is not followed; see whether the gateway was restored from an old state",
+                once_for_ns=WENT_BACK_NS,
+            )
 
     def take(self) -> int:
         following = self._last + 1

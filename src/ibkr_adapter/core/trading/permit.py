@@ -22,7 +22,7 @@ from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.records import Records
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.order import Order, OrderState
-from ibkr_adapter.core.trading.order_ids import OrderIds
+from ibkr_adapter.core.trading.order_ids import RESET_REMEDY, OrderIds
 from ibkr_adapter.core.trading.orders import Orders
 from ibkr_adapter.events import Source
 from ibkr_adapter.instruments import Instrument
@@ -148,8 +148,8 @@ class Permit:
         if self.order_ids.used_up:
             yield Reason(
                 code="order_ids",
-                text=f"order ids are used up: {self.order_ids.last} was seen",
-                remedy="reset the order id sequence in the gateway's API settings",
+                text=f"order ids are used up: {self.order_ids.highest} was seen",
+                remedy=RESET_REMEDY,
             )
 
     def _terms(self, command: PlaceOrder) -> Iterable[Reason]:
