@@ -491,7 +491,7 @@ class Year:
 
 
 def year(days: int) -> dict[str, float]:
-    """The restart of each morning, from 04:43 to 05:17 in New York: what was sent, and who was woken."""
+    """The restart of each morning, from 04:43 to 05:32 in New York: what was sent, and who was woken."""
     found = Year()
     first = date(2026, 1, 1)
     for number in range(days):
@@ -512,8 +512,8 @@ def morning(day: date, found: Year) -> None:
         "daily-restart", start=f"{day} 04:43", tick_s=5.0, options={"maintain_orders": False}, seed=day.toordinal()
     )
     desk.ready()
-    start_ns, end_ns = new_york(f"{day} 04:45"), new_york(f"{day} 05:15")
-    while desk.now_ns < new_york(f"{day} 05:17"):
+    start_ns, end_ns = new_york(f"{day} 04:45"), new_york(f"{day} 05:30")
+    while desk.now_ns < new_york(f"{day} 05:32"):
         desk.place("SPY", 1)
         desk.run(20)
     port_opens_ns = start_ns + 60 * SECOND

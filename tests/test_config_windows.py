@@ -52,7 +52,7 @@ class TestDefaults:
         assert parse("", "x").gateway.time_zone == "America/New_York"
         found = windows("")
         assert {(w.name, w.kind.value, w.start_minute, w.minutes) for w in found.values()} == {
-            ("gateway_restart", "restart", 285, 30),
+            ("gateway_restart", "restart", 285, 45),
             ("nightly_reset", "broker", 15, 90),
             ("weekend_reset", "broker", 1380, 240),
             ("sunday_login", "login", 60, 960),
@@ -88,7 +88,7 @@ class TestChanges:
         """The rest of it, and every other window, stays."""
         found = windows(gateway('name = "gateway_restart"\nat = "23:45"\npatience_minutes = 25'))
         restart = found["gateway_restart"]
-        assert (restart.start_minute, restart.minutes, restart.patience_minutes) == (23 * 60 + 45, 30, 25)
+        assert (restart.start_minute, restart.minutes, restart.patience_minutes) == (23 * 60 + 45, 45, 25)
         assert len(found) == 4
 
     def test_a_new_name_adds_a_window(self) -> None:
@@ -180,7 +180,7 @@ class TestRefusals:
     def test_an_overlap_with_a_default_is_found_too(self) -> None:
         """05:00 in development meets the restart of 04:45."""
         error = refused(gateway('name = "five"\nat = "05:00"'))
-        assert "gateway_restart (04:45–05:15) and five (05:00–05:30) overlap" in error.message
+        assert "gateway_restart (04:45–05:30) and five (05:00–05:30) overlap" in error.message
         assert "minutes = 0" in error.remedy
 
     def test_an_overlap_over_midnight_and_over_the_week_is_found(self) -> None:

@@ -63,7 +63,7 @@ def test_a_restart_is_never_told(day: date) -> None:
         away(world, chance.randrange(20, 9 * 60) * SECOND)
         world.wait(chance.randrange(1, 90) * SECOND)
     assert world.engine.link.ready
-    world.wait(at(f"{day} 05:40") - world.now_ns)
+    world.wait(at(f"{day} 05:45") - world.now_ns)
     assert world.told(AlertChanged) == []
 
 
@@ -72,7 +72,7 @@ def test_a_restart_is_never_told(day: date) -> None:
 def test_the_gate_is_closed_from_a_minute_before_each_window_to_its_end(day: date) -> None:
     """Minute by minute through the night, from what the calendar says and from the gate alone."""
     world = night(day, "04:40")
-    while world.now_ns < at(f"{day} 05:20"):
+    while world.now_ns < at(f"{day} 05:35"):
         ahead = CALENDAR.at(world.now_ns + CLOSE_BEFORE_NS) or CALENDAR.at(world.now_ns)
         assert closed(world) is (ahead is not None), world.now_ns
         world.wait(MINUTE)

@@ -109,7 +109,7 @@ time_zone = "America/New_York"  # of the times below: that of the gateway's own 
 # kind = "restart"              # or "broker", IB's own resets, or "login", which waits for a person
 # days = "daily"                # or ["sun", "mon"]: the days on which it begins
 # at = "04:45"
-# minutes = 30                  # 0 switches it off; windows = [] in the table above all of them
+# minutes = 45                  # 0 switches it off; windows = [] in the table above all of them
 # patience_minutes = 10         # of a restart: how long after the loss nobody is told
 
 [components.ibkr_adapter]

@@ -35,7 +35,9 @@ class WindowTable(Section, frozen=True, kw_only=True):
     patience_minutes: int | None = None
 
 
-_GATEWAY_RESTART: Final = WindowTable(name="gateway_restart", at="04:45")
+_GATEWAY_RESTART: Final = WindowTable(name="gateway_restart", at="04:45", minutes=45)
+"""Long enough for a restart that slips to 05:05 and comes once more ten minutes later."""
+
 _PRODUCTION: Final = (
     WindowTable(name="gateway_restart", at="04:45", minutes=15),
     WindowTable(name="production_restart", at="05:00"),
