@@ -216,6 +216,14 @@ class TestFlapping:
         assert watch.story == []
         assert watch.be(down()).story == [("link/down", True, 180)]
 
+    def test_what_is_no_fault_while_it_is_short_does_not_add_up(self) -> None:
+        """Each session is unready for a moment: many of them are no session that does not become ready."""
+        watch = Watch()
+        for _ in range(20):
+            watch.be(down(adds_up=False)).wait(SECOND).be().wait(9 * SECOND)
+        assert watch.story == []
+        assert watch.be(down(adds_up=False)).wait(60 * SECOND).story == [("link/down", True, 260)]
+
     def test_rare_troubles_stay_quiet(self) -> None:
         """Every four minutes for twenty seconds, all day long."""
         watch = Watch()

@@ -8,7 +8,8 @@ by time alone:
   still so;
 - it is over when it has been well for ``HEALTHY_NS``;
 - what comes and goes more than ``FLAPS_MAX`` times in ``FLAPPING_NS`` is one lasting incident: it is told although no
-  single time was long enough, and stays open until it has calmed down.
+  single time was long enough, and stays open until it has calmed down; unless short times are no fault at all, as
+  the beginning of each session is none (``adds_up``).
 
 What an earlier life of the service had open is given back at the start, so that nothing is told twice and nothing
 stays open for ever.
@@ -47,7 +48,7 @@ class Condition(Struct, frozen=True, kw_only=True):
     """Something that is wrong at this moment. ``key`` is stable and holds no values: ``link/down``, ``farm/usfarm``.
 
     It alerts when it has held for ``after_ns``. ``excusable``: not while an excuse holds. ``once_for_ns``: once said it
-    counts as true for this long.
+    counts as true for this long. ``adds_up``: short times of it are one lasting incident when there are many.
     """
 
     key: str
@@ -57,6 +58,7 @@ class Condition(Struct, frozen=True, kw_only=True):
     after_ns: int = 0
     excusable: bool = False
     once_for_ns: int = 0
+    adds_up: bool = True
 
 
 class _Incident:
@@ -145,7 +147,7 @@ class Alerts:
             incident.healthy_ns = None
             if not incident.raised:
                 incident.since_ns = now_ns
-            if not held_back:
+            if not held_back and condition.adds_up:
                 incident.onsets_ns.append(now_ns)
         incident.condition = condition
         incident.held_until_ns = now_ns + condition.once_for_ns

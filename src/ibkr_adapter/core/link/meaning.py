@@ -75,6 +75,7 @@ def conditions(link: Link) -> Iterator[Condition]:
             remedy="the gateway does not answer all that is asked: see its own messages; restart it",
             after_ns=UNREADY_AFTER_NS,
             excusable=True,
+            adds_up=False,
         )
 
 
