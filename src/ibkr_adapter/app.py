@@ -194,6 +194,7 @@ async def _running(
     keeper = _keeper(config, boot_id, clock, shell, secrets)
     summary = SummaryWatch(config, tell=shell.summary_owned, lease_of=_leases(config, secrets))
     codes = MessageCodes(config.message_codes, codes_found, tell=shell.outside)
+    codes.hear_hangups()
     leaving = asyncio.Event()
     application = build_console(
         shell,

@@ -110,6 +110,16 @@ def test_a_demo_with_a_duration_ends_by_itself(tmp_path: Path) -> None:
     assert not (tmp_path / "kept" / "service.json").exists()
 
 
+def test_a_demo_ends_with_its_terminal(tmp_path: Path) -> None:
+    """A hangup stops it in order, and its simulator with it."""
+    with demo(tmp_path) as running:
+        running.until("status")
+        simulator = running.simulator
+        running.process.send_signal(signal.SIGHUP)
+        assert running.process.wait(20) == 0
+        assert not simulator.is_running()
+
+
 def test_a_demo_that_is_killed_takes_its_simulator_along(tmp_path: Path) -> None:
     """Whatever ends the parent closes the pipe that the child watches."""
     with demo(tmp_path) as running:

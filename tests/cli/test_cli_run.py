@@ -44,6 +44,20 @@ def test_the_service_runs_without_a_gateway_and_stops_in_order(file: Path, numbe
 
 
 @pytest.mark.wire
+def test_a_hangup_does_not_end_the_service(file: Path) -> None:
+    """It reads the message codes again, be there a file or none, and goes on until it is told to stop."""
+    with started(file) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        while "message_codes_reloaded" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+@pytest.mark.wire
 def test_a_service_with_its_data_elsewhere_is_found(file: Path) -> None:
     """Without being told where: it has registered itself under the state home, and is gone from there afterwards."""
     status = [sys.executable, "-m", "ibkr_adapter", "status", "--json"]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,7 +62,7 @@ def demo(listen: str, seed: int, duration: float | None, data_dir: Path | None, 
 async def _demo(listen: str, seed: int, duration: float | None, directory: Path) -> None:
     stop = asyncio.Event()
     simulator = Simulator(seed=seed, log=directory / "simulator.log")
-    with signals_set(stop):
+    with signals_set(stop, signal.SIGHUP):  # its terminal is closed
         async with simulator as found:
             config = configuration.simulated(found.port, found.account, directory, listen)
             keeper = asyncio.create_task(simulator.keep_alive(), name="simulator")

@@ -43,10 +43,10 @@ def _announce(service: RunningService) -> None:
 
 
 @contextlib.contextmanager
-def signals_set(stop: asyncio.Event) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM sets ``stop``; a second one meets Python's own behaviour."""
+def signals_set(stop: asyncio.Event, *more: signal.Signals) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM, or one of ``more``, sets ``stop``; a second one meets Python's own behaviour."""
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, *more)
 
     def restore() -> None:
         for number in numbers:

@@ -35,6 +35,8 @@ class MessageCodes:
         self.in_force = found
         self._tell = tell
         self._serial = Serial("message-codes", bound=8)
+        self._hangup = asyncio.Event()
+        self._heard = False
         for warning in self.in_force.warnings:
             _log.warning("message_codes_warning", detail=warning)
 
@@ -57,23 +59,28 @@ class MessageCodes:
         _log.info("message_codes_reloaded", changed=changed[:SHOWN_MAX], count=len(changed))
         return changed, read
 
+    def hear_hangups(self) -> None:
+        """From now on SIGHUP asks for the table to be read again, and never ends the service, file or none.
+
+        Whoever has a use of their own for the signal, as the demo has, keeps it.
+        """
+        if signal.getsignal(signal.SIGHUP) not in (signal.SIG_DFL, signal.SIG_IGN):
+            return
+        with contextlib.suppress(RuntimeError, ValueError):  # not the main thread: a test's service
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hangup.set)
+            self._heard = True
+
     async def reload_on_hangup(self) -> None:
-        """Until cancelled: each SIGHUP is a question for the file, and a service with no file leaves the signal be."""
-        if not self.path:
-            return
-        loop, asked = asyncio.get_running_loop(), asyncio.Event()
-        try:
-            loop.add_signal_handler(signal.SIGHUP, asked.set)
-        except (RuntimeError, ValueError):  # not the main thread: a test's service, or somebody's program
-            return
+        """Until cancelled."""
         try:
             while True:
-                await asked.wait()
-                asked.clear()
+                await self._hangup.wait()
+                self._hangup.clear()
                 with contextlib.suppress(ConfigurationError):  # told by `reload`
                     await self.reload()
         finally:
-            loop.remove_signal_handler(signal.SIGHUP)
+            if self._heard:
+                asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
 
     def close(self) -> None:
         self._serial.stop(0)
