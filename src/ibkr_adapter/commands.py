@@ -72,6 +72,14 @@ class CancelOrder(Command, frozen=True, kw_only=True, tag="cancel_order"):
     order_key: str
 
 
+class StopStreams(Command, frozen=True, kw_only=True, tag="stop_streams"):
+    """Cancel every subscription to market data that we have, and ask for none until ``StartStreams``."""
+
+
+class StartStreams(Command, frozen=True, kw_only=True, tag="start_streams"):
+    """Ask for all again that ``StopStreams`` took off."""
+
+
 class Reason(Struct, frozen=True, kw_only=True):
     """Why something may not be done: ``code`` for programs, ``text`` and ``remedy`` for people."""
 
@@ -83,7 +91,8 @@ class Reason(Struct, frozen=True, kw_only=True):
 class CommandOutcome(Struct, frozen=True, kw_only=True):
     """The answer to a command. ``accepted`` says it went to the broker, not that the broker took it.
 
-    ``repeated``: the outcome of an earlier command with the same idempotency key; nothing was sent now.
+    ``repeated``: the outcome of an earlier command with the same idempotency key, or what was asked for was so already;
+    nothing was sent now.
     """
 
     command_id: str

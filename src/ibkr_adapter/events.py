@@ -459,6 +459,13 @@ class ClientIdRefused(Event, frozen=True, kw_only=True, tag="client_id_refused")
     detail: str = ""
 
 
+class StreamsSwitched(Event, frozen=True, kw_only=True, tag="streams_switched"):
+    """Somebody took all market data off, or on again. It holds over restarts."""
+
+    stopped: bool
+    actor: str
+
+
 class GateChanged(Event, frozen=True, kw_only=True, tag="gate"):
     """The standing answer to "may new orders be sent now"."""
 
@@ -526,6 +533,7 @@ class GapCause(StrEnum):
     REFUSED = "refused"
     COMPETING = "competing"
     SILENT = "silent"
+    STOPPED = "stopped"
     OVERLOAD = "overload"
     SINK_OVERFLOW = "sink_overflow"
 
@@ -584,6 +592,7 @@ JournalEvent = (
     | GateChanged
     | LeaseChanged
     | ClientIdRefused
+    | StreamsSwitched
     | OrderIntended
     | OrderRefused
     | OrderDoubted

@@ -145,9 +145,9 @@ class NoticeView(Struct, frozen=True, kw_only=True):
 class StreamView(Struct, frozen=True, kw_only=True):
     """One subscription: desired, on the wire, alive.
 
-    ``state`` is waiting, asked, live, refused or competing (another session of the login has the data); ``detail`` says
-    why. ``gap_since_ns``: where the present gap began, ``None`` while it flows. ``resubscriptions``: how often this
-    process asked for it anew within a session.
+    ``state`` is waiting, asked, live, refused, stopped (by somebody) or competing (another session of the login has the
+    data); ``detail`` says why. ``gap_since_ns``: where the present gap began, ``None`` while it flows.
+    ``resubscriptions``: how often this process asked for it anew within a session.
     """
 
     stream: str
@@ -160,6 +160,22 @@ class StreamView(Struct, frozen=True, kw_only=True):
     gaps: int
     gap_since_ns: int | None = None
     resubscriptions: int = 0
+
+
+class StoppedView(Struct, frozen=True, kw_only=True):
+    """Market data was taken off by ``actor``, and stays off until it is started again."""
+
+    actor: str
+    since_ns: int
+
+
+class OrphanView(Struct, frozen=True, kw_only=True):
+    """Data that goes on coming for a request that was cancelled; ``cancels``: how often it was cancelled again."""
+
+    req_id: int
+    since_ns: int
+    last_recv_ns: int
+    cancels: int
 
 
 class LaneView(Struct, frozen=True, kw_only=True):
@@ -268,6 +284,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     quotes: dict[str, Quote]
     proven: tuple[str, ...] = ()
     streams: tuple[StreamView, ...]
+    stopped: StoppedView | None = None
+    orphans: tuple[OrphanView, ...] = ()
     accounts: tuple[AccountView, ...]
     positions: tuple[PositionReported, ...]
     orders: tuple[OrderView, ...]

@@ -25,6 +25,7 @@ from ibkr_adapter.events import (
     SessionOpened,
     Started,
     Stopped,
+    StreamsSwitched,
 )
 from tests.records import commission, echoed, execution, intended, status, terms
 
@@ -89,4 +90,5 @@ GOLDEN: list[JournalEvent] = [
     Stopped(ts_recv_ns=13, boot_id="boot"),
     LeaseChanged(ts_recv_ns=14, held=False, epoch=7, detail="held by desk-b", lost=True),
     ClientIdRefused(ts_recv_ns=15, epoch=2, gateway="a", client_id=1, address="127.0.0.1:4002", detail="in use"),
+    StreamsSwitched(ts_recv_ns=16, stopped=True, actor="cli:ann"),
 ]

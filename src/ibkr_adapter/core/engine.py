@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder
+from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder, StartStreams, StopStreams
 from ibkr_adapter.core import picture
 from ibkr_adapter.core.alerts import Alerts, Condition
 from ibkr_adapter.core.link.lease import LeaseState
@@ -133,7 +133,9 @@ class Engine:
         self.alerts = Alerts(open_alerts, now_ns=now_ns)
         self.link = Link(settings, rand=rand, epoch=ledger.last_epoch, now_ns=now_ns)
         self.quotas = Quotas(lines=settings.lines, depth=settings.depth, tick_by_tick=settings.tick_by_tick)
-        self.market = Market(settings, request_ids, self.planes, self.quotas.lines, last_recv_ns)
+        self.market = Market(
+            settings, request_ids, self.planes, self.quotas.lines, last_recv_ns, ledger.streams_switched
+        )
         self.preflight = Preflight(settings, request_ids)
         self.lease = LeaseState(required=settings.lease_required, client_id=settings.client_id, now_ns=now_ns)
         self.trading = Trading(
@@ -178,6 +180,8 @@ class Engine:
             SummaryOwned: lambda event, now_ns, out: self.trading.summary_owned(event.component),
             PlaceOrder: self.trading.command,
             CancelOrder: self.trading.command,
+            StopStreams: self._switch_streams,
+            StartStreams: self._switch_streams,
             Durable: lambda event, now_ns, out: self.trading.durable(event.seq, out),
             TicksDropped: self._ticks_dropped,
             FramesTaken: self._frames_taken,
@@ -301,7 +305,7 @@ class Engine:
         """Everything that is wrong at this moment, of every part."""
         yield from self.link.conditions()
         yield from self.planes.conditions(now_ns)
-        yield from self.market.conditions()
+        yield from self.market.conditions(now_ns)
         yield from self.lease.conditions()
         yield from self.preflight.conditions()
         yield from self.pacing.conditions(now_ns)
@@ -345,6 +349,9 @@ class Engine:
 
     def _tick_received(self, event: PriceTick | SizeTick | TextTick | ValueTick, now_ns: int, out: Outbox) -> None:
         self.market.tick(event, out)
+
+    def _switch_streams(self, command: StopStreams | StartStreams, now_ns: int, out: Outbox) -> None:
+        self.market.command(command, self.ledger.record, now_ns, out)
 
     def _order_report(self, event: OpenOrderReported | OrderStatusReported, now_ns: int, out: Outbox) -> None:
         self.trading.order_report(event, out)

@@ -33,6 +33,8 @@ def snapshot(engine: Engine, settings: Settings, now_ns: int) -> Snapshot:
         alerts=engine.alerts.views(),
         window=engine.link.window(now_ns),
         streams=engine.market.subscriptions.views(),
+        stopped=engine.market.switch.view(),
+        orphans=engine.market.orphans.views(now_ns),
         accounts=engine.trading.accounts.views(),
         positions=engine.trading.accounts.positions,
         orders=engine.ledger.orders.views(),
@@ -50,6 +52,7 @@ def _counters(engine: Engine) -> dict[str, int]:
         {
             "stale_events": engine.stale_events,
             "late_ticks": engine.market.late_ticks,
+            "orphans_cancelled": engine.market.orphans.cancelled,
             "dropped.tick": engine.market.dropped_ticks,
             "executions_duplicate": engine.ledger.executions.duplicates,
             "commissions_dropped": engine.ledger.executions.commissions_dropped,

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from ibkr_adapter.commands import StartStreams, StopStreams
 from ibkr_adapter.core.alerts import Condition
 from ibkr_adapter.core.link.planes import FarmChange, Planes
 from ibkr_adapter.core.link.quotas import Quota
 from ibkr_adapter.core.link.requests import ReqIdCounter
 from ibkr_adapter.core.market.contracts import Contracts
+from ibkr_adapter.core.market.orphans import Orphans
 from ibkr_adapter.core.market.pace import SILENT_NS
 from ibkr_adapter.core.market.quotes import QuoteBook
 from ibkr_adapter.core.market.sources import DetailsSource, QuotesSource
 from ibkr_adapter.core.market.stream import Stream
 from ibkr_adapter.core.market.subscriptions import Subscriptions
+from ibkr_adapter.core.market.switch import Record, Switch
 from ibkr_adapter.core.market.watchdog import ANSWER_WITHIN_NS, Watchdog
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.effects import Outbox
@@ -29,6 +32,7 @@ from ibkr_adapter.events import (
     Quote,
     QuotesProven,
     SizeTick,
+    StreamsSwitched,
     TextTick,
     Tick,
     TickParameters,
@@ -57,6 +61,7 @@ class Market:
         planes: Planes,
         lines: Quota,
         last_recv_ns: dict[str, int],
+        switched: StreamsSwitched | None,
     ) -> None:
         self._settings = settings
         self._planes = planes
@@ -73,11 +78,13 @@ class Market:
         self._changed: dict[str, QuoteBook] = {}
         self._proof_ns = 0
         self.gaps: deque[Gap] = deque(maxlen=self.GAPS_KEPT)
+        self.orphans = Orphans()
         self.late_ticks = 0
         self.dropped_ticks = 0
         for instrument in settings.instruments if settings.market_data else ():
             self.want(instrument)
         self.subscriptions.resume_from(last_recv_ns)
+        self.switch = Switch(settings, self.subscriptions, switched)
 
     # What is wanted; the reconciler makes it so.
 
@@ -92,6 +99,11 @@ class Market:
         self.subscriptions.unwant(instrument)
         self._books.pop(instrument.key, None)
         self._changed.pop(instrument.key, None)
+
+    def command(self, command: StopStreams | StartStreams, record: Record, now_ns: int, out: Outbox) -> None:
+        """All market data off, or on again."""
+        self._stirred = True
+        self.switch.command(command, record, now_ns, out)
 
     def leave(self, ask: Ask) -> None:
         """Nothing is wanted any more; the last quotes stay to be looked at."""
@@ -109,6 +121,7 @@ class Market:
     def session_lost(self) -> None:
         self.subscriptions.wire_lost(GapCause.SESSION_LOST)
         self.contracts.forget_asked()
+        self.orphans.session_lost()
         self._quotes.session_lost()
 
     def upstream(self, effect: Effect, now_ns: int) -> None:
@@ -167,7 +180,9 @@ class Market:
         if self._quotes.line_free_ns is not None:
             out.wake_at(self._quotes.line_free_ns)
 
-    def conditions(self) -> Iterator[Condition]:
+    def conditions(self, now_ns: int) -> Iterator[Condition]:
+        yield from self.switch.conditions()
+        yield from self.orphans.conditions(now_ns)
         yield from self._watchdog.conditions(taken=bool(self.subscriptions.competing))
 
     def _look_by(self, ns: int | None) -> None:
@@ -306,6 +321,9 @@ class Market:
         stream = self.subscriptions.of(req_id)
         if stream is None:
             self.late_ticks += 1  # ticks keep coming for a while after a cancel, and after a refusal
+            if self.orphans.heard(req_id, ts_recv_ns):
+                self.subscriptions.cancel_again(req_id)
+                self._stirred = True
             return None
         flowing = stream.flows
         if not flowing:

@@ -166,12 +166,13 @@ class Stream:
         """Another session of the login has taken a stream of its, and this one has not spoken since."""
         return self.doubt is not None and self.doubt.cause is GapCause.COMPETING
 
-    def view(self, *, taken: bool) -> StreamView:
+    def view(self, *, taken: bool, stopped: bool) -> StreamView:
+        state = "stopped" if stopped else "competing" if taken or self.perhaps_taken else self.state.value
         return StreamView(
             stream=self.name,
             instrument=self.key,
             req_id=self.req_id,
-            state="competing" if taken or self.perhaps_taken else self.state.value,
+            state=state,
             detail=self.detail,
             last_recv_ns=self.last_recv_ns,
             events=self.events,

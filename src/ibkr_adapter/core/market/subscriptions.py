@@ -26,6 +26,7 @@ class Subscriptions:
         self._replaced: list[int] = []
         """Request ids that still stand at the gateway although their stream is to be asked for anew."""
         self._upstream_lost = False
+        self.stopped = False
         self.ticked_while_lost_ns = 0
         self.competing: set[str] = set()
         """Streams that another session of the login has taken, by name."""
@@ -57,6 +58,8 @@ class Subscriptions:
 
     def missing(self) -> tuple[Stream, ...]:
         """Wanted, and not asked of this session."""
+        if self.stopped:
+            return ()
         return tuple(s for s in self._streams.values() if s.wanted and s.state is StreamState.WAITING)
 
     def surplus(self) -> Iterator[int]:
@@ -85,6 +88,25 @@ class Subscriptions:
         self._off_wire(stream)
         stream.spend(now_ns)
         stream.detail = why
+
+    def stop(self, why: str) -> None:
+        """All that stands at the gateway is to be cancelled; what is wanted waits until ``start``."""
+        self.stopped = True
+        self.competing.clear()
+        for stream in self._streams.values():
+            stream.interrupt(GapCause.STOPPED)
+            self._off_wire(stream)
+            stream.doubt = None
+            stream.detail = why
+
+    def start(self) -> None:
+        self.stopped = False
+        for stream in self._streams.values():
+            stream.detail = ""
+
+    def cancel_again(self, req_id: int) -> None:
+        """What it says is nobody's: its cancel did not help, or was never sent."""
+        self._replaced.append(req_id)
 
     def _off_wire(self, stream: Stream) -> None:
         if stream.req_id is not None:
@@ -246,7 +268,9 @@ class Subscriptions:
                 stream.interrupt(GapCause.ADAPTER_DOWN, since_ns=since_ns)
 
     def views(self) -> tuple[StreamView, ...]:
-        return tuple(stream.view(taken=stream.name in self.competing) for stream in self._streams.values())
+        return tuple(
+            stream.view(taken=stream.name in self.competing, stopped=self.stopped) for stream in self._streams.values()
+        )
 
 
 def _flowed_while_lost(stream: Stream, ts_recv_ns: int) -> Gap | None:

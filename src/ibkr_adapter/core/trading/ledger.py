@@ -27,6 +27,7 @@ from ibkr_adapter.events import (
     OrderRefused,
     OrderStatusReported,
     SessionOpened,
+    StreamsSwitched,
 )
 from ibkr_adapter.notices import NoticeTable
 
@@ -51,6 +52,7 @@ class Ledger:
         self.executions = Executions()
         self.orders = Orders(notices, self.executions)
         self.last_epoch = 0
+        self.streams_switched: StreamsSwitched | None = None
         self._client_id = client_id
         self._keys: dict[str, KeyOutcome] = {}
 
@@ -91,6 +93,8 @@ class Ledger:
         match event:
             case SessionOpened():
                 self.last_epoch = max(self.last_epoch, event.epoch)
+            case StreamsSwitched():
+                self.streams_switched = event
             case OrderIntended():
                 self.order_ids.seen(event.order_id)
                 self._remember(event.idempotency_key, KeyOutcome(event.order_key, event.terms))
