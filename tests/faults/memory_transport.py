@@ -24,7 +24,11 @@ KERNEL_BYTES = 65_536
 
 
 class MemoryTransport:
-    """One connection to ``gateway``, from ``start`` until it is over."""
+    """One connection to ``gateway``, from ``start`` until it is over.
+
+    ``overhear`` is told of each read before the conversation is. ``cut_after_bytes``: of what we say so many are passed
+    on, which ``passed_bytes`` counts, then both sides hear a reset.
+    """
 
     def __init__(
         self,
@@ -35,8 +39,14 @@ class MemoryTransport:
         counters: Counters,
         options: TransportOptions,
         may_place: Callable[[], bool] = lambda: True,
+        kernel_bytes: int = KERNEL_BYTES,
+        overhear: Callable[[bytes], None] = lambda _: None,
         **_: Any,
     ) -> None:
+        self.cut_after_bytes: int | None = None
+        self.passed_bytes = 0
+        self._kernel_bytes = kernel_bytes
+        self._overhear = overhear
         self._gateway = gateway
         self._conversation = conversation
         self._clock = clock
@@ -137,11 +147,19 @@ class MemoryTransport:
             self._blocked_since_ns = self._clock.now_ns()
         if self._unread and self._is_heard:
             taken, self._unread = bytes(self._unread), bytearray()
-            self._gateway.receive(self._peer, taken, self._clock.now_ns())
+            self._pass_on(taken)
+
+    def _pass_on(self, taken: bytes) -> None:
+        assert self._peer is not None
+        if self.cut_after_bytes is not None:
+            taken = taken[: max(0, self.cut_after_bytes - self.passed_bytes)]
+        self.passed_bytes += len(taken)
+        self._gateway.receive(self._peer, taken, self._clock.now_ns())
+        if self.passed_bytes == self.cut_after_bytes:
+            raise Ended(LossCause.RESET, "ECONNRESET")
 
     def _has_room(self) -> bool:
-        assert self._peer is not None
-        return self._is_heard or len(self._unread) < KERNEL_BYTES
+        return self._is_heard or len(self._unread) < self._kernel_bytes
 
     @property
     def _is_heard(self) -> bool:
@@ -162,6 +180,8 @@ class MemoryTransport:
                 raise Ended(LossCause.CLOSED)
 
     def _take(self, data: bytes) -> None:
+        if data:
+            self._overhear(data)
         while data:
             space = self._buffer.space()
             part, data = data[: len(space)], data[len(space) :]

@@ -36,7 +36,7 @@ from ibkr_adapter.notices import shipped
 from ibkr_adapter.requests import Request
 from ibkr_adapter.tws.mailbox import Mailbox
 from ibkr_adapter.tws.session import Endpoint, Session
-from tests.faults.memory_transport import MemoryTransport
+from tests.faults.memory_transport import KERNEL_BYTES, MemoryTransport
 from tws_simulator.api.core import GatewayCore
 from tws_simulator.api.options import options_of
 from tws_simulator.faults.director import Director
@@ -103,6 +103,7 @@ class Sent:
 class VirtualDesk:
     """``document`` is a configuration as a file would give it, laid over `DOCUMENT`; ``options`` are the simulator's.
 
+    ``kernel_bytes``: so much is taken off our hands for a peer that does not read.
     ``standby`` is the scenario of a second gateway, named ``secondary``, which ``document`` must mention. The market
     moves, and faults happen, every ``tick_s`` of virtual time; what both sides answer each other takes none.
     """
@@ -118,6 +119,7 @@ class VirtualDesk:
         options: Mapping[str, Any] | None = None,
         journal: list[JournalEvent] | None = None,
         seed: int = 1,
+        kernel_bytes: int = KERNEL_BYTES,
         **settings: Any,
     ) -> None:
         self.clock = VirtualClock(new_york(start))
@@ -135,8 +137,11 @@ class VirtualDesk:
         self.replies: dict[str, CommandOutcome] = {}
         self.heard: list[Callable[[Sequence[Happening]], None]] = []
         """Told what the engine is told, before it is."""
+        self.overheard: list[Callable[[bytes], None]] = []
+        """Told what is read from the wire, before it is decoded."""
         self.stepped: list[Callable[[], None]] = []
         """Called whenever both sides have come to rest."""
+        self._kernel_bytes = kernel_bytes
         self.turns = 0
         self.tick_ns = int(tick_s * SECOND)
         self._next_tick_ns = start_ns + self.tick_ns
@@ -201,6 +206,11 @@ class VirtualDesk:
     def open_sessions(self) -> list[int]:
         """The epochs of those that are not over on our side."""
         return [epoch for epoch, transport in self._transports.items() if not transport.join(0)]
+
+    @property
+    def wire(self) -> MemoryTransport:
+        """The latest connection."""
+        return self._transports[self.link.epoch]
 
     def most_in_a_second(self) -> int:
         """The most requests that fell into any sliding second."""
@@ -352,9 +362,14 @@ class VirtualDesk:
         session.start()
 
     def _wire(self, opening: Open, given: dict[str, Any]) -> MemoryTransport:
+        given |= {"kernel_bytes": self._kernel_bytes, "overhear": self._overhear}
         transport = MemoryTransport(self.gateways[opening.gateway].core, **given)
         self._transports[opening.epoch] = transport
         return transport
+
+    def _overhear(self, data: bytes) -> None:
+        for hear in self.overheard:
+            hear(data)
 
     def _send(self, send: Send) -> None:
         session = self._sessions.get(send.epoch)
