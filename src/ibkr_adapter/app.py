@@ -42,7 +42,7 @@ from ibkr_adapter.ops.alerts import AlertRecord, open_alerts
 from ibkr_adapter.ops.message_codes import MessageCodes
 from ibkr_adapter.ops.metrics import AdapterCollector
 from ibkr_adapter.ops.secrets import Secrets
-from ibkr_adapter.shell import SessionPort, Shell
+from ibkr_adapter.shell import CLOSE_S_MAX, LEAVE_S_MAX, SessionPort, Shell
 from ibkr_adapter.sinks.projection import SqliteProjection
 from ibkr_adapter.sinks.sink import Sink, SinkRunner
 from ibkr_adapter.sinks.sqlite import SqliteSink, SqliteStore, last_quote_times
@@ -235,7 +235,7 @@ async def _running(
             console.should_exit = True
             await asyncio.wait({page}, timeout=LEAVE_S)
             heart.cancel()
-            await asyncio.wait({heart}, timeout=LEAVE_S)
+            await asyncio.wait({heart}, timeout=LEAVE_S_MAX + CLOSE_S_MAX + 1)
             for task in lease:
                 task.cancel()
             if heart.done():

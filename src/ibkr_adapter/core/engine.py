@@ -16,6 +16,7 @@ from typing import Any
 from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder, StartStreams, StopStreams
 from ibkr_adapter.core import picture
 from ibkr_adapter.core.alerts import Alerts, Condition
+from ibkr_adapter.core.link.lanes import ends
 from ibkr_adapter.core.link.lease import LeaseState
 from ibkr_adapter.core.link.link import Link, LinkState
 from ibkr_adapter.core.link.pacing import Pacing
@@ -146,6 +147,7 @@ class Engine:
         self.outside = Outside()
         self.ledger = ledger
         self.stale_events = 0
+        self._leaving = False
         self._routes: dict[type, Callable[[Any, int, Outbox], None]] = {
             SessionOpened: self._session_opened,
             SessionLost: self._session_lost,
@@ -200,7 +202,12 @@ class Engine:
         self.receive((), started.ts_recv_ns, out)
 
     def leave(self, now_ns: int, out: Outbox) -> None:
-        """Cancel what stands at the gateway, as fast as pacing allows; ``left`` when all of it is on its way."""
+        """Cancel what stands at the gateway, as fast as pacing allows; ``left`` when all of it is on its way.
+
+        Nothing else is asked from here on: whatever it were, the cancels would have to wait for it.
+        """
+        self._leaving = True
+        self.pacing.only_ends()
         if self.link.socket_open and not self.lease.lost:
             self.market.leave(self._ask)
             self.trading.leave(self._ask)
@@ -208,7 +215,12 @@ class Engine:
 
     @property
     def left(self) -> bool:
-        return not self.pacing.waiting or self.lease.lost
+        return not self.uncancelled or self.lease.lost
+
+    @property
+    def uncancelled(self) -> int:
+        """What still waits for the rate limit; while we leave these are cancels."""
+        return self.pacing.waiting
 
     def end(self, stopped: Stopped, out: Outbox) -> None:
         """The last record of this life."""
@@ -243,8 +255,7 @@ class Engine:
         self.preflight.tick(self._ask, now_ns, out)
         self._bear_with_upstream(now_ns, out)
         self.trading.watch_gate(now_ns, out)
-        excused = self.link.excuse(now_ns) is not None
-        self.alerts.watch(self.conditions(now_ns), now_ns, excused, out)
+        self.alerts.watch(self.conditions(now_ns), now_ns, self._excused(now_ns, out), out)
         if (settled_ns := self.planes.next_change_ns(now_ns)) is not None:
             out.wake_at(settled_ns)
         self.pacing.release(now_ns, out, lambda send: self.trading.confirm(send, now_ns, out))
@@ -274,6 +285,8 @@ class Engine:
         deadline_ns: int | None = None,
         expired: Callable[[Request], None] | None = None,
     ) -> None:
+        if self._leaving and not ends(request):
+            return
         self.pacing.ask(request, epoch=self.link.epoch, priority=priority, deadline_ns=deadline_ns, expired=expired)
 
     @property
@@ -294,12 +307,18 @@ class Engine:
 
     def _bear_with_upstream(self, now_ns: int, out: Outbox) -> None:
         lost_ns = self.planes.upstream_lost_ns if self.link.socket_open else None
-        excused = self.link.excuse(now_ns) is not None
-        match self.upstream.watch(lost_ns, now_ns, excused=excused, out=out):
+        match self.upstream.watch(lost_ns, now_ns, excused=self._excused(now_ns, out), out=out):
             case Remedy.FAIL_OVER:
                 self.link.fail_over("the gateway has been without IB for too long", now_ns, out)
             case Remedy.RECYCLE:
                 self.link.recycle("the gateway has been without IB for too long", now_ns, out)
+
+    def _excused(self, now_ns: int, out: Outbox) -> bool:
+        """A planned window explains what is wrong; of a gateway without IB no longer than of one that is away."""
+        excuse = self.link.excuse(now_ns, self.planes.upstream_lost_ns)
+        if excuse is not None and self.planes.upstream_lost_ns is not None:
+            out.wake_at(excuse.until_ns)
+        return excuse is not None
 
     def conditions(self, now_ns: int) -> Iterator[Condition]:
         """Everything that is wrong at this moment, of every part."""

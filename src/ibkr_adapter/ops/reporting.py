@@ -23,6 +23,7 @@ from ibkr_adapter.events import (
     OrderRefused,
     SessionLost,
     SessionOpened,
+    StreamsSwitched,
 )
 from ibkr_adapter.notices import Notice
 from ibkr_adapter.requests import Request
@@ -117,8 +118,10 @@ class Reporter:
         return count
 
     def recorded(self, record: JournalEvent) -> None:
-        """An order's intent, refusal, sending, fills and end, each once."""
+        """An order's intent, refusal, sending, fills and end, each once; and who switched market data."""
         match record:
+            case StreamsSwitched():
+                _log.warning("streams_stopped" if record.stopped else "streams_started", actor=record.actor)
             case OrderRefused():
                 _log.warning(
                     "order_refused",
@@ -171,6 +174,14 @@ class Reporter:
             client_id=self._client_id,
             **({"symbol": instrument.key} if instrument is not None else {}),
             detail=detail,
+        )
+
+    def left_uncancelled(self, count: int) -> None:
+        _log.warning(
+            "subscriptions_not_cancelled",
+            client_id=self._client_id,
+            count=count,
+            detail="the time for it was over; the gateway ends them with the session",
         )
 
     def journal_failed(self, detail: str) -> None:

@@ -67,6 +67,11 @@ def lane_of(request: Request) -> Lane:
     return _LANES.get(type(request), Lane.SUBSCRIPTIONS)
 
 
+def ends(request: Request) -> bool:
+    """True if it only makes less stand at the gateway."""
+    return type(request) in _UNDOES or isinstance(request, (requests.SendCancel, requests.CancelPositions))
+
+
 def undone_by(request: Request) -> type[Request] | None:
     """The kind of request that this one ends, if it ends one."""
     return _UNDOES.get(type(request))

@@ -28,7 +28,7 @@ from typing import Protocol
 from ibkr_adapter.clock import MILLISECOND, MINUTE, SECOND
 from ibkr_adapter.core.alerts import AlertSeverity, Condition
 from ibkr_adapter.core.link.history_rules import closes, rules
-from ibkr_adapter.core.link.lanes import HeldQueue, Lane, Queue, Waiting, lane_of, rank, undoes, undone_by
+from ibkr_adapter.core.link.lanes import HeldQueue, Lane, Queue, Waiting, ends, lane_of, rank, undoes, undone_by
 from ibkr_adapter.core.link.window import MessageWindow, Window
 from ibkr_adapter.effects import Outbox, Send
 from ibkr_adapter.requests import Request, SendCancel, SendOrder
@@ -142,6 +142,11 @@ class Pacing:
         for held in self._held:
             held.session_lost()
         self._window.session_lost(now_ns)
+
+    def only_ends(self) -> None:
+        """Drop what waits and would make more stand at the gateway, or only asks; orders are not for us to drop."""
+        for queue in self._shaped:
+            queue.keep(lambda waiting: ends(waiting.send.request))
 
     # The gateway's complaints.
 
