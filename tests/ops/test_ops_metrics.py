@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
@@ -7,7 +10,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.notices import shipped
 from ibkr_adapter.ops.metrics import AdapterCollector, exposition, from_the_start
-from ibkr_adapter.snapshot import HeldView, LaneView, QuotaView, SinkView, Snapshot
+from ibkr_adapter.snapshot import (
+    HeldView,
+    LaneView,
+    OrphanView,
+    PreflightView,
+    QuotaView,
+    SinkView,
+    Snapshot,
+    StoppedView,
+)
 from tests.console.fake_service import START_NS, night, snapshot
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -42,8 +54,73 @@ def test_a_standby_an_excuse_and_a_wrong_clock_are_seen_from_outside() -> None:
     usual, odd = scrape(plain), scrape(replace(plain, link=link))
     for name in ("ib_gateway_standby", "ib_restart_excuse"):
         assert (usual[name, ()], odd[name, ()]) == (0.0, 1.0), name
-    assert odd["ib_gateway_clock_ahead_seconds", ()] == -3.0
-    assert ("ib_gateway_clock_ahead_seconds", ()) not in usual
+    clock = ("ib_clock_offset_seconds", (("clock", "gateway"),))
+    assert odd[clock] == -3.0
+    assert clock not in usual
+
+
+def test_nothing_is_told_twice() -> None:
+    """A scrape that holds a value twice is thrown away whole."""
+    for picture in (snapshot(), night(START_NS)):
+        text = exposition(AdapterCollector(lambda picture=picture: picture, lambda: ())).decode()  # type: ignore[misc]
+        names = [line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")]
+        types = [line for line in text.splitlines() if line.startswith("# TYPE")]
+        assert len(names) == len(set(names))
+        assert len(types) == len(set(types))
+
+
+@pytest.mark.parametrize("state", ["reconciling", "ready", "suspect", "connecting", "identifying", "down", "halted"])
+def test_a_client_id_is_active_from_the_greeting_to_the_end(state: str) -> None:
+    """The gateway gives it to nobody else meanwhile, whether the session is ready or not."""
+    plain = snapshot()
+    active = scrape(replace(plain, link=replace(plain.link, state=state)))["ib_clientid_active", (("client_id", "1"),)]
+    assert active == float(state in ("reconciling", "ready", "suspect"))
+
+
+def test_every_metric_stands_in_the_reference() -> None:
+    """docs/reference/metrics.md has a row for each, with its kind and its labels, and for none that is not there."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "metrics.md").read_text()
+    rows = re.findall(r"^\| `(ib_[a-z_]+)(?:\{([a-z_, ]+)\})?` \| (gauge|counter) \|", page, re.MULTILINE)
+    told = [
+        (family.name + ("_total" if family.type == "counter" else ""), ", ".join(family._labelnames), family.type)
+        for family in AdapterCollector(snapshot, lambda: ()).collect()
+    ]
+    assert sorted(rows) == sorted(told)
+
+
+def test_what_is_wrong_with_a_stream_can_be_alerted_on() -> None:
+    """Live or not, how long its gap is by now, and how often it was asked for anew."""
+    day = snapshot()
+    odd = replace(day.streams[0], state="stopped", gap_since_ns=START_NS - 7 * SECOND, resubscriptions=2)
+    stopped = StoppedView(actor="cli:ann", since_ns=START_NS)
+    orphan = OrphanView(req_id=1, since_ns=START_NS, last_recv_ns=START_NS, cancels=1)
+    usual = scrape(replace(day, counters={}))
+    wrong = scrape(
+        replace(
+            day,
+            streams=(odd,),
+            stopped=stopped,
+            orphans=(orphan,),
+            counters={"orphans_cancelled": 3},
+        )
+    )
+    labels = (("instrument", "SPY"), ("stream", "quote:SPY"))
+    for name, before, after in (
+        ("ib_stream_live", 1, 0),
+        ("ib_stream_gap_seconds", 0, 7),
+        ("ib_stream_resubscriptions_total", 0, 2),
+    ):
+        assert (usual[name, labels], wrong[name, labels]) == (before, after), name
+    for name, after in (("ib_streams_stopped", 1), ("ib_orphans", 1), ("ib_orphans_cancelled_total", 3)):
+        assert (usual[name, ()], wrong[name, ()]) == (0, after), name
+
+
+@pytest.mark.parametrize("found", ["ok", "on", "unchecked"])
+def test_what_is_known_of_the_gateways_setting_is_one_of_three(found: str) -> None:
+    """All three are there from the start."""
+    samples = scrape(replace(snapshot(), preflight=PreflightView(maintains_orders=found)))
+    values = {labels[0][1]: value for (name, labels), value in samples.items() if name == "ib_gateway_maintains_orders"}
+    assert values == {each: float(each == found) for each in ("ok", "on", "unchecked")}
 
 
 def test_who_waits_and_what_is_used_up_can_be_seen() -> None:

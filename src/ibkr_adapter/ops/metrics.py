@@ -1,7 +1,8 @@
 """Prometheus metrics, read from the snapshot at the moment of a scrape: no event pays for them.
 
 Counters of the snapshot are named ``family`` or ``family.label``; the families below become metrics of their
-own, every other one ``ib_core_total{name}``, so that nothing counted is ever invisible.
+own, every other one ``ib_core_total{name}``, so that nothing counted is ever invisible. ``docs/reference/metrics.md``
+describes each.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from ibkr_adapter.snapshot import SinkView, Snapshot
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 DROPS: Final = ("tick",)
+
+_OF_THEIR_OWN: Final = {
+    "orphans_cancelled": ("ib_orphans_cancelled", "Cancels sent again for request ids that went on speaking"),
+}
 
 _LABELLED: Final = {
     "order_error": ("ib_order_error", "code", "IB refused or questioned an order, by code"),
@@ -62,7 +67,7 @@ class AdapterCollector(Collector):
         yield _alerts(snapshot)
         yield from _windows(snapshot)
         yield from _trading(snapshot)
-        yield _streams(snapshot)
+        yield from _streams(snapshot)
         yield from _sink_metrics(sinks)
         yield from _counters(snapshot.counters, from_the_start(self._notices))
 
@@ -84,10 +89,14 @@ def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
 
 def _link(snapshot: Snapshot) -> Iterator[Metric]:
     link, ready = snapshot.link, snapshot.link.state == "ready"
+    has_id = link.state in ("reconciling", "ready", "suspect")
     yield _gauge("ib_connection_status", "1 when the session is ready, else 0", float(ready))
     active = GaugeMetricFamily("ib_clientid_active", "1 while this client id has a session", labels=["client_id"])
-    active.add_metric([str(link.client_id)], float(ready))
+    active.add_metric([str(link.client_id)], float(has_id))
     yield active
+    used = GaugeMetricFamily("ib_gateway_in_use", "1 for the gateway that is used or tried", labels=["gateway"])
+    used.add_metric([link.gateway], 1.0)
+    yield used
     yield _gauge(
         "ib_upstream_status", "1 while the gateway is connected to IB", float(snapshot.upstream == "connected")
     )
@@ -96,16 +105,23 @@ def _link(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("ib_lease_held", "1 while the client id is ours among several machines", float(snapshot.lease.held))
     yield _gauge("ib_lease_epoch", "Epoch of the lease; 0 where none is needed", float(snapshot.lease.epoch))
     yield _gauge("ib_restart_excuse", "1 while a planned window explains what is wrong", float(bool(link.excuse)))
+    offset = GaugeMetricFamily(
+        "ib_clock_offset_seconds", "Another clock ahead of ours; the gateway's is known to a second", labels=["clock"]
+    )
     if link.clock_ahead_ns is not None:
-        yield _gauge("ib_gateway_clock_ahead_seconds", "The gateway's clock against ours", link.clock_ahead_ns / 1e9)
+        offset.add_metric(["gateway"], link.clock_ahead_ns / SECOND)
+    yield offset
     yield _gauge("ib_session_epoch", "Number of the session", float(link.epoch))
     farms = GaugeMetricFamily("ib_farm_status", "1 ok or dormant, 0 broken", labels=["farm", "kind"])
     for farm in snapshot.farms:
         farms.add_metric([farm.name, farm.kind], float(farm.state in ("ok", "dormant")))
     yield farms
-    yield _gauge("ib_message_rate_per_sec", "Messages sent in the last second", float(snapshot.rate.last_second))
-    yield _gauge("ib_message_rate_limit", "The most we send in a second", float(snapshot.rate.limit))
-    yield _gauge("ib_message_waiting", "Messages waiting for the rate limit", float(snapshot.rate.waiting))
+    keeps = GaugeMetricFamily(
+        "ib_gateway_maintains_orders", "1 for what is known of the gateway's setting, 0 else", labels=["found"]
+    )
+    for found in ("ok", "on", "unchecked"):
+        keeps.add_metric([found], float(snapshot.preflight.maintains_orders == found))
+    yield keeps
     build = GaugeMetricFamily("ib_build_info", "Always 1", labels=["version", "environment", "component"])
     build.add_metric([snapshot.version, snapshot.environment, snapshot.component], 1.0)
     yield build
@@ -115,6 +131,10 @@ def _pacing(snapshot: Snapshot) -> Iterator[Metric]:
     rate = snapshot.rate
     yield _gauge("ib_message_rate_per_sec", "Messages sent in the last second", float(rate.last_second))
     yield _gauge("ib_message_rate_limit", "The most we send in a second", float(rate.limit))
+    yield _gauge("ib_message_rate_reserved", "Messages a second on top, for cancels of orders", float(rate.reserved))
+    yield _gauge(
+        "ib_message_rate_halved", "1 for a minute after the gateway complained", float(rate.halved_until_ns is not None)
+    )
     yield _gauge("ib_message_waiting", "Messages waiting for the rate limit", float(rate.waiting))
     yield CounterMetricFamily("ib_message_expired", "Messages never sent, they waited too long", value=rate.expired)
     waiting = GaugeMetricFamily("ib_message_lane_waiting", "Messages waiting in each lane", labels=["lane"])
@@ -165,15 +185,28 @@ def _trading(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("ib_data_gaps", "Gaps of today kept in memory", float(len(snapshot.gaps)))
 
 
-def _streams(snapshot: Snapshot) -> Metric:
-    age = GaugeMetricFamily(
-        "ib_stream_age_seconds", "Since the last event of a stream", labels=["stream", "instrument"]
+def _streams(snapshot: Snapshot) -> Iterator[Metric]:
+    labels = ["stream", "instrument"]
+    live = GaugeMetricFamily("ib_stream_live", "1 while the stream is live, else 0", labels=labels)
+    age = GaugeMetricFamily("ib_stream_age_seconds", "Since the last event of a stream", labels=labels)
+    gap = GaugeMetricFamily("ib_stream_gap_seconds", "How long its present gap is, 0 without one", labels=labels)
+    anew = CounterMetricFamily(
+        "ib_stream_resubscriptions", "How often it was asked for anew within a session", labels=labels
     )
     for stream in snapshot.streams:
+        name = [stream.stream, stream.instrument]
+        live.add_metric(name, float(stream.state == "live"))
         if stream.last_recv_ns is not None:
-            seconds = max(0, snapshot.taken_ns - stream.last_recv_ns) / SECOND
-            age.add_metric([stream.stream, stream.instrument], seconds)
-    return age
+            age.add_metric(name, _seconds_since(stream.last_recv_ns, snapshot))
+        gap.add_metric(name, 0.0 if stream.gap_since_ns is None else _seconds_since(stream.gap_since_ns, snapshot))
+        anew.add_metric(name, float(stream.resubscriptions))
+    yield from (live, age, gap, anew)
+    yield _gauge("ib_streams_stopped", "1 while somebody has all market data stopped", float(bool(snapshot.stopped)))
+    yield _gauge("ib_orphans", "Cancelled request ids that go on speaking", float(len(snapshot.orphans)))
+
+
+def _seconds_since(ns: int, snapshot: Snapshot) -> float:
+    return max(0, snapshot.taken_ns - ns) / SECOND
 
 
 def _sink_metrics(sinks: tuple[SinkView, ...]) -> Iterator[Metric]:
@@ -196,11 +229,13 @@ def _counters(counters: dict[str, int], zeros: dict[str, tuple[str, ...]]) -> It
         head, _, label = name.partition(".")
         if head in found and label:
             found[head][label] = value
-        else:
+        elif name not in _OF_THEIR_OWN:
             other.add_metric([name], float(value))
     for name, (metric, label_name, text) in _LABELLED.items():
         family = CounterMetricFamily(metric, text, labels=[label_name])
         for label, value in found[name].items():
             family.add_metric([label], float(value))
         yield family
+    for name, (metric, text) in _OF_THEIR_OWN.items():
+        yield CounterMetricFamily(metric, text, value=float(counters.get(name, 0)))
     yield other
