@@ -75,8 +75,8 @@ def simulator_port() -> Iterator[int]:
 def test_a_service_that_was_killed_finds_its_orders(tmp_path: Path, simulator_port: int) -> None:
     """kill -9, started again with the same file: what rested and what was filled are there, and nothing twice."""
     file, home = tmp_path / "simulated.toml", tmp_path / "home"
-    gateway = f"[gateways.primary]\nport = {simulator_port}\nwindows = []"  # whatever night it is
-    file.write_text(f'{recipe()}\n[http]\nlisten = "127.0.0.1:0"\n{gateway}\n')
+    ours = recipe().replace("port = 7497", f"port = {simulator_port}")
+    file.write_text(f'{ours}\n[http]\nlisten = "127.0.0.1:0"\n')
     with service(home, file) as bid:
         filled = cli(home, "orders", "place", "buy", "100", "SPY", "--market")
         resting = cli(home, "orders", "place", "buy", "20", "SPY", "--limit", f"{bid * 0.97:.2f}")
@@ -93,8 +93,9 @@ def known(home: Path) -> set[tuple[str, str, float]]:
 
 
 def test_the_recipe_is_a_usable_configuration(tmp_path: Path) -> None:
-    """A paper account at the simulator's default port, with trading on."""
+    """A paper account at the simulator's default port, with trading on at any hour of any night."""
     file = tmp_path / "simulated.toml"
     file.write_text(recipe())
     config = load(file)
     assert (config.gateway.address, config.trading.enabled) == ("127.0.0.1:7497", True)
+    assert config.gateway.windows == ()
