@@ -255,7 +255,8 @@ class Engine:
         self.preflight.tick(self._ask, now_ns, out)
         self._bear_with_upstream(now_ns, out)
         self.trading.watch_gate(now_ns, out)
-        self.alerts.watch(self.conditions(now_ns), now_ns, self._excused(now_ns, out), out)
+        excused = self.link.excuse(now_ns) is not None
+        self.alerts.watch(self.conditions(now_ns), now_ns, excused, out)
         if (settled_ns := self.planes.next_change_ns(now_ns)) is not None:
             out.wake_at(settled_ns)
         self.pacing.release(now_ns, out, lambda send: self.trading.confirm(send, now_ns, out))
@@ -307,18 +308,12 @@ class Engine:
 
     def _bear_with_upstream(self, now_ns: int, out: Outbox) -> None:
         lost_ns = self.planes.upstream_lost_ns if self.link.socket_open else None
-        match self.upstream.watch(lost_ns, now_ns, excused=self._excused(now_ns, out), out=out):
+        excused = self.link.excuse(now_ns) is not None
+        match self.upstream.watch(lost_ns, now_ns, excused=excused, out=out):
             case Remedy.FAIL_OVER:
                 self.link.fail_over("the gateway has been without IB for too long", now_ns, out)
             case Remedy.RECYCLE:
                 self.link.recycle("the gateway has been without IB for too long", now_ns, out)
-
-    def _excused(self, now_ns: int, out: Outbox) -> bool:
-        """A planned window explains what is wrong; of a gateway without IB no longer than of one that is away."""
-        excuse = self.link.excuse(now_ns, self.planes.upstream_lost_ns)
-        if excuse is not None and self.planes.upstream_lost_ns is not None:
-            out.wake_at(excuse.until_ns)
-        return excuse is not None
 
     def conditions(self, now_ns: int) -> Iterator[Condition]:
         """Everything that is wrong at this moment, of every part."""

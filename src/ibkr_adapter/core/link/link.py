@@ -330,13 +330,11 @@ class Link:
         """Of the present gateway."""
         return self._calendars[self.gateway.name]
 
-    def excuse(self, now_ns: int, upstream_lost_ns: int | None = None) -> Excuse | None:
-        """The planned window that explains what is wrong with the connection now, if one does.
-
-        ``upstream_lost_ns``: since when the gateway of a session that stands is without IB.
-        """
-        lost_ns = upstream_lost_ns if self._down_ns is None else self._down_ns
-        return self.calendar.at(now_ns) if lost_ns is None else self.calendar.excuse(now_ns, lost_ns)
+    def excuse(self, now_ns: int) -> Excuse | None:
+        """The planned window that explains what is wrong with the connection now, if one does."""
+        if self._down_ns is None:
+            return self.calendar.at(now_ns)
+        return self.calendar.excuse(now_ns, self._down_ns)
 
     def reasons(self, now_ns: int) -> Iterator[Reason]:
         """Why no new order may be sent on this link."""
