@@ -265,7 +265,8 @@ class WindowView(Struct, frozen=True, kw_only=True):
 class Snapshot(Struct, frozen=True, kw_only=True):
     """``quotes`` by instrument key; of those in ``proven`` line, farm and link are alive at this moment.
 
-    ``upstream``: plane two, the gateway's own link to IB: connected, lost, unknown.
+    ``upstream``: plane two, the gateway's own link to IB: connected, lost, unknown. ``summary_owner``: the component
+    that asks for the account summary, this one or another; empty where this one has nothing to do with accounts.
     """
 
     taken_ns: int
@@ -287,6 +288,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     stopped: StoppedView | None = None
     orphans: tuple[OrphanView, ...] = ()
     accounts: tuple[AccountView, ...]
+    summary_owner: str = ""
     positions: tuple[PositionReported, ...]
     orders: tuple[OrderView, ...]
     executions: tuple[ExecutionView, ...]

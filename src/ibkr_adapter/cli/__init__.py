@@ -16,6 +16,7 @@ from ibkr_adapter.cli.init import init
 from ibkr_adapter.cli.orders import orders
 from ibkr_adapter.cli.run import run
 from ibkr_adapter.cli.status import status
+from ibkr_adapter.cli.streams import streams
 from ibkr_adapter.config import LogLevel
 from ibkr_adapter.ops import logging
 
@@ -31,5 +32,5 @@ def main() -> None:
     logging.configure(LogLevel.WARNING)  # standard output belongs to what a command prints
 
 
-for command in (demo, init, run, status, clients, doctor, check_config, config_group, orders, alerts, codes):
+for command in (demo, init, run, status, clients, doctor, check_config, config_group, orders, streams, alerts, codes):
     main.add_command(command)

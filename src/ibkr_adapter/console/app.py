@@ -19,7 +19,8 @@ from starlette.routing import Route
 from ibkr_adapter.clock import Clock, SystemClock
 from ibkr_adapter.commands import CancelOrder, Command, CommandOutcome
 from ibkr_adapter.config import Config
-from ibkr_adapter.console import message_codes
+from ibkr_adapter.console import message_codes, streams
+from ibkr_adapter.console.actor import actor_of
 from ibkr_adapter.console.guard import Guard
 from ibkr_adapter.console.message_codes import CodesPort
 from ibkr_adapter.console.orders import place_order
@@ -43,7 +44,6 @@ _STATIC: Final = {
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 _ORDER_KEY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_ACTOR = re.compile(r"[A-Za-z0-9._@:-]{1,64}")
 
 
 def build(
@@ -72,6 +72,7 @@ def build(
         Route("/v1/orders", console.place, methods=["POST"]),
         Route("/v1/orders/{order_key}", console.cancel, methods=["DELETE"]),
     ]
+    routes += streams.routes(console.submit, clock or SystemClock())
     if codes is not None:
         routes += message_codes.routes(codes)
     return Starlette(
@@ -141,25 +142,29 @@ class _Console:
             return Response(status_code=400)
         if body is None:
             return Refusal(413, "too_large", f"more than {BODY_BYTES_MAX} bytes", "an order is far smaller")
-        command = place_order(body, self._config, _actor(request), self._clock.now_ns())
-        return await self._submit(command, command.order_key)
+        command = place_order(body, self._config, actor_of(request), self._clock.now_ns())
+        return await self.submit(command, _find(command.order_key))
 
     async def cancel(self, request: Request) -> Response:
         key = request.path_params["order_key"]
         if not _ORDER_KEY.fullmatch(key):
             raise InvalidRequest("order_key", "not an order key", remedy="take it from GET /v1/orders")
         now_ns = self._clock.now_ns()
-        command = CancelOrder(command_id=new_key(), actor=_actor(request), ts_recv_ns=now_ns, order_key=key)
-        return await self._submit(command, key)
+        command = CancelOrder(command_id=new_key(), actor=actor_of(request), ts_recv_ns=now_ns, order_key=key)
+        return await self.submit(command, _find(key))
 
-    async def _submit(self, command: Command, order_key: str) -> Response:
+    async def submit(self, command: Command, otherwise: str) -> Response:
+        """The outcome; ``otherwise`` is what to do where none comes in time."""
         try:
             async with asyncio.timeout(SUBMIT_TIMEOUT_S):
                 outcome = await self._port.submit(command)
         except TimeoutError:
-            remedy = f"look for order key {order_key} in GET /v1/orders before trying again"
-            return Refusal(504, "unknown", "no outcome yet", remedy, exit_code=ExitCode.FAILURE)
+            return Refusal(504, "unknown", "no outcome yet", otherwise, exit_code=ExitCode.FAILURE)
         return _json(plain(outcome), _status(outcome))
+
+
+def _find(order_key: str) -> str:
+    return f"look for order key {order_key} in GET /v1/orders before trying again"
 
 
 def _status(outcome: CommandOutcome) -> int:
@@ -176,11 +181,6 @@ async def _body(request: Request) -> bytes | None:
         if len(body) > BODY_BYTES_MAX:
             return None
     return bytes(body)
-
-
-def _actor(request: Request) -> str:
-    given = request.headers.get("x-actor", "")
-    return given if _ACTOR.fullmatch(given) else "http"
 
 
 def _json(body: object, status: int = 200) -> Response:

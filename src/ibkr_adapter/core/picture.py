@@ -36,6 +36,7 @@ def snapshot(engine: Engine, settings: Settings, now_ns: int) -> Snapshot:
         stopped=engine.market.switch.view(),
         orphans=engine.market.orphans.views(now_ns),
         accounts=engine.trading.accounts.views(),
+        summary_owner=engine.trading.summary.owner,
         positions=engine.trading.accounts.positions,
         orders=engine.ledger.orders.views(),
         executions=engine.ledger.executions.views(),

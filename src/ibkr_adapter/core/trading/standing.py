@@ -19,10 +19,23 @@ class SummarySource:
     needs_ready = False
 
     def __init__(self, settings: Settings, req_id: int) -> None:
+        self._component = settings.component
+        self._account = settings.account
         self._tags = settings.account_tags
         self._req_id = req_id
         self.wanted = settings.account
         self._asked = False
+        self._other = ""
+
+    @property
+    def owner(self) -> str:
+        """The component that asks for it; empty where accounts are none of our concern."""
+        return (self._other or self._component) if self._account else ""
+
+    def owned(self, component: str) -> None:
+        """Another component asks for the account summary, or none (empty): a login may have two and no more."""
+        self._other = component
+        self.wanted = self._account and not component
 
     def wire_lost(self) -> None:
         self._asked = False

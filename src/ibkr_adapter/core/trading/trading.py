@@ -102,8 +102,7 @@ class Trading:
         self.inquiry.restored(ask, now_ns, positions=streams_lost)
 
     def summary_owned(self, component: str) -> None:
-        """Another component has the account summary, or none: a login may have two subscriptions and no more."""
-        self.summary.wanted = self._settings.account and not component
+        self.summary.owned(component)
 
     def session_ready(self) -> None:
         if self._settings.orders:
