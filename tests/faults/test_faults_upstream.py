@@ -41,7 +41,7 @@ LOST_FOR_GOOD_A_HUNDRED_TIMES = read_scenario(
 
 def windowed(document: dict[str, Any], *, minutes: int) -> dict[str, Any]:
     """Each gateway restarts at 04:45, and at no other time."""
-    window = {"name": "restart", "at": "04:45", "minutes": minutes}
+    window = {"name": "gateway_restart", "at": "04:45", "minutes": minutes}
     gateways = document.get("gateways", {"primary": {"port": 4002}})
     return {**document, "gateways": {name: {**table, "windows": [window]} for name, table in gateways.items()}}
 

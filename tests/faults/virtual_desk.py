@@ -151,7 +151,7 @@ class VirtualDesk:
         self._sessions: dict[int, Session] = {}
         self._transports: dict[int, MemoryTransport] = {}
         self._mailbox = Mailbox(lambda: None)
-        self._keys = 0
+        self._keys = len(self.journal)  # those of an earlier life stand for its orders
         chosen = settings_of(self.config)
         self.settings = type(chosen)(
             **{name: getattr(chosen, name) for name in chosen.__struct_fields__} | dict(settings)
