@@ -11,7 +11,7 @@ import pytest
 from ibkr_adapter.clock import MINUTE, SECOND
 from ibkr_adapter.core.alerts import FLAPPING_NS
 from ibkr_adapter.core.link.gateways import Backoff
-from ibkr_adapter.events import AlertChanged, GateChanged, SessionLost
+from ibkr_adapter.events import GateChanged, SessionLost
 from ibkr_adapter.requests import RequestCurrentTime, SendOrder, SubscribeQuotes
 from tests.faults.virtual_desk import VirtualDesk
 from tws_simulator.faults.actions import Action
@@ -66,12 +66,6 @@ def attempts(desk: VirtualDesk, since_ns: int) -> list[tuple[float, str]]:
     return [((at_ns - since_ns) / SECOND, gateway) for at_ns, gateway in desk.opens if at_ns >= since_ns]
 
 
-def incident(desk: VirtualDesk, key: str) -> list[bool]:
-    """The story of one alert: True when it was raised, False when it was over; new words for it are no news."""
-    story = [alert.raised for alert in desk.told(AlertChanged) if alert.key == key]
-    return [now for before, now in pairwise([False, *story]) if now is not before]
-
-
 # --- Nobody there -------------------------------------------------------------------------------------------------
 
 
@@ -92,7 +86,7 @@ def test_a_port_that_refuses_is_tried_after_one_two_four_seconds_and_for_ever(se
     befall(desk, PortUp())
     desk.run(72 + 40)
     assert desk.link.ready
-    assert incident(desk, "link/down") == [True, False]
+    assert desk.story("link/down") == [True, False]
 
 
 @pytest.mark.fault("A01", "A05")
@@ -147,11 +141,11 @@ def test_a_port_that_flaps_for_ten_minutes_is_one_incident(open_s: float, seed: 
         for (earlier, later), slot_s in zip(pairwise([0.0, *tried]), slots_s, strict=False)
     )
     assert len(tried) >= len(BACKOFF_S) + 6
-    assert incident(desk, "link/down") == [True]
+    assert desk.story("link/down") == [True]
 
     desk.run_until(lambda: desk.link.ready, within_s=72)
     desk.run(FLAPPING_NS / SECOND + 60)
-    assert incident(desk, "link/down") == [True, False]
+    assert desk.story("link/down") == [True, False]
     assert {alert.key for alert in desk.raised() if alert.key.startswith("link/")} == {"link/down"}
 
 

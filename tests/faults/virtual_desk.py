@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -190,6 +191,11 @@ class VirtualDesk:
 
     def resolved(self, key: str) -> list[AlertChanged]:
         return [alert for alert in self.told(AlertChanged) if not alert.raised and alert.key == key]
+
+    def story(self, key: str) -> list[bool]:
+        """Of one alert: True when it was raised, False when it was over; new words for it are no news."""
+        story = [alert.raised for alert in self.told(AlertChanged) if alert.key == key]
+        return [now for before, now in pairwise([False, *story]) if now is not before]
 
     @property
     def gaps(self) -> list[Gap]:
