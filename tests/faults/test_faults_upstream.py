@@ -12,7 +12,9 @@ from ibkr_adapter.clock import SECOND
 from ibkr_adapter.events import ExecutionReported, Gap, GapCause, GateChanged
 from ibkr_adapter.requests import RequestExecutions, RequestPositions, SubscribeQuotes
 from tests.faults.virtual_desk import VirtualDesk, new_york
+from tws_simulator.faults.library import named
 from tws_simulator.faults.reading import read_action, read_scenario
+from tws_simulator.faults.scenario import Scenario
 from tws_simulator.world.instruments.universe import everything
 
 RECYCLE = {"environments": {"development": {"upstream_recycle_s": 120}}}
@@ -123,15 +125,16 @@ def test_an_outage_without_end_pages_within_65_seconds_and_tears_nothing_down():
     assert desk.gate() == ["upstream"]
 
 
-@pytest.mark.fault("B03")
-def test_where_configured_the_session_is_made_anew():
-    """After its two minutes, once: what the new session hears of IB decides what follows."""
-    desk = VirtualDesk("link-never-back", document=RECYCLE).ready()
+@pytest.mark.fault("B03", "B04")
+@pytest.mark.parametrize("scenario", [named("link-never-back"), LOST_FOR_GOOD_A_HUNDRED_TIMES], ids=["once", "often"])
+def test_where_configured_the_session_is_made_anew(scenario: Scenario):
+    """Two minutes after the first 1100: what the new session hears of IB decides what follows."""
+    desk = VirtualDesk(scenario, document=RECYCLE).ready()
     desk.run_until(lambda: lost(desk), within_s=10)
 
     took_s = desk.run_until(lambda: len(desk.opens) == 2, within_s=130)
 
-    assert 120 <= took_s <= 122
+    assert 120 <= took_s <= 121
 
 
 @pytest.mark.fault("B03")
