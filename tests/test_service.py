@@ -36,6 +36,18 @@ class Desk:
 
     def __init__(self, service: RunningService) -> None:
         self._client = httpx.AsyncClient(base_url=service.url, timeout=PATIENCE_S)
+        self._bearer = {"authorization": f"Bearer {service.token}"}
+
+    async def place(self, symbol: str = "SPY", quantity: int = 10) -> httpx.Response:
+        """A market order to buy."""
+        order = {
+            "symbol": symbol,
+            "action": "BUY",
+            "quantity": quantity,
+            "order_type": "MKT",
+            "expires_in_s": PATIENCE_S,
+        }
+        return await self._client.post("/v1/orders", json=order, headers=self._bearer)
 
     async def snapshot(self) -> dict[str, Any]:
         return (await self._client.get("/v1/snapshot")).json()
