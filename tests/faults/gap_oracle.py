@@ -141,7 +141,7 @@ class GapOracle:
         self._sends = len(self._desk.sends)
 
     def _tick_at(self, ns: int) -> int:
-        """The tick of the desk at this moment, or the next one: a request that comes between two brings them forward."""
+        """This moment or the next tick of the desk, whose news a request between two ticks brings forward."""
         return self._start_ns - (self._start_ns - ns) // self._desk.tick_ns * self._desk.tick_ns
 
     def _words(self, spans: Sequence[Missed | Gap]) -> str:

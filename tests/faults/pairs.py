@@ -10,9 +10,13 @@ from tws_simulator.faults.scenario import Scenario
 
 
 def pair(
-    scenario: Scenario | str | None = None, standby: Scenario | str | None = None, *, trading: bool = False, **given: Any
+    scenario: Scenario | str | None = None,
+    standby: Scenario | str | None = None,
+    *,
+    trading: bool = False,
+    **given: Any,
 ) -> VirtualDesk:
-    """``primary`` plays ``scenario``, ``secondary`` plays ``standby``; ``trading``: orders may go to the standby too."""
+    """``primary`` plays ``scenario`` and ``secondary`` ``standby``; ``trading``: orders may go to the standby too."""
     document = {
         "environments": {"development": {"gateway": "primary", "standby": "secondary"}},
         "gateways": {

@@ -160,6 +160,7 @@ def test_orders_of_two_gateways_do_not_mix():
     orders = desk.engine.ledger.orders
     assert [orders.of(key).state for key in resting] == ["working"] * 3
     desk.run_until(lambda: desk.gate() == [] and desk.link.gateway.name == "secondary", within_s=60)
+    desk.run(5)
 
     elsewhere = [desk.place(), desk.place(quantity=4, limit_price=below(desk))]
     desk.run(120)
@@ -197,7 +198,8 @@ def test_an_order_in_flight_when_the_primary_falls_silent_stays_in_question():
     desk.run(5 * 60)
 
     order = desk.engine.ledger.orders.of(key)
-    assert order is not None and order.at_risk
+    assert order is not None
+    assert order.at_risk
     assert len(desk.sent(SendOrder)) == 1
     assert desk.gateways["secondary"].placements == []
     assert desk.now_ns - desk.opens[0][0] > 5 * MINUTE

@@ -259,8 +259,10 @@ class VirtualDesk:
     def settle(self) -> None:
         """Deliver what both sides say at this moment, until nobody has anything to add."""
         for _ in range(10_000):
-            for transport in list(self._transports.values()):
+            for epoch, transport in list(self._transports.items()):
                 transport.pump()
+                if transport.join(0):
+                    del self._transports[epoch]
             happenings, self._coming = [*self._coming, *self._mailbox.drain(1_000_000)], []
             if self._safe_seq < len(self.journal):
                 self._safe_seq = len(self.journal)
