@@ -310,10 +310,10 @@ class TestExcuses:
         assert self.until("04:56", "04:46") is None
 
     def test_a_restart_that_slips_is_excused_for_as_long(self) -> None:
-        """05:05, and 05:14: beyond the window's end, for the loss was within."""
-        assert self.until("05:14", "05:05") == "05:15"
-        assert self.until("05:20", "05:14") == "05:24"
-        assert self.until("05:16", "05:15") is None
+        """05:20, and 05:29: beyond the window's end, for the loss was within."""
+        assert self.until("05:29", "05:20") == "05:30"
+        assert self.until("05:35", "05:29") == "05:39"
+        assert self.until("05:31", "05:30") is None
 
     def test_a_gateway_whose_clock_is_ahead_is_excused_too(self) -> None:
         """A loss in the minute in which the gate is closed already: ten minutes from the window's start."""
@@ -328,7 +328,7 @@ class TestExcuses:
 
     def test_what_is_wrong_without_a_loss_is_excused_while_a_window_holds(self) -> None:
         """1100 and farms, during a restart and during IB's own reset."""
-        assert self.until("04:50", None) == "05:15"
+        assert self.until("04:50", None) == "05:30"
         assert self.until("00:15", None) == "01:45"
         assert self.until("01:45", None) is None
 
