@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.nothing_skipped import pytest_make_collect_report, pytest_runtest_makereport
 from tests.redis_server import redis_server
+
+hypothesis.settings.register_profile("any-machine", deadline=None)  # how fast a machine is proves nothing
+hypothesis.settings.load_profile("any-machine")
 
 __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport", "redis_server"]
 

@@ -166,7 +166,10 @@ async def _take(source: socket.socket, way: Direction, pieces: asyncio.Queue[tup
     while data:
         await _may_go_on(way)
         data = await loop.sock_recv(source, _READ_BYTES if way.rate_bytes_s is None else _SLOW_READ_BYTES)
-        for piece in _sliced(data * way.repeats, way.slice_bytes):
+        size = (
+            way.slice_bytes if way.rate_bytes_s is None else min(way.slice_bytes or _SLOW_READ_BYTES, _SLOW_READ_BYTES)
+        )
+        for piece in _sliced(data * way.repeats, size):  # a rate set since the read began holds for what was read
             due_s = max(due_s, loop.time() + way.delay_s())
             await pieces.put((due_s, piece))
 
