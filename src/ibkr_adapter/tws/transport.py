@@ -8,8 +8,9 @@ After a read that carried bulk the thread lingers up to ``batch_window_us``, on 
 busy line costs one read, one delivery and one wake of the loop for many ticks. A queued frame ends the wait at once.
 Nothing waits before the first read after quiet, because the wait comes after a delivery, never before one.
 
-Writes are tried at once. What the socket does not take is finished when ``poll`` says so; a frame that cannot be
-finished within ``write_deadline_s`` ends the session, for nobody knows any more what the peer has seen.
+Writes are tried at once. What the socket does not take is finished when ``poll`` says so; if frames wait for longer
+than ``write_deadline_s`` the session ends, for nobody knows any more what the peer has seen. A frame that leaves
+meanwhile does not begin that time anew: kernels take one now and then for a peer that has long ceased to read.
 
 The thread ends in exactly one way: an ``Ended`` is raised, and the conversation is told its cause.
 """
@@ -373,11 +374,9 @@ class Transport:
             self._take_first()
             self._sent_of_first = 0
             self._counters.frames_out += 1
-            if self._blocked_since_ns is not None:
-                self._unblock()
             if receipt is not None:
                 self._conversation.sent(receipt, frame, self._clock.now_ns())
-        if self._blocked_since_ns is not None:  # what had to wait was dropped
+        if self._blocked_since_ns is not None:
             self._unblock()
 
     def _may_go_on(self) -> bool:
