@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import ssl
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from ibkr_adapter.clock import SystemClock
+from ibkr_adapter.clock import Clock, SystemClock
 from ibkr_adapter.config import Tls
 from ibkr_adapter.events import BrokerEvent, SessionLost
 from ibkr_adapter.tws.mailbox import Mailbox
@@ -307,6 +308,7 @@ def session(
     tls: Tls | None = None,
     may_place: Callable[[], bool] = lambda: True,
     names: Names | None = None,
+    clock: Clock | None = None,
     **options: object,
 ) -> Session:
     return Session(
@@ -314,7 +316,7 @@ def session(
         client_id=1,
         epoch=epoch,
         mailbox=inbox.mailbox,
-        clock=SystemClock(),
+        clock=clock or SystemClock(),
         orders=orders,
         options=TransportOptions(**options),  # type: ignore[arg-type]  # whatever a test sets
         may_place=may_place,
@@ -333,3 +335,16 @@ def lost(script: Script, version: int = ANY_VERSION, **options: object) -> tuple
     assert inbox.events[-1] is end
     assert len(inbox.mailbox) == 0
     return end, inbox
+
+
+def held() -> tuple[int, int]:
+    """Threads and descriptors of sessions, once those that have said their last word are gone.
+
+    Ask while no gateway plays: when it lets go of its end of a connection is its own affair.
+    """
+    for thread in threading.enumerate():
+        if thread.name.startswith(("tws-", "names-")):
+            thread.join(PATIENCE_S)
+    gc.collect()
+    threads = sum(thread.name.startswith("tws-") for thread in threading.enumerate())
+    return threads, len(os.listdir("/proc/self/fd"))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import json
-import os
 import random
-import threading
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
+from ibkr_adapter.clock import SECOND, SystemClock
 from ibkr_adapter.events import (
     BrokerEvent,
     LossCause,
@@ -43,6 +42,7 @@ from tests.tws.scripted_gateway import (
     Wire,
     frame,
     gateway,
+    held,
     session,
     text,
 )
@@ -139,20 +139,43 @@ def test_a_line_of_one_byte_segments_changes_no_event(version: int) -> None:
 # --- A peer that is none ------------------------------------------------------------------------------------------
 
 
+class StoppedClock:
+    """Time passes when somebody says so."""
+
+    def __init__(self) -> None:
+        self._now_ns = SystemClock().now_ns()
+
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    def pass_(self, ns: int) -> None:
+        self._now_ns += ns
+
+
 @pytest.mark.fault("A05")
 def test_a_hundred_peers_that_never_greet_leave_nothing_behind() -> None:
-    """Each attempt ends at its deadline, and takes its thread and its descriptors with it."""
-    assert TransportOptions().handshake_deadline_s == 5.0
-    with gateway(lambda peer: peer.hear_end()) as playing:
-        before = _held()
+    """Each attempt ends at its five seconds and not before, and takes its thread and its descriptors with it."""
+    clock = StoppedClock()
+
+    def script(peer: Peer) -> None:
+        peer.hear_offer()
+        for ns in (5 * SECOND - 1, 1):
+            clock.pass_(ns)
+            peer.say(b"\0")  # no greeting, but it wakes whoever waits for one
+        peer.hear_end()
+
+    before = held()
+    with gateway(script) as playing:
         for epoch in range(100):
             inbox = Inbox()
-            subject = session(playing.port, inbox, epoch=epoch, handshake_deadline_s=0.01)
+            subject = session(playing.port, inbox, epoch=epoch, clock=clock)
+            began_ns = clock.now_ns()
             subject.start()
             end = inbox.until(SessionLost)
             assert subject.join(PATIENCE_S)
-            assert (end.cause, end.detail) == (LossCause.SILENT, "no greeting within 0.01 s")
-        assert _held() == before
+            assert (end.cause, end.detail) == (LossCause.SILENT, "no greeting within 5 s")
+            assert end.ts_recv_ns - began_ns == 5 * SECOND
+    assert held() == before
 
 
 @pytest.mark.fault("A10")
@@ -164,31 +187,32 @@ def test_a_gateway_that_stops_reading_is_left_after_two_seconds() -> None:
 @pytest.mark.fault("A15")
 @pytest.mark.parametrize("length", [2**24, 2**31, 2**32 - 1])
 def test_an_oversized_frame_is_refused_before_room_is_made_for_it(length: int) -> None:
-    """The buffer stays as large as one read, however much follows."""
+    """The buffer stays as large as one read, however much follows, and nothing else of that size is made."""
+    flood = Wire(ANY_VERSION).next_valid_id(4) + length.to_bytes(4, "big") + bytes(16_000_000)
+    said_ns: list[int] = []
 
     def script(peer: Peer) -> None:
         peer.open()
-        peer.say(peer.wire.next_valid_id(4) + length.to_bytes(4, "big") + bytes(1_000_000))
+        said_ns.append(SystemClock().now_ns())
+        peer.say(flood)
         peer.hear_end()
 
     inbox = Inbox()
     with gateway(script) as playing:
         subject = session(playing.port, inbox)
-        subject.start()
-        assert inbox.until(SessionLost).cause is LossCause.MALFORMED
-        assert subject.join(PATIENCE_S)
+        tracemalloc.start()
+        try:
+            subject.start()
+            end = inbox.until(SessionLost)
+            assert subject.join(PATIENCE_S)
+            peak_bytes = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert end.cause is LossCause.MALFORMED
+    assert end.ts_recv_ns - said_ns[0] <= 5 * SECOND  # 100 ms, where the machine has time for it
+    assert peak_bytes < 5_000_000
     assert inbox.of(NextValidId)
     assert len(subject._transport._buffer._buffer) == READ_BYTES
-
-
-def _held() -> tuple[int, int]:
-    """Threads and descriptors, once those that have said their last word are gone."""
-    for thread in threading.enumerate():
-        if thread.name.startswith("tws-"):
-            thread.join(PATIENCE_S)
-    gc.collect()
-    threads = sum(thread.name.startswith("tws-") for thread in threading.enumerate())
-    return threads, len(os.listdir("/proc/self/fd"))
 
 
 # --- Words that are none ------------------------------------------------------------------------------------------

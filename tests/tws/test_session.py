@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import socket
 import struct
@@ -42,6 +41,7 @@ from tests.tws.scripted_gateway import (
     Wire,
     frame,
     gateway,
+    held,
     lost,
     session,
     text,
@@ -674,6 +674,30 @@ def test_a_peer_that_stops_reading_ends_the_session_within_the_write_deadline() 
     assert subject.counters.frames_out + end.unsent == 5000 + 1 + 2
 
 
+@pytest.mark.fault("A10")
+def test_a_peer_that_reads_a_little_now_and_then_is_left_all_the_same() -> None:
+    """A frame that gets through does not begin the deadline anew while others wait behind it."""
+    done = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.open()
+        while not done.wait(0.02):
+            peer.socket.recv(200)
+
+    inbox = Inbox()
+    with gateway(script, receive_buffer_bytes=4096) as playing:
+        subject = session(playing.port, inbox, write_deadline_s=0.6, send_buffer_bytes=4096)
+        subject.start()
+        inbox.until(SessionOpened)
+        for req_id in range(5000):
+            subject.perform(SubscribeQuotes(req_id=req_id, instrument=SPY))
+        end = inbox.until(SessionLost)
+        assert subject.join(PATIENCE_S)
+        done.set()
+    assert end.cause is LossCause.WRITE_DEADLINE
+    assert end.unsent > 0
+
+
 def test_a_blocked_frame_is_completed_when_the_peer_reads_again() -> None:
     """A short write is finished by the selector; every frame arrives whole and in order."""
     resume = threading.Event()
@@ -814,6 +838,41 @@ def test_closing_is_idempotent_and_says_why() -> None:
     assert inbox.mailbox.drain(10) == []
 
 
+@pytest.mark.parametrize("script", [close_when_open, reset_when_open, close_inside_a_frame, garbage])
+@pytest.mark.parametrize("times", [0, 1, 5])
+def test_a_session_ends_once_however_often_the_official_client_says_closed(
+    times: int, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``connectionClosed`` is nobody's end: a message behind it is heard, and the loss is told once, by the socket."""
+    told = Callbacks.nextValidId
+
+    def and_closed(self: Callbacks, orderId: int) -> None:  # noqa: N803 - the name the official decoder gives
+        for _ in range(times):
+            self.connectionClosed()  # type: ignore[no-untyped-call]  # untyped upstream
+        told(self, orderId)
+
+    monkeypatch.setattr(Callbacks, "nextValidId", and_closed)
+
+    def play(peer: Peer) -> None:
+        peer.open()
+        peer.say(peer.wire.next_valid_id(1) + peer.wire.next_valid_id(2))
+        peer.hear_frame()
+        peer.open = lambda: None  # type: ignore[method-assign]  # it is open
+        script(peer)
+
+    inbox = Inbox()
+    with gateway(play) as playing:
+        subject = session(playing.port, inbox)
+        subject.start()
+        inbox.until(NextValidId, 2)
+        subject.perform(RequestCurrentTime())
+        inbox.until(SessionLost)
+        assert subject.join(PATIENCE_S)
+    inbox.events += inbox.mailbox.drain(100)
+    assert len(inbox.of(SessionLost)) == 1
+    assert isinstance(inbox.events[-1], SessionLost)
+
+
 def test_a_session_closed_before_it_began_ends_too() -> None:
     """Asked to end while connecting, or before: still exactly one SessionLost."""
     inbox = Inbox()
@@ -870,28 +929,18 @@ def test_two_hundred_sessions_leave_nothing_behind() -> None:
             peer.hear_end()
 
     turns = iter(range(200))
+    before = held()
     with gateway(script) as playing:
-        before = _held()
         for epoch in range(200):
             inbox = Inbox()
-            subject = session(playing.port, inbox, epoch=epoch)
+            subject = session(playing.port, inbox, epoch=epoch, handshake_deadline_s=float(PATIENCE_S))
             subject.start()
             if epoch % 4 == 2:
                 inbox.until(NextValidId)
                 subject.close("done")
             inbox.until(SessionLost)
             assert subject.join(PATIENCE_S)
-        assert _held() == before
-
-
-def _held() -> tuple[int, int]:
-    """Threads and descriptors, once those that have said their last word are gone."""
-    for thread in threading.enumerate():
-        if thread.name.startswith("tws-"):
-            thread.join(PATIENCE_S)
-    gc.collect()
-    threads = sum(thread.name.startswith("tws-") for thread in threading.enumerate())
-    return threads, len(os.listdir("/proc/self/fd"))
+    assert held() == before
 
 
 # --- Batching -----------------------------------------------------------------------------------------------------
