@@ -1,9 +1,9 @@
-"""Ids of requests, and when a list is whole."""
+"""When a list is whole."""
 
 from __future__ import annotations
 
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.core.link.requests import REQUEST_ID_FIRST, Answer, Download, Downloads, ReqIdCounter
+from ibkr_adapter.core.trading.downloads import Answer, Download, Downloads
 
 TIMEOUT_NS = 10 * SECOND
 
@@ -13,15 +13,6 @@ def all_asked() -> Downloads:
     for download in Download:
         downloads.asked(download, 0)
     return downloads
-
-
-def test_request_ids_only_go_up_and_stay_clear_of_orders():
-    """Requests start at a thousand million; orders are below, and 9001 is the pinned depth subscription's."""
-    ids = ReqIdCounter()
-    taken = [ids.take() for _ in range(1_000)]
-
-    assert taken == sorted(set(taken))
-    assert min(taken) == REQUEST_ID_FIRST == 1_000_000_000
 
 
 def test_all_four_end_markers_make_it_complete():

@@ -21,7 +21,7 @@ from ibkr_adapter.clock import SystemClock
 from ibkr_adapter.config import Gateway
 from ibkr_adapter.config.tls import Passphrase
 from ibkr_adapter.core.link.preflight import API_SETTINGS
-from ibkr_adapter.core.link.requests import ReqIdCounter
+from ibkr_adapter.core.request_ids import ReqIdCounter
 from ibkr_adapter.errors import (
     ExitCode,
     GatewayClosed,

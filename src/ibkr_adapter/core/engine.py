@@ -23,12 +23,12 @@ from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.core.link.planes import Planes, Upstream
 from ibkr_adapter.core.link.preflight import Preflight
 from ibkr_adapter.core.link.quotas import Quotas
-from ibkr_adapter.core.link.requests import ReqIdCounter
 from ibkr_adapter.core.link.upstream import Remedy, UpstreamPatience
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.market.reconciler import Reconciler
 from ibkr_adapter.core.notebook import Notebook
 from ibkr_adapter.core.outside import Outside
+from ibkr_adapter.core.request_ids import ReqIdCounter
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.core.trading.trading import Trading

@@ -20,7 +20,7 @@ from typing import Final
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Reason
 from ibkr_adapter.core.alerts import AlertSeverity, Condition
-from ibkr_adapter.core.link.requests import ReqIdCounter
+from ibkr_adapter.core.request_ids import ReqIdCounter
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import GatewayConfigured

@@ -9,16 +9,16 @@ from ibkr_adapter.commands import StartStreams, StopStreams
 from ibkr_adapter.core.alerts import Condition
 from ibkr_adapter.core.link.planes import FarmChange, Planes
 from ibkr_adapter.core.link.quotas import Quota
-from ibkr_adapter.core.link.requests import ReqIdCounter
 from ibkr_adapter.core.market.contracts import Contracts
 from ibkr_adapter.core.market.orphans import Orphans
-from ibkr_adapter.core.market.pace import SILENT_NS
 from ibkr_adapter.core.market.quotes import QuoteBook
+from ibkr_adapter.core.market.rhythm import SILENT_NS
 from ibkr_adapter.core.market.sources import DetailsSource, QuotesSource
 from ibkr_adapter.core.market.stream import Stream
 from ibkr_adapter.core.market.subscriptions import Subscriptions
 from ibkr_adapter.core.market.switch import Record, Switch
 from ibkr_adapter.core.market.watchdog import ANSWER_WITHIN_NS, Watchdog
+from ibkr_adapter.core.request_ids import ReqIdCounter
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import (

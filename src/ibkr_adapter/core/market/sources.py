@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from ibkr_adapter.core.link.quotas import Priority, Quota
-from ibkr_adapter.core.link.requests import ReqIdCounter
 from ibkr_adapter.core.market.contracts import Contracts
 from ibkr_adapter.core.market.reconciler import Precedence
 from ibkr_adapter.core.market.stream import Stream, StreamState
 from ibkr_adapter.core.market.subscriptions import Subscriptions
+from ibkr_adapter.core.request_ids import ReqIdCounter
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.requests import CancelQuotes, Request, RequestContractDetails, SetDataType, SubscribeQuotes

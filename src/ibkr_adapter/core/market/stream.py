@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.core.market.pace import Pace
+from ibkr_adapter.core.market.rhythm import Rhythm
 from ibkr_adapter.events import Gap, GapCause
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.snapshot import StreamView
@@ -80,7 +80,7 @@ class Stream:
     events: int = 0
     gaps: int = 0
     resubscriptions: int = 0
-    pace: Pace = field(default_factory=Pace)
+    rhythm: Rhythm = field(default_factory=Rhythm)
 
     @property
     def name(self) -> str:
@@ -119,8 +119,8 @@ class Stream:
         if self.doubt is None or ts_recv_ns <= self.doubt.since_ns + STRAGGLE_NS:
             return
         paused_ns = ts_recv_ns - max(before_ns or 0, self.doubt.since_ns)
-        perhaps = self.doubt.cause is GapCause.FARM_BROKEN  # it may be another farm's: then only its own pace tells
-        if paused_ns > (self.pace.pause_ns if perhaps else self.pace.lull_ns):
+        perhaps = self.doubt.cause is GapCause.FARM_BROKEN  # it may be another farm's: then only its own rhythm tells
+        if paused_ns > (self.rhythm.pause_ns if perhaps else self.rhythm.lull_ns):
             self.interrupt(self.doubt.cause, since_ns=before_ns)
         self.doubt = None
 

@@ -153,7 +153,7 @@ class Subscriptions:
         if stream.doubt is not None:
             stream.settle_doubt(before_ns, ts_recv_ns)
         stream.check_ns = None
-        stream.pace.beat(ts_recv_ns, flowing=flowing)
+        stream.rhythm.beat(ts_recv_ns, flowing=flowing)
         stream.forgive(ts_recv_ns)
         return stream.resume(ts_recv_ns)
 
@@ -210,7 +210,7 @@ class Subscriptions:
         """What has not ticked while the farm was down missed something until it ticks; all must tick soon."""
         for stream in self._streams.values():
             seen_ns = stream.last_recv_ns
-            own = seen_ns is not None and (seen_ns < down_ns + STRAGGLE_NS or now_ns - seen_ns > stream.pace.pause_ns)
+            own = seen_ns is not None and (seen_ns < down_ns + STRAGGLE_NS or now_ns - seen_ns > stream.rhythm.pause_ns)
             if own and now_ns - down_ns >= STRAGGLE_NS:
                 stream.interrupt(GapCause.FARM_BROKEN)
             if stream.doubt is not None and stream.doubt.cause is GapCause.FARM_BROKEN and not another_down:
@@ -282,7 +282,7 @@ def _flowed_while_lost(stream: Stream, ts_recv_ns: int) -> Gap | None:
     since_ns = stream.interrupted_ns
     if since_ns is not None and stream.cause is not GapCause.UPSTREAM_LOST:
         return None
-    paused = since_ns is not None and ts_recv_ns - since_ns > stream.pace.lull_ns
+    paused = since_ns is not None and ts_recv_ns - since_ns > stream.rhythm.lull_ns
     gap = stream.resume(ts_recv_ns) if paused else None
     stream.interrupted_ns, stream.cause = ts_recv_ns, GapCause.UPSTREAM_LOST
     return gap

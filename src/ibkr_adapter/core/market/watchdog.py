@@ -22,7 +22,7 @@ from ibkr_adapter.clock import MINUTE, SECOND
 from ibkr_adapter.core.alerts import AlertSeverity, Condition
 from ibkr_adapter.core.link.planes import Planes, Upstream
 from ibkr_adapter.core.market.contracts import Contracts
-from ibkr_adapter.core.market.pace import SILENT_NS, Pace
+from ibkr_adapter.core.market.rhythm import SILENT_NS, Rhythm
 from ibkr_adapter.core.market.stream import Stream
 from ibkr_adapter.core.market.subscriptions import Subscriptions
 from ibkr_adapter.events import GapCause
@@ -67,7 +67,7 @@ class Watchdog:
     def __init__(self, planes: Planes, contracts: Contracts) -> None:
         self._planes = planes
         self._contracts = contracts
-        self._pace = Pace()
+        self._rhythm = Rhythm()
         self._silence: _Silence | None = None
         self._floor_ns = 0
         self._farm_back_ns = 0
@@ -77,7 +77,7 @@ class Watchdog:
 
     def alive(self, ts_recv_ns: int, *, flowing: bool) -> None:
         """Something came of some stream, which flowed before or flows again."""
-        self._pace.beat(ts_recv_ns, flowing=flowing)
+        self._rhythm.beat(ts_recv_ns, flowing=flowing)
         self._silence = None
         if self._recycles and ts_recv_ns >= self._next_recycle_ns + RELAPSE_NS:
             self._recycles = 0
@@ -166,7 +166,8 @@ class Watchdog:
         if stream.check_ns is not None:
             due_ns = max(stream.check_ns, opened_ns) + SILENT_NS
         else:
-            due_ns = max(stream.last_recv_ns or 0, stream.asked_ns, opened_ns, self._floor_ns) + stream.pace.patience_ns
+            since_ns = max(stream.last_recv_ns or 0, stream.asked_ns, opened_ns, self._floor_ns)
+            due_ns = since_ns + stream.rhythm.patience_ns
         if now_ns >= due_ns and not (checked and stream.check_alone) and now_ns - peers_ns > PEER_TICKS_NS:
             verdict.look_at(now_ns + PEER_TICKS_NS)  # nobody else speaks either: not this stream's trouble
             return
@@ -190,8 +191,8 @@ class Watchdog:
             return
         last_ns = max(max(s.last_recv_ns or 0 for s, _ in trading), min(ns for _, ns in trading), self._floor_ns)
         if self._silence is None:
-            if now_ns < last_ns + self._pace.patience_ns:
-                verdict.look_at(last_ns + self._pace.patience_ns)
+            if now_ns < last_ns + self._rhythm.patience_ns:
+                verdict.look_at(last_ns + self._rhythm.patience_ns)
                 return
             self._silence = _Silence(since_ns=last_ns)
             if self._asked_ns is not None and now_ns - self._asked_ns < RELAPSE_NS:

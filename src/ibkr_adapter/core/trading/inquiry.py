@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from ibkr_adapter.calendar import new_york_day
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.link.planes import Planes, Upstream
-from ibkr_adapter.core.link.requests import Answer, Download, Downloads, ReqIdCounter
+from ibkr_adapter.core.request_ids import ReqIdCounter
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.accounts import Accounts
+from ibkr_adapter.core.trading.downloads import Answer, Download, Downloads
 from ibkr_adapter.core.trading.holdings import Holdings
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.core.trading.order import Order, OrderState

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ibkr_adapter.clock import MINUTE
 from ibkr_adapter.core.alerts import AlertSeverity, Condition
-from ibkr_adapter.core.link.requests import REQUEST_ID_FIRST, RESERVED_IDS
+from ibkr_adapter.core.request_ids import REQUEST_ID_FIRST, RESERVED_IDS
 
 WENT_BACK_NS = 5 * MINUTE
 """So long a step back counts as true: it has no end of its own."""

@@ -12,10 +12,11 @@ from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.core.link.planes import Planes, Upstream
 from ibkr_adapter.core.link.preflight import Preflight
-from ibkr_adapter.core.link.requests import Download, ReqIdCounter
 from ibkr_adapter.core.market.market import Market
+from ibkr_adapter.core.request_ids import ReqIdCounter
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.accounts import Accounts
+from ibkr_adapter.core.trading.downloads import Download
 from ibkr_adapter.core.trading.inquiry import Inquiry
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.core.trading.order import UNACKNOWLEDGED, OrderState

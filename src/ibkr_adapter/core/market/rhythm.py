@@ -9,7 +9,7 @@ from __future__ import annotations
 from ibkr_adapter.clock import SECOND
 
 BEATS_MIN = 10
-"""Before so many beats the pace is not known."""
+"""Before so many beats the rhythm is not known."""
 
 BEAT_MAX_NS = 60 * SECOND
 """A longer pause counts as this much: one night must not make a lively stream a slow one."""
@@ -23,7 +23,7 @@ SILENT_UNKNOWN_NS = 60 * SECOND
 LULL_NS = SECOND
 
 
-class Pace:
+class Rhythm:
     """A moving average of the time between two moments at which something came."""
 
     __slots__ = ("_beats", "_last_ns", "_usual_ns")
@@ -34,7 +34,7 @@ class Pace:
         self._beats = 0
 
     def beat(self, ts_ns: int, *, flowing: bool) -> None:
-        """Something came; what came in the same read is one beat. The pause of an interruption is nobody's pace."""
+        """Something came; what came in the same read is one beat. The pause of an interruption is nobody's rhythm."""
         pause_ns = ts_ns - self._last_ns
         if pause_ns <= 0:
             return
