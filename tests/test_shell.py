@@ -75,6 +75,8 @@ class Gateway:
         self.clock = MovedClock()
         self.epoch = 0
         self.disk_works = True
+        self.disk_waits_for_the_end = False
+        self.unsafe_seq = 0
         self.unopened: Exception | None = None
         self.unsent = 0
         self.unencodable: type[Request] | None = None
@@ -126,6 +128,8 @@ class Gateway:
         return {"frames_out": len(self.story)}
 
     def join(self, timeout_s: float) -> bool:
+        if self.disk_waits_for_the_end and timeout_s:
+            self.shell.durable(self.unsafe_seq)
         return True
 
     # The mailbox.
@@ -150,6 +154,9 @@ class Gateway:
 
     def append(self, appends: Sequence[Append]) -> None:
         self.story += [f"append {type(append.event).__name__}" for append in appends]
+        self.unsafe_seq = appends[-1].seq
+        if self.disk_waits_for_the_end:
+            return
         if self.disk_works:
             self.shell.durable(appends[-1].seq)
         else:
@@ -298,6 +305,26 @@ async def test_leaving_closes_the_session_and_records_it() -> None:
     last = [step for step in gateway.story if step.startswith("append")][-3:]
     assert last[-1] == "append Stopped"
     assert "append SessionLost" in last
+
+
+async def test_what_the_last_turn_decides_is_answered() -> None:
+    """The disk answers when the session is closed already: the order was never sent, and whoever asked is told so."""
+    gateway = Gateway()
+    async with served(gateway) as shell:
+        gateway.disk_waits_for_the_end = True
+        asked = asyncio.create_task(shell.submit(place(now_ns=gateway.clock.now_ns())))
+        await turns_until(lambda: f"append {OrderIntended.__name__}" in gateway.story)
+    outcome = await asked
+    assert not outcome.accepted
+    assert "SendOrder" not in gateway.story
+
+
+async def test_the_last_turn_opens_no_session() -> None:
+    """Our session ends at the stop, and the core would like another; nothing is begun any more."""
+    gateway = Gateway()
+    async with served(gateway, backoff_first_ns=0):
+        pass
+    assert gateway.story.count("open") == 1
 
 
 async def test_a_wall_clock_that_stepped_is_one_warning(logged: Callable[[str], list[dict[str, Any]]]) -> None:

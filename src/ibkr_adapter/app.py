@@ -42,7 +42,8 @@ from ibkr_adapter.ops.alerts import AlertRecord, open_alerts
 from ibkr_adapter.ops.message_codes import MessageCodes
 from ibkr_adapter.ops.metrics import AdapterCollector
 from ibkr_adapter.ops.secrets import Secrets
-from ibkr_adapter.shell import CLOSE_S_MAX, LEAVE_S_MAX, SessionPort, Shell
+from ibkr_adapter.sessions import CLOSE_S_MAX, SessionPort
+from ibkr_adapter.shell import LEAVE_S_MAX, Shell
 from ibkr_adapter.sinks.projection import SqliteProjection
 from ibkr_adapter.sinks.sink import Sink, SinkRunner
 from ibkr_adapter.sinks.sqlite import SqliteSink, SqliteStore, last_quote_times

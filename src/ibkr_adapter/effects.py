@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from msgspec import Struct
 
 from ibkr_adapter.commands import CommandOutcome
@@ -39,11 +41,7 @@ class Append(Struct, frozen=True, kw_only=True):
 
 
 class Outbox:
-    """The effects of one batch, in the order within each kind in which they arose.
-
-    The shell performs closes, appends, opens, sends, replies, publishes: a record is on its way to the disk before
-    anything that follows from it leaves the process.
-    """
+    """The effects of one batch, of each kind in the order in which they arose; ``perform`` says which is first."""
 
     __slots__ = ("appends", "closes", "opens", "publishes", "replies", "sends", "wake_at_ns")
 
@@ -60,6 +58,37 @@ class Outbox:
         """Ask to be woken at the earliest of all moments asked for."""
         if self.wake_at_ns is None or ns < self.wake_at_ns:
             self.wake_at_ns = ns
+
+
+class Hands(Struct, frozen=True, kw_only=True):
+    """Who performs the effects, one of us for each kind. ``wake`` is told of each batch, ``None`` for no alarm."""
+
+    close: Callable[[Close], None]
+    append: Callable[[Sequence[Append]], None]
+    open: Callable[[Open], None]
+    send: Callable[[Send], None]
+    reply: Callable[[CommandOutcome], None]
+    publish: Callable[[Sequence[FeedEvent]], None]
+    wake: Callable[[int | None], None]
+
+
+def perform(out: Outbox, hands: Hands) -> None:
+    """In the one order that is safe: a record is on its way to the disk before what follows from it leaves the process.
+
+    One session is closed before the next is opened, and nobody hears of an order before it was handed over.
+    """
+    for close in out.closes:
+        hands.close(close)
+    if out.appends:
+        hands.append(out.appends)
+    for opening in out.opens:
+        hands.open(opening)
+    for send in out.sends:
+        hands.send(send)
+    for reply in out.replies:
+        hands.reply(reply)
+    hands.publish(out.publishes)
+    hands.wake(out.wake_at_ns)
 
 
 # --- What became of them: the shell's answers, which the core is told like any event ---------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -22,18 +22,20 @@ from ibkr_adapter.core.engine import Engine, Happening
 from ibkr_adapter.effects import (
     Append,
     Durable,
-    FramesTaken,
+    Hands,
     JournalFailed,
     MessageCodesReplaced,
     Open,
     Outbox,
     OutsideTrouble,
+    Send,
     SendFailed,
     SummaryOwned,
     TicksDropped,
     WallClockStepped,
+    perform,
 )
-from ibkr_adapter.errors import AccountMismatch, LeaseLapsed, LocalError
+from ibkr_adapter.errors import AccountMismatch
 from ibkr_adapter.events import (
     AccountValue,
     AlertChanged,
@@ -56,7 +58,8 @@ from ibkr_adapter.events import (
 )
 from ibkr_adapter.fanout import Fanout, Overflow, Subscription
 from ibkr_adapter.ops.reporting import Reporter
-from ibkr_adapter.requests import Request, RequestCurrentTime
+from ibkr_adapter.requests import RequestCurrentTime
+from ibkr_adapter.sessions import SessionPort, Sessions
 from ibkr_adapter.sinks.sink import SinkRunner
 from ibkr_adapter.snapshot import SinkView, Snapshot
 
@@ -84,21 +87,7 @@ WALL_STEP_NS_MAX = SECOND
 LEAVE_S_MAX = 3.5
 """How long a stop may take to cancel every subscription: a second that is used up already, then 102 at 45 a second."""
 
-CLOSE_S_MAX = 2.0
-"""How long a session that is closed may take to write what it was given."""
-
 _log = structlog.get_logger()
-
-
-class SessionPort(Protocol):
-    """A session with a gateway, as ``tws.session.Session`` is one."""
-
-    def start(self) -> None: ...
-    def perform(self, request: Request) -> None: ...
-    def close(self, reason: str) -> None: ...
-    def counts(self) -> dict[str, int]: ...
-    def taken(self) -> tuple[int, int]: ...
-    def join(self, timeout_s: float) -> bool: ...
 
 
 class MailboxPort(Protocol):
@@ -130,10 +119,7 @@ class Shell:
         client_id: int,
     ) -> None:
         self._engine = engine
-        self._client_id = client_id
         self._mailbox = mailbox
-        self._journal = journal
-        self._open_session = open_session
         self._fanout = fanout
         self._runners = tuple(runners)
         self._report = Reporter(client_id)
@@ -142,11 +128,19 @@ class Shell:
         self._wake = asyncio.Event()
         self._stopping = False
         self._wall_step_ns = 0
-        self._traffic: Counter[str] = Counter()
         self._inbox: deque[Happening] = deque()
         self._answers: dict[str, asyncio.Future[CommandOutcome]] = {}
-        self._sessions: dict[int, SessionPort] = {}
         self._alarm: asyncio.TimerHandle | None = None
+        self._sessions = Sessions(open_session, tell=self._not_performed, clock=clock, client_id=client_id)
+        self._hands = Hands(
+            close=self._sessions.close,
+            append=journal.append,
+            open=self._sessions.open,
+            send=self._send,
+            reply=self._reply,
+            publish=fanout.publish,
+            wake=self._set_alarm,
+        )
 
     # What other threads call.
 
@@ -187,14 +181,7 @@ class Shell:
 
     def snapshot(self) -> Snapshot:
         picture = self._engine.snapshot(self._clock.now_ns())
-        return replace(picture, counters=picture.counters | self._traffic_until_now())
-
-    def _traffic_until_now(self) -> Counter[str]:
-        """What every session of this process has counted, those that are over included."""
-        traffic = Counter(self._traffic)
-        for session in self._sessions.values():
-            traffic.update(session.counts())
-        return traffic
+        return replace(picture, counters=picture.counters | self._sessions.counts())
 
     def sinks(self) -> tuple[SinkView, ...]:
         return tuple(runner.status for runner in self._runners)
@@ -222,7 +209,7 @@ class Shell:
         """Until cancelled; then subscriptions are cancelled, every session closed, and the last record written."""
         out = Outbox()
         self._engine.begin(started, out)
-        self._perform(out)
+        perform(out, self._hands)
         try:
             while True:
                 await self._wake.wait()
@@ -242,7 +229,7 @@ class Shell:
         self._turn()  # pacing has to know what was written by now
         out = Outbox()
         self._engine.leave(self._clock.now_ns(), out)
-        self._perform(out)
+        perform(out, self._hands)
         try:
             async with asyncio.timeout(LEAVE_S_MAX):
                 while not self._engine.left:
@@ -260,72 +247,28 @@ class Shell:
         happenings += [TicksDropped(req_id=req_id, count=count) for req_id, count in dropped.items()]
         happenings += letters
         out = Outbox()
-        taken = self._frames_taken()
-        self._engine.receive([*taken, *happenings], self._clock.now_ns(), out)
-        self._perform(out)
+        self._engine.receive([*self._sessions.taken(), *happenings], self._clock.now_ns(), out)
+        perform(out, self._hands)
         self._tell_log(happenings, out)
-
-    def _frames_taken(self) -> list[FramesTaken]:
-        """What every session has written by now; pacing has to know before it releases more."""
-        return [
-            FramesTaken(epoch=epoch, unsent=unsent, written_ns=written_ns)
-            for epoch, session in self._sessions.items()
-            for unsent, written_ns in (session.taken(),)
-        ]
 
     def _taken(self) -> list[Happening]:
         """What other threads and the console left, in their order."""
         return [self._inbox.popleft() for _ in range(len(self._inbox))]
 
-    def _perform(self, out: Outbox) -> None:
-        for close in out.closes:
-            if session := self._sessions.get(close.epoch):
-                session.close(close.reason)
-        if out.appends:
-            self._journal.append(out.appends)
-        for opening in out.opens:
-            self._start(opening)
-        for send in out.sends:
-            if session := self._sessions.get(send.epoch):
-                self._send(session, send.request)
-            if isinstance(send.request, RequestCurrentTime):
-                self._watch_wall_clock()
-        for reply in out.replies:
-            answer = self._answers.get(reply.command_id)
-            if answer is not None and not answer.done():
-                answer.set_result(reply)
-        self._fanout.publish(out.publishes)
-        self._set_alarm(out.wake_at_ns)
+    def _send(self, send: Send) -> None:
+        self._sessions.send(send)
+        if isinstance(send.request, RequestCurrentTime):
+            self._watch_wall_clock()
 
-    def _start(self, opening: Open) -> None:
-        try:
-            session = self._open_session(opening)
-            session.start()
-        except OSError as error:  # no descriptor left, no thread: as good as refused, and tried again
-            self._not_opened(opening, f"this machine cannot open a connection: {error.strerror or error}")
-        except LeaseLapsed as error:
-            self._not_opened(opening, error.message)
-        else:
-            self._sessions[opening.epoch] = session
+    def _not_performed(self, happening: SessionLost | SendFailed) -> None:
+        if isinstance(happening, SendFailed):
+            self._report.not_encodable(happening.request, happening.detail)
+        self._tell(happening)
 
-    def _not_opened(self, opening: Open, why: str) -> None:
-        self._tell(
-            SessionLost(
-                ts_recv_ns=self._clock.now_ns(),
-                epoch=opening.epoch,
-                gateway=opening.gateway,
-                client_id=self._client_id,
-                cause=LossCause.REFUSED,
-                detail=why,
-            )
-        )
-
-    def _send(self, session: SessionPort, request: Request) -> None:
-        try:
-            session.perform(request)
-        except LocalError as error:
-            self._report.not_encodable(request, str(error))
-            self._tell(SendFailed(request=request, detail=str(error)))
+    def _reply(self, reply: CommandOutcome) -> None:
+        answer = self._answers.get(reply.command_id)
+        if answer is not None and not answer.done():
+            answer.set_result(reply)
 
     def _watch_wall_clock(self) -> None:
         """Looked at with every probe; one warning for each step."""
@@ -368,25 +311,24 @@ class Shell:
                 self._report.alert(published)
 
     def _session_over(self, event: SessionLost) -> None:
-        ended = self._sessions.pop(event.epoch, None)
-        if ended is not None:
-            ended.join(0)
-            self._traffic.update(ended.counts())
+        self._sessions.forget(event.epoch)
         self._report.disconnected(event, stopping=self._stopping and event.cause is LossCause.ASKED)
 
     def _end(self, boot_id: str) -> None:
+        """The last turn: what it decided is written, answered and published, and nothing is begun any more."""
         self._set_alarm(None)
         self._stopping = True
-        for session in self._sessions.values():
-            session.close("the service stops")
-        for session in self._sessions.values():
-            session.join(CLOSE_S_MAX)
+        self._sessions.end("the service stops")
         out = Outbox()
         now_ns = self._clock.now_ns()
         letters = self._mailbox.drain(BULK_SLICE)
         self._engine.receive([*self._taken(), *letters], now_ns, out)
         self._engine.end(Stopped(ts_recv_ns=now_ns, boot_id=boot_id), out)
-        self._journal.append(out.appends)
+        perform(out, replace(self._hands, open=_leave_undone, send=_leave_undone, wake=_leave_undone))
         self._tell_log(letters, out)
         for answer in self._answers.values():
             answer.cancel()
+
+
+def _leave_undone(_: object) -> None:
+    """Of a service that stops: no session is opened, none is sent anything, nobody is woken."""

@@ -17,7 +17,7 @@ from ibkr_adapter.core.engine import Engine, Happening
 from ibkr_adapter.core.settings import GatewaySettings, Settings
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.core.trading.order import Order
-from ibkr_adapter.effects import Durable, Outbox, Send
+from ibkr_adapter.effects import Append, Durable, Hands, Outbox, Send, perform
 from ibkr_adapter.events import (
     BrokerTime,
     CompletedOrdersEnd,
@@ -170,6 +170,15 @@ class World:
         self._coming: list[Happening] = []
         self._safe_seq = len(self.journal)
         self._alarm_ns: int | None = None
+        self._hands = Hands(
+            close=lambda close: self.closes.append((close.epoch, close.reason)),
+            append=self._append,
+            open=lambda opening: self.opens.append(opening.epoch),
+            send=self._answer,
+            reply=self._reply,
+            publish=self.published.extend,
+            wake=self._wake,
+        )
         notices = shipped()
         ledger = Ledger(notices, self.settings.client_id)
         for seq, event in enumerate(journal, 1):
@@ -376,19 +385,20 @@ class World:
     # The other side of the outbox.
 
     def _perform(self, out: Outbox) -> Outbox:
-        self.closes += [(close.epoch, close.reason) for close in out.closes]
-        for append in out.appends:
+        perform(out, self._hands)
+        return out
+
+    def _append(self, appends: Sequence[Append]) -> None:
+        for append in appends:
             assert append.seq == len(self.journal) + 1, "record numbers are consecutive"
             self.journal.append(append.event)
-        self.opens += [opening.epoch for opening in out.opens]
-        for send in out.sends:
-            self._answer(send)
-        for reply in out.replies:
-            assert reply.command_id not in self.replies, "a command is answered once"
-            self.replies[reply.command_id] = reply
-        self.published += out.publishes
-        self._alarm_ns = out.wake_at_ns
-        return out
+
+    def _reply(self, reply: CommandOutcome) -> None:
+        assert reply.command_id not in self.replies, "a command is answered once"
+        self.replies[reply.command_id] = reply
+
+    def _wake(self, at_ns: int | None) -> None:
+        self._alarm_ns = at_ns
 
     def _answer(self, send: Send) -> None:
         request = send.request

@@ -29,7 +29,7 @@ from ibkr_adapter.config.resolving import resolve
 from ibkr_adapter.core.engine import Engine, Happening
 from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.trading.ledger import Ledger
-from ibkr_adapter.effects import Durable, Open, Outbox, Send, SendFailed
+from ibkr_adapter.effects import Close, Durable, Hands, Open, Outbox, Send, SendFailed, perform
 from ibkr_adapter.errors import LocalError
 from ibkr_adapter.events import AlertChanged, Event, FeedEvent, Gap, JournalEvent, LinkChanged, LossCause, Started
 from ibkr_adapter.instruments import Instrument
@@ -167,6 +167,15 @@ class VirtualDesk:
             ledger=ledger,
             last_recv_ns={},
             now_ns=start_ns,
+        )
+        self._hands = Hands(
+            close=self._close,
+            append=lambda appends: self.journal.extend(append.event for append in appends),
+            open=self._open,
+            send=self._send,
+            reply=lambda reply: self.replies.__setitem__(reply.command_id, reply),
+            publish=self._publish,
+            wake=self._wake,
         )
         out = Outbox()
         self.engine.begin(self._started(), out)
@@ -336,22 +345,21 @@ class VirtualDesk:
         self.tell(CancelOrder(command_id=f"x{self._keys}", actor="desk", ts_recv_ns=self.now_ns, order_key=key))
         self.settle()
 
-    # The outbox, as the shell performs it.
+    # The outbox, on this desk's hands.
 
     def _perform(self, out: Outbox) -> None:
-        for close in out.closes:
-            if session := self._sessions.get(close.epoch):
-                session.close(close.reason)
-        self.journal += [append.event for append in out.appends]
-        for opening in out.opens:
-            self._open(opening)
-        for send in out.sends:
-            self._send(send)
-        for reply in out.replies:
-            self.replies[reply.command_id] = reply
-        self.published += out.publishes
-        self.states += [event for event in out.publishes if isinstance(event, LinkChanged)]
-        self._alarm_ns = out.wake_at_ns
+        perform(out, self._hands)
+
+    def _close(self, close: Close) -> None:
+        if session := self._sessions.get(close.epoch):
+            session.close(close.reason)
+
+    def _publish(self, events: Sequence[FeedEvent]) -> None:
+        self.published += events
+        self.states += [event for event in events if isinstance(event, LinkChanged)]
+
+    def _wake(self, at_ns: int | None) -> None:
+        self._alarm_ns = at_ns
 
     def _open(self, opening: Open) -> None:
         assert not self.open_sessions, "one session ends before the next begins"
