@@ -69,13 +69,17 @@ def test_on_a_narrow_line_a_fill_is_in_the_books_when_its_last_byte_is_here() ->
 @pytest.mark.wire
 @pytest.mark.fault("A11")
 def test_fills_overtake_a_backlog_of_ticks_of_which_the_last_ones_stay() -> None:
-    """Nobody drains while thousands come: the fills are all there, first and in order; of each tick the last value."""
+    """Nobody drains while thousands come: the fills are all there, first and in order; of each tick the last value.
+
+    Also of one that came only once, in the beginning.
+    """
     steps, fields, room = 3_000, 3, 500
     ids = [f"0000e0d5.69dd7411.01.{number:02}" for number in range(1, 11)]
     fills = [frame(EXECUTION.replace(b"0000e0d5.69dd7411.01.01", exec_id.encode())) for exec_id in ids]
 
     def script(peer: Peer) -> None:
         peer.open()
+        peer.say(peer.wire.tick_generic(1, 49, 1.0))
         for step in range(steps):
             peer.say(b"".join(peer.wire.tick_generic(1, field, float(step)) for field in range(fields)))
             if step % (steps // len(fills)) == 0:
@@ -91,9 +95,9 @@ def test_fills_overtake_a_backlog_of_ticks_of_which_the_last_ones_stay() -> None
     ticks = [event for event in told if isinstance(event, ValueTick)]
     assert told[-len(ticks) :] == ticks
     assert [event.exec_id for event in told if isinstance(event, ExecutionReported)] == ids
-    assert {tick.field: tick.value for tick in ticks} == dict.fromkeys(range(fields), float(steps - 1))
+    assert {tick.field: tick.value for tick in ticks} == dict.fromkeys(range(fields), float(steps - 1)) | {49: 1.0}
     assert len(ticks) <= room
-    assert sum(inbox.mailbox.take_dropped().values()) + len(ticks) == steps * fields
+    assert sum(inbox.mailbox.take_dropped().values()) + len(ticks) == steps * fields + 1
 
 
 # --- Cut ----------------------------------------------------------------------------------------------------------
