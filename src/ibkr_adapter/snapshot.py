@@ -265,8 +265,9 @@ class WindowView(Struct, frozen=True, kw_only=True):
 class Snapshot(Struct, frozen=True, kw_only=True):
     """``quotes`` by instrument key; of those in ``proven`` line, farm and link are alive at this moment.
 
-    ``upstream``: plane two, the gateway's own link to IB: connected, lost, unknown. ``summary_owner``: the component
-    that asks for the account summary, this one or another; empty where this one has nothing to do with accounts.
+    ``upstream``: plane two, the gateway's own link to IB: connected, lost, doubted (lost when the last session ended),
+    unknown. ``summary_owner``: the component that asks for the account summary, this one or another; empty where this
+    one has nothing to do with accounts.
     """
 
     taken_ns: int

@@ -408,7 +408,7 @@ def test_a_gateway_without_ib_is_told_after_a_minute_and_left_alone():
 
 
 def test_a_gateway_without_ib_is_connected_to_anew_where_configured():
-    """Once in each outage, after the time that the configuration names."""
+    """After the time that the configuration names; what follows is in test_upstream."""
     world = steady(World(upstream_recycle_ns=5 * MINUTE))
     world.notice(1100)
     world.wait(5 * MINUTE - 1)

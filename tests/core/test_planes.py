@@ -99,12 +99,13 @@ def test_the_upstream_is_unknown_until_somebody_speaks_of_it():
 
 
 def test_a_new_session_knows_nothing():
-    """What the last session was told of the planes is old."""
+    """What the last session was told of the planes is old, and of another gateway it says nothing."""
     planes = Planes()
     told(planes, 1100, "", 1)
     told(planes, 2103, "Market data farm connection is broken:usfarm", 1)
 
-    planes.reset()
+    planes.session_lost()
+    planes.session_opened("another")
 
     assert planes.upstream is Upstream.UNKNOWN
     assert planes.farms(1) == ()

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from ibkr_adapter.clock import Clock, SystemClock
 from ibkr_adapter.commands import CancelOrder, Command, CommandOutcome
-from ibkr_adapter.config import Config
+from ibkr_adapter.config.model import Config
 from ibkr_adapter.console import message_codes, streams
 from ibkr_adapter.console.actor import actor_of
 from ibkr_adapter.console.guard import Guard
@@ -110,6 +110,8 @@ class _Console:
             reasons.append(f"link to {snapshot.link.address} is {snapshot.link.state}{detail}")
         if snapshot.upstream == "lost":
             reasons.append("the gateway has lost its connection to IB")
+        if snapshot.upstream == "doubted":
+            reasons.append("the gateway had lost its connection to IB, and has not said that it is back")
         reasons += [reason.text for reason in snapshot.gate.reasons if reason.code in UNREADY_REASONS]
         down = [sink for sink in self._port.sinks() if not sink.up]
         return reasons + [f"sink {sink.name} is down{f': {sink.detail}' if sink.detail else ''}" for sink in down]

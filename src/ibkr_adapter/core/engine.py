@@ -23,7 +23,7 @@ from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.core.link.planes import Planes, Upstream
 from ibkr_adapter.core.link.preflight import Preflight
 from ibkr_adapter.core.link.quotas import Quotas
-from ibkr_adapter.core.link.upstream import Remedy, UpstreamPatience
+from ibkr_adapter.core.link.upstream_patience import Remedy, UpstreamPatience
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.market.reconciler import Reconciler
 from ibkr_adapter.core.notebook import Notebook
@@ -130,7 +130,7 @@ class Engine:
             burst_max=settings.messages_burst,
         )
         self.planes = Planes()
-        self.upstream = UpstreamPatience(settings)
+        self.patience = UpstreamPatience(settings)
         self.alerts = Alerts(open_alerts, now_ns=now_ns)
         self.link = Link(settings, rand=rand, epoch=ledger.last_epoch, now_ns=now_ns)
         self.quotas = Quotas(lines=settings.lines, depth=settings.depth, tick_by_tick=settings.tick_by_tick)
@@ -253,6 +253,8 @@ class Engine:
         self._close_differences(now_ns, out)
         self.market.prove(now_ns, alive=self.feed_proven, out=out)
         self.preflight.tick(self._ask, now_ns, out)
+        if self.link.ready and self.planes.believe_ticks():
+            self._doubt_over(now_ns)
         self._bear_with_upstream(now_ns, out)
         self.trading.watch_gate(now_ns, out)
         excused = self.link.excuse(now_ns) is not None
@@ -292,8 +294,8 @@ class Engine:
 
     @property
     def feed_proven(self) -> bool:
-        """Our socket is ready and not suspect, and the gateway's link is not known to be down."""
-        return self.link.ready and self.planes.upstream is not Upstream.LOST
+        """Our socket is ready and not suspect, and nobody has reason to think that the gateway is without IB."""
+        return self.link.ready and not self.planes.without_ib
 
     def _close_differences(self, now_ns: int, out: Outbox) -> None:
         """Between what is wanted and what stands at the gateway; what is dead there is wanted anew."""
@@ -307,9 +309,8 @@ class Engine:
                 self.market.wake(out)
 
     def _bear_with_upstream(self, now_ns: int, out: Outbox) -> None:
-        lost_ns = self.planes.upstream_lost_ns if self.link.socket_open else None
         excused = self.link.excuse(now_ns) is not None
-        match self.upstream.watch(lost_ns, now_ns, excused=excused, out=out):
+        match self.patience.watch(now_ns, excused=excused, out=out):
             case Remedy.FAIL_OVER:
                 self.link.fail_over("the gateway has been without IB for too long", now_ns, out)
             case Remedy.RECYCLE:
@@ -331,7 +332,8 @@ class Engine:
 
     def _session_opened(self, event: SessionOpened, now_ns: int, out: Outbox) -> None:
         self.pacing.spoke(now_ns)  # the message with which it made the gateway speak
-        self.planes.reset()
+        self.planes.session_opened(event.gateway)
+        self.patience.session_opened(event.gateway, now_ns)
         self.ledger.record(event, out)
         self.link.opened(event, now_ns, out)
 
@@ -343,7 +345,8 @@ class Engine:
         self.market.session_lost()
         self.preflight.session_lost()
         self.trading.session_lost(now_ns, out)
-        self.planes.reset()
+        self.planes.session_lost()
+        self.patience.session_lost()
 
     def _lease_changed(self, event: LeaseChanged, now_ns: int, out: Outbox) -> None:
         self.lease.changed(event)
@@ -362,6 +365,8 @@ class Engine:
             self.trading.session_identified(self._ask, now_ns)
 
     def _tick_received(self, event: PriceTick | SizeTick | TextTick | ValueTick, now_ns: int, out: Outbox) -> None:
+        if self.planes.doubted:
+            self.planes.ticked(event.ts_recv_ns)
         self.market.tick(event, out)
 
     def _switch_streams(self, command: StopStreams | StartStreams, now_ns: int, out: Outbox) -> None:
@@ -377,8 +382,13 @@ class Engine:
 
     def _notice(self, event: NoticeReceived, now_ns: int, out: Outbox) -> None:
         notice = self._notices.of(event.code)
+        doubted = self.planes.doubted
         if (farm := self.planes.apply(notice, event.text, now_ns)) is not None:
             self.market.farm_changed(farm, now_ns)
+        if self.planes.upstream is Upstream.CONNECTED:
+            self.patience.restored(now_ns)
+            if doubted and notice.effect is Effect.FARM_OK:
+                self._doubt_over(now_ns)
         self.preflight.heard(event.text, now_ns)
         self.preflight.refused(event.req_id, event.text)
         subject = self.trading.notice(event, out) or self.market.notice(event, notice)
@@ -395,6 +405,7 @@ class Engine:
             case Effect.POSITIONS_UNREADY:
                 self.trading.accounts.doubt_positions()
             case Effect.UPSTREAM_LOST:
+                self.patience.lost(now_ns)
                 self.trading.accounts.doubt_positions()
                 self.market.upstream(notice.effect, now_ns)
             case Effect.UPSTREAM_RESTORED | Effect.UPSTREAM_RESTORED_STREAMS_LOST:
@@ -402,6 +413,12 @@ class Engine:
                 if self.link.ready or self.link.state is LinkState.RECONCILING:
                     streams_lost = notice.effect is Effect.UPSTREAM_RESTORED_STREAMS_LOST
                     self.trading.upstream_restored(self._ask, now_ns, streams_lost=streams_lost)
+
+    def _doubt_over(self, now_ns: int) -> None:
+        """What was answered while in doubt was perhaps from memory: all of it is asked for again."""
+        self.patience.restored(now_ns)
+        if self.link.ready or self.link.state is LinkState.RECONCILING:
+            self.trading.upstream_restored(self._ask, now_ns, streams_lost=True)
 
     def _client_id_refused(self, event: NoticeReceived, out: Outbox) -> None:
         self.ledger.record(

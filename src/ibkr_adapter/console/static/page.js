@@ -104,8 +104,9 @@ function emptyRow(body, columns, text) {
   only.colSpan = columns;
   body.replaceChildren(make("tr", {}, only));
 }
-const facts = (list, pairs) => list.replaceChildren(...pairs.flatMap(([term, value, cls]) => [
-  make("dt", { text: term, cls: cls?.includes("lead") ? "lead" : "" }), make("dd", { text: value, cls }),
+const LEVELS = new Set(["bad", "warn"]);
+const facts = (list, pairs) => list.replaceChildren(...pairs.flatMap(([term, value, cls, title]) => [
+  make("dt", { text: term, cls: cls?.includes("lead") ? "lead" : "" }), make("dd", LEVELS.has(cls) ? { text: value, level: cls, title } : { text: value, cls, title }),
 ]));
 function announce(text) { write($("announce"), text); }
 
@@ -216,7 +217,7 @@ function drawSparks() {
 }
 
 function showAges() {
-  const cut = !state || state.link.state !== "ready" || state.upstream === "lost";
+  const cut = !state || state.link.state !== "ready" || ["lost", "doubted"].includes(state.upstream);
   const silent = new Set((state?.streams ?? []).filter((s) => /^quote/.test(s.stream) && s.state !== "live").map((s) => s.instrument));
   let stale = 0;
   const fresh = new Set();
@@ -246,7 +247,7 @@ function showBar(s) {
   document.title = `${kind ? kind.toUpperCase() : "?"} · ${s.link.state === "ready" ? "ready" : words(s.link.state).toLowerCase()} · ibkr-adapter`;
   const expected = s.link.excuse && s.link.state !== "ready";
   mark($("plane-link"), words(s.link.state) + (expected ? ", expected" : ""), expected ? "warn" : linkLevel(s.link.state));
-  mark($("plane-upstream"), words(s.upstream), { connected: "good", lost: "bad" }[s.upstream] ?? "");
+  mark($("plane-upstream"), words(s.upstream), { connected: "good", lost: "bad", doubted: "bad" }[s.upstream] ?? "");
   const [farmWords, farmLevel] = farmState(s);
   mark($("plane-farms"), farmWords, farmLevel);
   mark($("plane-gate"), s.gate.open ? "Open" : "Closed", s.gate.open ? "good" : "warn");
@@ -318,7 +319,7 @@ function showAccount(s) {
   const account = s.accounts[0];
   if (!account) {
     write($("account-note"), "");
-    facts($("account"), [["Not reported yet", ""]]);
+    facts($("account"), [s.summary_owner && s.summary_owner !== s.component ? ["Asked for by", s.summary_owner] : ["Not reported yet", ""]]);
     return;
   }
   const more = s.accounts.length > 1 ? `, ${s.accounts.length - 1} more` : "";
@@ -331,6 +332,7 @@ function showAccount(s) {
     return [label, currency && Number.isFinite(amount) ? `${money(amount)}${only ? "" : ` ${currency}`}` : words(value), cls];
   });
   pairs.push(["As of", account.as_of_ns ? `${age(since(account.as_of_ns))} ago` : DASH, "dim"]);
+  if (s.summary_owner && s.summary_owner !== s.component) pairs.push(["Asked for by", s.summary_owner, "dim"]);
   facts($("account"), pairs);
 }
 
@@ -402,10 +404,14 @@ function showLink(s) {
   const link = s.link;
   write($("link-note"), link.state === "ready" ? `up ${age(since(link.since_ns))}` : `${words(link.state).toLowerCase()} for ${age(since(link.since_ns))}`);
   const pairs = [["Gateway", `${link.gateway} ${link.address}`], ["Socket", `${words(link.state)} for ${age(since(link.since_ns))}`], ["Gateway to IB", words(s.upstream)], ["Session", `${link.epoch}${link.server_version ? `, server version ${link.server_version}` : ""}`]];
-  if (link.standby) pairs.push(["Standby", "in use; nothing goes back by itself"]);
+  if (link.standby) pairs.push(["Standby", "in use; nothing goes back by itself", "warn"]);
   if (link.excuse && link.state !== "ready") pairs.push(["Expected", `${words(link.excuse)}, until ${clock(link.excused_until_ns)}`]);
   if (s.window) pairs.push([s.window.in_force ? "Window" : "Next window", `${words(s.window.name)} ${minuteOf(s.window.from_ns)}–${minuteOf(s.window.until_ns)}`]);
-  if (Math.abs(link.clock_ahead_ns ?? 0) > 2e9) pairs.push(["Its clock", `${plainNumber.format(Math.round(link.clock_ahead_ns / 1e9))} s ahead of ours`]);
+  const maintains = s.preflight.maintains_orders;
+  pairs.push(["Keeps orders", { ok: "No, as it should be", on: "Yes: sends them late" }[maintains] ?? "Unchecked", maintains === "on" ? "bad" : "", s.preflight.detail]);
+  if (s.preflight.read_only) pairs.push(["Its API", "Read-only", "warn"]);
+  if (s.lease.required) pairs.push(["Lease", s.lease.held ? `Ours, epoch ${s.lease.epoch}` : sentence(s.lease.detail || "not ours").slice(0, -1), s.lease.held ? "" : "bad"]);
+  if (link.clock_ahead_ns !== null) pairs.push(["Its clock", clockWords(link.clock_ahead_ns / 1e9), Math.abs(link.clock_ahead_ns) > 2e9 ? "warn" : "", "Known to about a second"]);
   if (link.last_inbound_ns) pairs.push(["Last heard", `${age(since(link.last_inbound_ns))} ago`]);
   if (link.failures) pairs.push(["Failed attempts", plainNumber.format(link.failures)]);
   if (link.next_attempt_ns && link.state !== "ready") pairs.push(["Next attempt", `in ${age(Math.max(0, -since(link.next_attempt_ns)))}`]);
@@ -416,6 +422,31 @@ function showLink(s) {
   write($("farms-note"), farmState(s)[0].toLowerCase());
   const level = { ok: "good", broken: "bad", connecting: "warn" };
   $("farms").replaceChildren(...s.farms.map((farm) => make("li", { text: farm.state === "ok" ? farm.name : `${farm.name} ${farm.state}`, cls: "tag", level: level[farm.state] ?? "", title: `${farm.kind}, ${farm.state} for ${age(since(farm.since_ns))}` })));
+}
+
+function clockWords(ahead) {
+  const seconds = Math.round(Math.abs(ahead));
+  return seconds < 2 ? "Agrees with ours" : `${plainNumber.format(seconds)} s ${ahead > 0 ? "ahead of" : "behind"} ours`;
+}
+
+function showBudget(s) {
+  const rate = s.rate;
+  write($("budget-note"), `${rate.last_second} of ${rate.limit} a second`);
+  const pairs = [["For cancels alone", `${rate.reserved} more`]];
+  if (rate.halved_until_ns !== null) pairs.push(["Halved", `for another ${age(-since(rate.halved_until_ns))}`, "warn", "The gateway complained that we sent too many messages (100)"]);
+  const lanes = rate.lanes.filter((lane) => lane.waiting);
+  pairs.push(["Waiting", lanes.length ? lanes.map((lane) => `${plainNumber.format(lane.waiting)} ${lane.lane}, ${age(since(lane.since_ns))}`).join("; ") : "nobody", lanes.length ? "warn" : ""]);
+  if (rate.expired) pairs.push(["Waited too long", plural(rate.expired, "message")]);
+  facts($("budget"), pairs);
+  $("held").replaceChildren(...rate.held.map((held) => make("li", {}, make("div", { cls: "head" },
+    make("span", { text: `${plainNumber.format(held.waiting)} ${words(held.kind).toLowerCase()} held back` }),
+    make("small", { text: held.next_ns === null ? "until one is answered" : `next in ${age(-since(held.next_ns))}` })),
+  ...(held.reason ? [make("p", { text: sentence(held.reason) })] : []))));
+  const full = s.quotas.filter((quota) => quota.used >= (quota.learned ?? quota.limit));
+  write($("quotas-note"), full.length ? `${full.map((quota) => quota.name).join(", ")} used up` : "");
+  facts($("quotas"), s.quotas.map((quota) => [words(quota.name),
+    `${quota.used} of ${quota.learned ?? quota.limit}${quota.learned === null ? "" : ", learned"}`, full.includes(quota) ? "warn" : "",
+    quota.learned === null ? "" : `${quota.limit} are configured; the gateway refused more than ${quota.learned}`]));
 }
 
 function showNotices(s) {
@@ -432,15 +463,17 @@ function showNotices(s) {
 
 const CAUSES = {
   session_lost: "connection to the gateway lost", adapter_down: "the adapter was not running", upstream_lost: "the gateway had lost IB",
-  farm_broken: "a data farm was down", competing: "another session of the login had the data", silent: "it fell silent in an open market", overload: "more came than could be kept", sink_overflow: "a store was too slow",
+  farm_broken: "a data farm was down", competing: "another session of the login had the data", silent: "it fell silent in an open market", stopped: "somebody stopped all market data", refused: "it was refused", overload: "more came than could be kept", sink_overflow: "a store was too slow",
 };
 function showStreams(s) {
   const live = s.streams.filter((stream) => stream.state === "live").length;
-  write($("streams-note"), s.streams.length ? `${live} of ${s.streams.length} live` : "");
+  write($("streams-note"), s.stopped ? "stopped" : s.streams.length ? `${live} of ${s.streams.length} live` : "");
   const odd = s.streams.filter((stream) => stream.state !== "live");
-  $("streams").replaceChildren(...(odd.length ? alike(odd, (stream) => `${stream.state} ${stream.detail}`).slice(0, 12).map((group) => make("li", {}, make("div", { cls: "head" },
-    streamNames(group), make("span", { text: words(group[0].state), cls: "tag", level: group[0].state === "refused" ? "bad" : "warn" })),
-  ...(group[0].detail ? [make("p", { text: sentence(group[0].detail) })] : [])))
+  const notes = s.orphans.length ? [make("li", {}, make("div", { cls: "head" }, make("span", { text: plural(s.orphans.length, "orphan") }), make("span", { text: "For nobody", cls: "tag", level: "warn" })),
+    make("p", { text: `Data goes on coming for what was cancelled; ${plural(s.orphans.reduce((sum, each) => sum + each.cancels, 0), "cancel")} sent again.` }))] : [];
+  $("streams").replaceChildren(...notes, ...(odd.length ? alike(odd, (stream) => `${stream.state} ${stream.detail}`).slice(0, 12).map((group) => make("li", {}, make("div", { cls: "head" },
+    streamNames(group), make("span", { text: words(group[0].state), cls: "tag", level: /refused|competing/.test(group[0].state) ? "bad" : "warn" })),
+  make("p", { text: [group[0].detail && sentence(group[0].detail), missing(group)].filter(Boolean).join(" ") })))
     : [make("li", { text: s.streams.length ? "All that was asked for arrives." : "Nothing is asked for yet.", cls: "dim" })]));
   const gaps = [...s.gaps].sort((a, b) => b.to_ns - a.to_ns);
   write($("gaps-note"), gaps.length ? String(gaps.length) : "");
@@ -452,6 +485,15 @@ function showStreams(s) {
       make("p", { text: sentence(CAUSES[gap.cause] ?? words(gap.cause)) + (count === null ? "" : ` ${plural(count, "event")} lost.`) }));
   })
     : [make("li", { text: "None.", cls: "dim" })]));
+}
+function missing(group) { // since when, and how often it was asked for anew
+  const gaps = group.map((each) => each.gap_since_ns).filter((ns) => ns !== null), heard = group.map((each) => each.last_recv_ns).filter((ns) => ns !== null);
+  const anew = group.reduce((sum, each) => sum + each.resubscriptions, 0);
+  const told = [];
+  if (gaps.length) told.push(`missing for ${age(since(Math.min(...gaps)))}`);
+  else if (heard.length) told.push(`last heard ${age(since(Math.max(...heard)))} ago`);
+  if (anew) told.push(`asked anew ${anew === 1 ? "once" : `${plainNumber.format(anew)} times`}`);
+  return told.length ? sentence(told.join(", ")) : "";
 }
 const streamNames = (group) => make("span", {
   text: group.length === 1 ? group[0].stream : plural(group.length, "stream"), title: group.map((each) => each.stream).join(", "),
@@ -486,7 +528,7 @@ function showPicture(s) {
   for (const instrument of Object.keys(s.quotes).sort(inOrder(s))) quoteRow(instrument);
   for (const quote of Object.values(s.quotes)) showQuote(quote);
   showBar(s); showWindow(s); showAlerts(s); showGate(s.gate, /ready|reconciling/.test(s.link.state)); showAccount(s); showPositions(s); showOrders(s); showExecutions(s);
-  showLink(s); showNotices(s); showStreams(s); showSinks(s); showAges();
+  showLink(s); showBudget(s); showNotices(s); showStreams(s); showSinks(s); showAges();
   write($("footer"), `ibkr-adapter ${s.version}`);
 }
 const inOrder = (s) => { // as configured, which is the order of the streams

@@ -4,6 +4,10 @@ They are kept apart because they fail apart. 1100 says that the gateway lost IB 
 heals itself, and tearing our socket down only adds an outage. A farm that breaks stops the streams that come from it
 and nothing else.
 
+A session that ends while IB is lost says nothing of IB: the next one with that gateway begins in *doubt*. Some gateways
+repeat their 1100 to it, some greet it with the farms that are well, some say nothing. Doubt counts as lost until
+something speaks for IB: 1101 or 1102, a farm that is well, or data that goes on coming.
+
 What is shown is what was told last. An *incident* of a farm is slower than that: it begins with the first break and
 ends when the farm has been well for ``SETTLED_NS``, so that a farm that flaps is one incident and not twenty. Gaps do
 not wait for it: each break is told to the streams at once.
@@ -18,6 +22,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from ibkr_adapter.clock import SECOND
+from ibkr_adapter.commands import Reason
 from ibkr_adapter.core.alerts import AlertSeverity, Condition
 from ibkr_adapter.notices import Effect, FarmKind, Notice
 from ibkr_adapter.snapshot import FarmView
@@ -30,11 +35,17 @@ FARM_PATIENCE_NS = 30 * SECOND
 
 UPSTREAM_PATIENCE_NS = 60 * SECOND
 
+TICKING_NS = 5 * SECOND
+"""Data that comes for this long, without a pause as long, comes from IB: a gateway remembers one value of each kind."""
+
 
 class Upstream(StrEnum):
+    """The gateway's link to IB, as the present session was told; doubted: lost when the last session with it ended."""
+
     UNKNOWN = "unknown"
     CONNECTED = "connected"
     LOST = "lost"
+    DOUBTED = "doubted"
 
 
 class FarmChange(Struct, frozen=True, kw_only=True):
@@ -79,13 +90,35 @@ class Planes:
     def __init__(self) -> None:
         self.upstream = Upstream.UNKNOWN
         self.upstream_lost_ns: int | None = None
-        """Since when the gateway is without IB; however often it says so."""
+        """Since when the gateway is without IB, as this session was told; however often it says so."""
+        self._gateway = ""
+        self._without_ib: set[str] = set()
+        """Gateways that were without IB when they were last heard of."""
+        self._ticking_ns: tuple[int, int] | None = None
+        """Since when and until when data came while in doubt, without a pause."""
         self._farms: dict[str, _Farm] = {}
 
-    def reset(self) -> None:
-        self.upstream = Upstream.UNKNOWN
+    def session_opened(self, gateway: str) -> None:
+        self._gateway = gateway
+        self._begin()
+
+    def session_lost(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self.upstream = Upstream.DOUBTED if self._gateway in self._without_ib else Upstream.UNKNOWN
         self.upstream_lost_ns = None
+        self._ticking_ns = None
         self._farms.clear()
+
+    @property
+    def without_ib(self) -> bool:
+        """The gateway has lost IB, as far as anybody knows: no order is sent, and what it answers is from memory."""
+        return self.upstream in (Upstream.LOST, Upstream.DOUBTED)
+
+    @property
+    def doubted(self) -> bool:
+        return self.upstream is Upstream.DOUBTED
 
     def farms(self, now_ns: int) -> tuple[FarmView, ...]:
         return tuple(_view(self._farms[name], now_ns) for name in sorted(self._farms))
@@ -106,21 +139,55 @@ class Planes:
         if notice.effect is Effect.UPSTREAM_LOST:
             self.upstream = Upstream.LOST
             self.upstream_lost_ns = now_ns if self.upstream_lost_ns is None else self.upstream_lost_ns
+            self._without_ib.add(self._gateway)
         elif notice.effect in (Effect.UPSTREAM_RESTORED, Effect.UPSTREAM_RESTORED_STREAMS_LOST):
-            self.upstream = Upstream.CONNECTED
-            self.upstream_lost_ns = None
+            self._connected()
         elif state := _FARM_STATES.get(notice.effect):
-            if state == "ok" and self.upstream is Upstream.UNKNOWN:
-                self.upstream = Upstream.CONNECTED
+            if state == "ok" and self.upstream is not Upstream.LOST:
+                self._connected()
             return self._farm(farm_name(text), notice.farm or FarmKind.MARKET, state, now_ns)
         return None
 
+    def ticked(self, ts_recv_ns: int) -> None:
+        """Data came while in doubt."""
+        since_ns, last_ns = self._ticking_ns or (ts_recv_ns, ts_recv_ns)
+        self._ticking_ns = (since_ns if ts_recv_ns - last_ns < TICKING_NS else ts_recv_ns, ts_recv_ns)
+
+    def believe_ticks(self) -> bool:
+        """End the doubt if data went on coming; true if that ended it. Only once the gateway has answered its lists."""
+        if not self.doubted or self._ticking_ns is None or self._ticking_ns[1] - self._ticking_ns[0] < TICKING_NS:
+            return False
+        self._connected()
+        return True
+
+    def _connected(self) -> None:
+        self.upstream = Upstream.CONNECTED
+        self.upstream_lost_ns = None
+        self._without_ib.discard(self._gateway)
+
+    def reasons(self, now_ns: int) -> Iterator[Reason]:
+        """Why no new order may be sent: the gateway might keep it, and send it when IB is back."""
+        if self.without_ib:
+            yield Reason(
+                code="upstream",
+                text=f"{self._lost_words}, and has not said that it is back"
+                if self.doubted
+                else f"{self._lost_words} and is restoring it",
+                remedy="wait, or restart the gateway",
+            )
+
+    @property
+    def _lost_words(self) -> str:
+        if self.doubted:
+            return "the gateway had lost its connection to IB when the last session with it ended"
+        return "the gateway has lost its connection to IB"
+
     def conditions(self, now_ns: int) -> Iterator[Condition]:
-        if self.upstream is Upstream.LOST:
+        if self.without_ib:
             yield Condition(
                 key="upstream/lost",
                 severity=AlertSeverity.CRITICAL,
-                text="the gateway has lost its connection to IB",
+                text=self._lost_words,
                 remedy="it heals itself; if it does not, look at the gateway and at IB's system status",
                 after_ns=UPSTREAM_PATIENCE_NS,
                 excusable=True,

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from ibkr_adapter.calendar import new_york_day
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.core.link.planes import Planes, Upstream
+from ibkr_adapter.core.link.planes import Planes
 from ibkr_adapter.core.request_ids import ReqIdCounter
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.accounts import Accounts
@@ -145,7 +145,7 @@ class Inquiry:
 
     def tick(self, ask: Callable[[Request], None], now_ns: int, out: Outbox) -> bool:
         """Ask again what stayed silent; judge once all has come. True at the moment an inquiry finishes."""
-        if self._planes.upstream is Upstream.LOST:
+        if self._planes.without_ib:
             self._no_evidence = True
         self._ask_the_silent(ask, now_ns)
         if (deadline_ns := self.downloads.next_deadline_ns) is not None:
@@ -191,7 +191,7 @@ class Inquiry:
     def ask_again(self, ask: Callable[[Request], None], now_ns: int, out: Outbox) -> None:
         """While a question stands, repeat the inquiry: soon for a new one, at ease for an old one."""
         questioned = self._ledger.orders.questioned + self._short_and_hoped_for()
-        if not (questioned or self.unconfirmed) or not self._judged or self._planes.upstream is Upstream.LOST:
+        if not (questioned or self.unconfirmed) or not self._judged or self._planes.without_ib:
             return
         new = any(order.updated_ns >= self._asked_ns for order in questioned)
         due_ns = self._asked_ns + (URGENT_NS if new else self._every_ns)

@@ -16,7 +16,7 @@ from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Action, OrderTerms, OrderType, PlaceOrder, Reason, TimeInForce
 from ibkr_adapter.core.link.lease import LeaseState
 from ibkr_adapter.core.link.link import Link
-from ibkr_adapter.core.link.planes import Planes, Upstream
+from ibkr_adapter.core.link.planes import Planes
 from ibkr_adapter.core.link.preflight import Preflight
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.records import Records
@@ -114,12 +114,7 @@ class Permit:
             yield Reason(code="trading_off", text="trading is switched off", remedy="set trading.enabled = true")
         yield from self.lease.reasons()
         yield from self.link.reasons(now_ns)
-        if self.planes.upstream is Upstream.LOST:
-            yield Reason(
-                code="upstream",
-                text="the gateway has lost its connection to IB and is restoring it",
-                remedy="wait, or restart the gateway",
-            )
+        yield from self.planes.reasons(now_ns)
         yield from self.preflight.reasons()
         if self.unconfirmed:
             yield Reason(code="unconfirmed", text=f"no end marker came for: {', '.join(self.unconfirmed)}")

@@ -10,7 +10,7 @@ from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder, Reason
 from ibkr_adapter.core.link.lease import LeaseState
 from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.link.pacing import Pacing
-from ibkr_adapter.core.link.planes import Planes, Upstream
+from ibkr_adapter.core.link.planes import Planes
 from ibkr_adapter.core.link.preflight import Preflight
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.request_ids import ReqIdCounter
@@ -69,6 +69,7 @@ class Trading:
     ) -> None:
         self._settings = settings
         self._link = link
+        self._planes = planes
         self.ledger = ledger
         self.accounts = Accounts()
         self.permit = Permit(
@@ -90,7 +91,7 @@ class Trading:
                 self._doubt(order.key, DoubtCause.RESTART, now_ns, out)
 
     def session_identified(self, ask: Ask, now_ns: int) -> None:
-        if self.permit.planes.upstream is not Upstream.LOST:
+        if not self._planes.without_ib:
             self.accounts.expect_positions()
         self.inquiry.begin(ask, now_ns, positions=True)
 
