@@ -28,3 +28,4 @@ def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--whole-day", action="store_true", help="play the simulator's trading day whole (two minutes)")
     parser.addoption("--mutations", type=int, default=20_000, help="damaged frames for the simulator (default: 20000)")
+    parser.addoption("--garbled", type=int, default=100_000, help="garbled frames for our decoder (default: 100000)")
