@@ -15,6 +15,7 @@ import pytest
 import structlog
 
 from ibkr_adapter.clock import MILLISECOND, SECOND, SystemClock
+from ibkr_adapter.commands import StartStreams, StopStreams
 from ibkr_adapter.core.engine import Engine
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.effects import Append, Open
@@ -411,3 +412,28 @@ async def test_a_disconnect_is_a_warning_unless_we_leave(logged: Callable[[str],
         ("warning", "reset"),
         ("info", "asked"),
     ]
+
+
+async def test_what_was_not_cancelled_in_time_is_logged_with_its_number(
+    logged: Callable[[str], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stop does not wait for the rate limit beyond its deadline, and says how many cancels it did not send."""
+    monkeypatch.setattr("ibkr_adapter.shell.LEAVE_S_MAX", 0.0)
+    gateway = Gateway()
+    async with served(gateway, messages_max=11):
+        gateway.unsent = 1_000  # the socket takes nothing any more
+    (line,) = logged("subscriptions_not_cancelled")
+    assert line["count"] >= 1
+    assert gateway.story.count("close") == 1
+
+
+async def test_who_switches_market_data_is_logged(logged: Callable[[str], list[dict[str, Any]]]) -> None:
+    """Once each way, with the actor."""
+    gateway = Gateway()
+    async with served(gateway) as shell:
+        now_ns = gateway.clock.now_ns()
+        await shell.submit(StopStreams(command_id="s1", actor="cli:ann", ts_recv_ns=now_ns))
+        await turns_until(lambda: bool(logged("streams_stopped")))
+        await shell.submit(StartStreams(command_id="s2", actor="cli:bob", ts_recv_ns=now_ns))
+        await turns_until(lambda: bool(logged("streams_started")))
+    assert [line["actor"] for line in logged("streams_stopped") + logged("streams_started")] == ["cli:ann", "cli:bob"]

@@ -44,6 +44,18 @@ def test_the_service_runs_without_a_gateway_and_stops_in_order(file: Path, numbe
 
 
 @pytest.mark.wire
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_does_not_hang_the_stop(file: Path, number: signal.Signals) -> None:
+    """Whoever is impatient gets his end: in order if it was over by then, else at once."""
+    with started(file) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(number)
+        process.send_signal(number)
+        assert process.wait(20) in (0, -number, 130)
+
+
+@pytest.mark.wire
 def test_a_hangup_does_not_end_the_service(file: Path) -> None:
     """It reads the message codes again, be there a file or none, and goes on until it is told to stop."""
     with started(file) as process:

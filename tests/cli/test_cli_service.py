@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ibkr_adapter.cli import main
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.commands import CancelOrder, Command, CommandOutcome, PlaceOrder, Reason
+from ibkr_adapter.commands import CancelOrder, Command, CommandOutcome, PlaceOrder, Reason, StartStreams, StopStreams
 from ibkr_adapter.errors import ExitCode
 from tests.cli.service_thread import served
 from tests.console.fake_service import START_NS, FakePort, night, order, snapshot
@@ -133,11 +133,62 @@ class TestStatus:
         assert "not yet told" not in output
         assert "window    gateway_restart ends in 9m" in output
 
+    def test_how_we_stand_with_the_gateway_is_said(self, desk: Desk) -> None:
+        """Budget, quotas, settings, and who asks for the account summary."""
+        output = run("status").stdout
+        assert "messages  7 of 45 (and 5 for cancels) in the last second, 0 waiting" in output
+        assert "quotas    lines 10 of 100, depth 0 of 3, tick-by-tick 0 of 5" in output
+        assert "settings  does not keep orders" in output
+        assert "account   its summary is asked for by ibkr_adapter" in output
+        assert "streams   10 live" in output
+        assert "lease" not in output
+
+    def test_what_holds_us_back_is_said(self, desk: Desk) -> None:
+        """What waits and why, what a refusal taught, whose the id is, and each stream that is not live."""
+        desk.picture = night(START_NS)
+        output = run("status").stdout
+        assert "in the last second, halved for 41s, 41 waiting (37 subscriptions)" in output
+        assert "held      4 history, next in 9s: 60 requests in ten minutes" in output
+        assert "quotas    lines 87 of 100 (the gateway gives 87)" in output
+        assert "lease     not ours: held by desk-b" in output
+        assert "settings  keeps orders and sends them late" in output
+        assert "attempts  4 failed in a row, next in 6s" in output
+        assert "quote:SPY waiting, missing for 1m: no session" in output
+        assert "orphans   data comes for 1 requests that were cancelled" in output
+
     def test_json_is_the_snapshot(self) -> None:
         """For scripts: readiness and the whole picture."""
         document = json.loads(run("status", "--json").stdout)
         assert document["ready"] == {"ready": True, "reasons": []}
         assert document["snapshot"]["environment"] == "development"
+
+
+class TestStreams:
+    @pytest.mark.parametrize(("which", "kind"), [("stop", StopStreams), ("start", StartStreams)])
+    def test_market_data_is_switched(self, desk: Desk, which: str, kind: type[Command]) -> None:
+        """Under the name of who asks; 0 when it is done."""
+        result = run("streams", which)
+        assert result.exit_code == ExitCode.OK
+        assert result.stdout.startswith("market data is o")
+        (command,) = desk.commands
+        assert (type(command), command.actor) == (kind, "cli:ann")
+
+    def test_a_refusal_is_an_error(self, desk: Desk) -> None:
+        """With its reason and remedy on standard error."""
+        desk.accepted, desk.reasons = False, (Reason(code="capability", text="no market data", remedy="ask another"),)
+        result = run("streams", "stop")
+        assert result.exit_code == ExitCode.FAILURE
+        assert result.stderr == "error: no market data (ask another)\n"
+
+    def test_streams_are_listed(self, desk: Desk) -> None:
+        """One line each, with its age, its present gap and its reason; in JSON with quotas and orphans."""
+        desk.picture = night(START_NS)
+        first, second, *_ = run("streams", "list").stdout.splitlines()[1:]
+        assert first.split() == ["quote:SPY", "waiting", "2s", "1m", "0", "no", "session"]
+        assert "354: not subscribed" in second
+        document = json.loads(run("streams", "list", "--json").stdout)
+        assert [orphan["cancels"] for orphan in document["orphans"]] == [2]
+        assert document["stopped"] is None
 
 
 class TestOrders:

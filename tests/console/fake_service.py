@@ -18,7 +18,8 @@ from msgspec.structs import replace
 
 from ibkr_adapter.clock import MINUTE, SECOND
 from ibkr_adapter.commands import Command, CommandOutcome, PlaceOrder, Reason
-from ibkr_adapter.config import DEFAULT_SYMBOLS, PRIMARY_EXCHANGES, Config, parse
+from ibkr_adapter.config import DEFAULT_SYMBOLS, PRIMARY_EXCHANGES, Config
+from ibkr_adapter.config.reading import parse
 from ibkr_adapter.console import build
 from ibkr_adapter.events import FeedEvent, Gap, GapCause, PositionReported, Quote, QuotesProven, Source
 from ibkr_adapter.instruments import Instrument
@@ -28,9 +29,15 @@ from ibkr_adapter.snapshot import (
     ExecutionView,
     FarmView,
     GateView,
+    HeldView,
+    LaneView,
+    LeaseView,
     LinkView,
     NoticeView,
     OrderView,
+    OrphanView,
+    PreflightView,
+    QuotaView,
     RateView,
     SinkView,
     Snapshot,
@@ -141,7 +148,14 @@ def snapshot(now_ns: int = START_NS, prices: dict[str, float] | None = None) -> 
             in_force=False,
             gate_closes_ns=now_ns + 196 * MINUTE,
         ),
-        rate=RateView(last_second=7, limit=45, waiting=0),
+        rate=RateView(last_second=7, limit=45, waiting=0, reserved=5),
+        preflight=PreflightView(maintains_orders="ok", detail="the gateway does not maintain and resubmit orders"),
+        quotas=(
+            QuotaView(name="lines", used=10, limit=100),
+            QuotaView(name="depth", used=0, limit=3),
+            QuotaView(name="tick-by-tick", used=0, limit=5),
+        ),
+        summary_owner="ibkr_adapter",
         quotes={symbol: quote(symbol, price, now_ns) for symbol, price in prices.items()},
         streams=tuple(
             StreamView(
@@ -304,6 +318,33 @@ def night(now_ns: int, prices: dict[str, float] | None = None) -> Snapshot:
             ),
         ),
         upstream="unknown",
+        preflight=PreflightView(
+            maintains_orders="on",
+            detail="the gateway maintains orders, and submits them late when its connection is restored",
+        ),
+        lease=LeaseView(required=True, held=False, epoch=7, detail="held by desk-b"),
+        rate=RateView(
+            last_second=22,
+            limit=22,
+            waiting=41,
+            reserved=5,
+            halved_until_ns=now_ns + 41 * SECOND,
+            lanes=(
+                LaneView(lane="orders", waiting=0),
+                LaneView(lane="subscriptions", waiting=37, since_ns=now_ns - 2 * SECOND),
+            ),
+            held=(
+                HeldView(
+                    kind="history",
+                    waiting=4,
+                    since_ns=now_ns,
+                    next_ns=now_ns + 9 * SECOND,
+                    reason="60 requests in ten minutes",
+                ),
+            ),
+        ),
+        quotas=(QuotaView(name="lines", used=87, limit=100, learned=87), *day.quotas[1:]),
+        orphans=(OrphanView(req_id=1_000_000_777, since_ns=now_ns - 9 * SECOND, last_recv_ns=now_ns, cancels=2),),
         farms=(replace(day.farms[0], state="broken"), *day.farms[1:]),
         gate=GateView(
             open=False,
@@ -318,7 +359,7 @@ def night(now_ns: int, prices: dict[str, float] | None = None) -> Snapshot:
         ),
         orders=(replace(day.orders[0], state="in_doubt", detail="sent before the session was lost"), *day.orders[1:]),
         streams=(
-            replace(day.streams[0], state="waiting", detail="no session"),
+            replace(day.streams[0], state="waiting", detail="no session", gap_since_ns=now_ns - 95 * SECOND),
             replace(day.streams[1], state="refused", detail="354: not subscribed to market data"),
             *day.streams[2:],
         ),

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.snapshot import Snapshot
+from ibkr_adapter.snapshot import Snapshot, StoppedView
 from tests.cli.service_thread import served
 from tests.console.chromium import Chromium, executable
 from tests.console.fake_service import FakePort, night, quote, snapshot
@@ -69,6 +69,35 @@ def test_alerts_stand_on_top_with_what_to_do(browser: Chromium, tmp_path: Path) 
         assert browser.evaluate(f"{top.format('alerts')} < {top.format('gate-banner')}")
         port.picture = simulated()
         browser.until("document.getElementById('alerts').hidden")
+
+
+def test_what_holds_us_back_is_on_the_page(browser: Chromium, tmp_path: Path) -> None:
+    """Budget, quotas, lease, the gateway's settings and what of a stream is missing; quietly while all is well."""
+    port = FakePort(night(time.time_ns()))
+    with served(port, tmp_path) as service:
+        browser.complaints.clear()
+        browser.open(service.url)
+        browser.until("document.getElementById('budget').textContent.includes('37 subscriptions')")
+        text = {name: f"document.getElementById('{name}').textContent" for name in ("budget", "held", "quotas", "link")}
+        assert "Halved" in browser.evaluate(text["budget"])
+        assert "60 requests in ten minutes." in browser.evaluate(text["held"])
+        assert "Lines87 of 87, learned" in browser.evaluate(text["quotas"])
+        assert "LeaseHeld by desk-b" in browser.evaluate(text["link"])
+        assert "Keeps ordersYes: sends them late" in browser.evaluate(text["link"])
+        streams = browser.evaluate("document.getElementById('streams').textContent")
+        assert "1 orphan" in streams
+        assert "No session. Missing for 1 min." in streams
+        stopped = StoppedView(actor="cli:ann", since_ns=time.time_ns())
+        day = simulated()
+        off = tuple(replace(each, state="stopped", detail="stopped by cli:ann") for each in day.streams)
+        port.picture = replace(day, stopped=stopped, streams=off)
+        browser.until("document.getElementById('streams-note').textContent === 'stopped'")
+        assert "Stopped by cli:ann." in browser.evaluate("document.getElementById('streams').textContent")
+        assert browser.evaluate(f"{SPY}.classList.contains('stale')") is True
+        port.picture = simulated()
+        browser.until("document.getElementById('streams-note').textContent === '10 of 10 live'")
+        assert "Halved" not in browser.evaluate(text["budget"])
+        assert browser.complaints == []
 
 
 def test_the_window_counts_down(browser: Chromium, tmp_path: Path) -> None:

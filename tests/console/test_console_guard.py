@@ -5,7 +5,8 @@ from base64 import b64encode
 import httpx
 import pytest
 
-from ibkr_adapter.config import Config, parse
+from ibkr_adapter.config import Config
+from ibkr_adapter.config.reading import parse
 from ibkr_adapter.console import build
 from tests.console.fake_service import FakePort
 

@@ -7,7 +7,16 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from ibkr_adapter.commands import Action, CancelOrder, OrderType, PlaceOrder, Reason, TimeInForce
+from ibkr_adapter.commands import (
+    Action,
+    CancelOrder,
+    OrderType,
+    PlaceOrder,
+    Reason,
+    StartStreams,
+    StopStreams,
+    TimeInForce,
+)
 from ibkr_adapter.console import build
 from ibkr_adapter.events import Quote
 from ibkr_adapter.snapshot import SinkView
@@ -228,3 +237,36 @@ class TestCancelling:
         answer = await http.delete("/v1/orders/k%201", headers=BEARER)
         assert answer.status_code == 422
         assert port.commands == []
+
+
+class TestStreams:
+    @pytest.mark.parametrize(("path", "kind"), [("stop", StopStreams), ("start", StartStreams)])
+    async def test_market_data_is_switched_in_the_name_of_who_asks(
+        self, http: httpx.AsyncClient, port: FakePort, path: str, kind: type[StopStreams | StartStreams]
+    ) -> None:
+        """202 with the state; the command bears the actor and our time."""
+        answer = await http.post(f"/v1/streams/{path}", headers={**BEARER, "X-Actor": "cli:ann"})
+        assert (answer.status_code, answer.json()["accepted"]) == (202, True)
+        (command,) = port.commands
+        assert (type(command), command.actor, command.ts_recv_ns) == (kind, "cli:ann", START_NS)
+
+    @pytest.mark.parametrize("path", ["stop", "start"])
+    async def test_nobody_switches_it_without_the_token(
+        self, http: httpx.AsyncClient, port: FakePort, path: str
+    ) -> None:
+        """Neither without one nor by following a link."""
+        assert (await http.post(f"/v1/streams/{path}")).status_code == 401
+        assert (await http.get(f"/v1/streams/{path}", headers=BEARER)).status_code == 405
+        assert port.commands == []
+
+    async def test_a_refusal_says_why(self, http: httpx.AsyncClient, port: FakePort) -> None:
+        """409 with the reasons, as for an order."""
+        port.accepted, port.reasons = False, (Reason(code="capability", text="no market data here"),)
+        answer = await http.post("/v1/streams/stop", headers=BEARER)
+        assert (answer.status_code, answer.json()["reasons"][0]["code"]) == (409, "capability")
+
+    async def test_no_token_is_in_what_anybody_may_read(self, http: httpx.AsyncClient) -> None:
+        """Page, picture and metrics hold no secret of ours."""
+        for path in ("/", "/page.js", "/v1/snapshot", "/metrics", "/readyz", "/v1/orders"):
+            assert TOKEN not in (await http.get(path)).text
+        assert "DU4821973" not in (await http.get("/metrics")).text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from ibkr_adapter.config import parse
+from ibkr_adapter.config.reading import parse
 from ibkr_adapter.console import build
 from ibkr_adapter.console.patience import ADDRESSES_MAX, WINDOW_S, WRONG_MAX, Patience
 from tests.console.fake_service import FakePort
