@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ibkr_adapter.app import settings_of
-from ibkr_adapter.config import Capability, Config, load, parse
+from ibkr_adapter.config import Capability, Config
+from ibkr_adapter.config.reading import load, parse
 from ibkr_adapter.errors import ConfigurationError, ReadOnlyClient
 from ibkr_adapter.lease.summary_owner import better, owner_here
 from ibkr_adapter.requests import CancelQuotes, Request, SendCancel, SendOrder

@@ -9,22 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ibkr_adapter import config as configuration
 from ibkr_adapter.app import settings_of
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.config import (
     DEFAULT_SYMBOLS,
-    DEFAULT_TEMPLATE,
     PAPER_LIMITS,
     AccountKind,
     Capability,
     Config,
     Limits,
     MarketData,
-    parse,
-    show,
-    simulated,
+    reading,
 )
+from ibkr_adapter.config.defaults import DEFAULT_TEMPLATE
+from ibkr_adapter.config.reading import parse, simulated
+from ibkr_adapter.config.showing import show
 from ibkr_adapter.errors import ConfigurationError
 
 LIVE = """
@@ -81,7 +80,7 @@ class TestDefaults:
         """A relative directory means beside the file, wherever the service is started."""
         file = tmp_path / "desk.toml"
         file.write_text('data_dir = "var"\n[journal]\ndirectory = "j"')
-        config = configuration.load(file)
+        config = reading.load(file)
         assert config.data_dir == str(tmp_path / "var")
         assert config.journal.directory == str(tmp_path / "j")
 
@@ -150,7 +149,7 @@ class TestPrecision:
         if content is not None:
             file.write_bytes(content)
         with pytest.raises(ConfigurationError) as caught:
-            configuration.load(file)
+            reading.load(file)
         assert caught.value.remedy
 
 

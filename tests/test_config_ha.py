@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from ibkr_adapter.app import settings_of
-from ibkr_adapter.config import parse, show
+from ibkr_adapter.config.reading import parse
+from ibkr_adapter.config.showing import show
 from ibkr_adapter.errors import ConfigurationError
 
 REDIS = '[redis]\nurl = "redis://localhost"\n'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ibkr_adapter.app import settings_of
-from ibkr_adapter.config import parse
+from ibkr_adapter.config.reading import parse
 from ibkr_adapter.errors import ConfigurationError
 
 

@@ -13,7 +13,9 @@ import pytest
 import trustme
 from msgspec.structs import replace
 
-from ibkr_adapter.config import Reference, Secret, Source, Tls, parse, show
+from ibkr_adapter.config import Reference, Secret, Source, Tls
+from ibkr_adapter.config.reading import parse
+from ibkr_adapter.config.showing import show
 from ibkr_adapter.config.tls import check, validity
 from ibkr_adapter.errors import ConfigurationError, ExitCode, SecretUnavailable
 from tests.papers import Papers

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ibkr_adapter.config import Config, parse, show, simulated
+from ibkr_adapter.config import Config
+from ibkr_adapter.config.reading import parse, simulated
 from ibkr_adapter.config.resolving import resolve
+from ibkr_adapter.config.showing import show
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.windows import Window, WindowKind
 

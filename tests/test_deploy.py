@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from ibkr_adapter.config import Source, load, references
+from ibkr_adapter.config import Source
+from ibkr_adapter.config.reading import load
+from ibkr_adapter.config.references import references
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())

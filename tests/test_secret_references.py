@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ibkr_adapter.config import Reference, Secret, Source, parse, references, show
+from ibkr_adapter.config import Reference, Secret, Source
+from ibkr_adapter.config.reading import parse
+from ibkr_adapter.config.references import references
+from ibkr_adapter.config.showing import show
 from ibkr_adapter.errors import ConfigurationError
 
 CANARY = "canary-7f3a-value"

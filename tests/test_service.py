@@ -14,8 +14,9 @@ import pytest
 from msgspec.structs import replace
 
 from ibkr_adapter.app import serve
-from ibkr_adapter.config import Component, Config, simulated
+from ibkr_adapter.config import Component, Config
 from ibkr_adapter.config.defaults import DEFAULT_COMPONENTS
+from ibkr_adapter.config.reading import simulated
 from ibkr_adapter.core.link.preflight import SERVER_VERSION_MIN
 from ibkr_adapter.statefile import RunningService
 from ibkr_adapter.tws.official import PACKAGE

@@ -19,7 +19,8 @@ import uvicorn
 
 from ibkr_adapter import __version__, message_codes, statefile
 from ibkr_adapter.clock import SECOND, Clock, SystemClock, WallClock
-from ibkr_adapter.config import Capability, Config, MarketData, Secret, Source, state_home, tls
+from ibkr_adapter.config import Capability, Config, MarketData, Secret, Source, tls
+from ibkr_adapter.config.places import state_home
 from ibkr_adapter.console.app import build as build_console
 from ibkr_adapter.core.engine import Engine
 from ibkr_adapter.core.settings import GatewaySettings, Settings
@@ -51,7 +52,7 @@ from ibkr_adapter.snapshot import SinkView
 from ibkr_adapter.statefile import RunningService
 from ibkr_adapter.tws import versions
 from ibkr_adapter.tws.mailbox import Mailbox
-from ibkr_adapter.tws.names import Names
+from ibkr_adapter.tws.resolver import Resolver
 from ibkr_adapter.tws.session import Endpoint, Session
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ async def _running(
     sinks = _sinks(config, store, ledger.records.last_seq, clock, secrets)
     runners = [SinkRunner(sink, fanout, clock=clock, on_change=_report_sink) for sink in sinks]
     mailbox = Mailbox(lambda: shell.rouse())
-    names = Names()
+    resolver = Resolver()
     writer = JournalWriter(
         Path(config.journal.directory),
         recovery,
@@ -186,7 +187,7 @@ async def _running(
         engine,
         mailbox=mailbox,
         journal=writer,
-        open_session=lambda opening: _session(config, opening, mailbox, clock, keeper, names, secrets),
+        open_session=lambda opening: _session(config, opening, mailbox, clock, keeper, resolver, secrets),
         fanout=fanout,
         runners=runners,
         clock=clock,
@@ -362,7 +363,7 @@ def _session(
     mailbox: Mailbox,
     clock: Clock,
     keeper: LeaseKeeper | None,
-    names: Names,
+    resolver: Resolver,
     secrets: Secrets,
 ) -> SessionPort:
     if keeper is not None:
@@ -377,7 +378,7 @@ def _session(
         mailbox=mailbox,
         clock=clock,
         orders=config.identity.can(Capability.ORDERS),
-        names=names,
+        resolver=resolver,
         may_place=keeper.may_place if keeper is not None else _always,
     )
 

@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from ibkr_adapter.cli import main
 from ibkr_adapter.cli.border import expected
-from ibkr_adapter.config import DEFAULT_TEMPLATE
+from ibkr_adapter.config.defaults import DEFAULT_TEMPLATE
 from ibkr_adapter.errors import ConfigurationError, ExitCode, JournalError
 
 

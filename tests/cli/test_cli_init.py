@@ -13,10 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
-from ibkr_adapter import config as configuration
 from ibkr_adapter.cli import first_file, main, search
 from ibkr_adapter.cli.search import LIVE_PORTS, PAPER_PORTS, Sighting
-from ibkr_adapter.config import AccountKind, Config, Gateway
+from ibkr_adapter.config import AccountKind, Config, Gateway, defaults, reading
 from ibkr_adapter.errors import ConfigurationError, ExitCode
 from ibkr_adapter.lease import Lease
 from tws_simulator.gateway import Gateway as Simulated
@@ -51,7 +50,7 @@ def works(result: Result) -> bool:
 
 
 def loaded(path: Path) -> Config:
-    return configuration.load(path)
+    return reading.load(path)
 
 
 class TestSearch:
@@ -179,7 +178,7 @@ def sighting(port: int, *accounts: str, host: str = "127.0.0.1") -> Sighting:
 
 
 def parsed(found: Sighting, client_id: int = 1) -> Config:
-    return configuration.parse(first_file.text(found, client_id), "x")
+    return reading.parse(first_file.text(found, client_id), "x")
 
 
 class TestText:
@@ -198,12 +197,12 @@ class TestText:
         text = first_file.text(found, 1)
         unmarked = re.sub(r"^#(?=[a-z\[])", "", text, flags=re.MULTILINE)
         assert text.count("\n#") > 30
-        with_defaults = configuration.parse(unmarked, "x")
-        assert replace(with_defaults, given=frozenset()) == replace(configuration.parse(text, "x"), given=frozenset())
+        with_defaults = reading.parse(unmarked, "x")
+        assert replace(with_defaults, given=frozenset()) == replace(reading.parse(text, "x"), given=frozenset())
 
     def test_every_key_of_the_template_is_there(self) -> None:
         """With its explanation."""
-        keys = re.findall(r"^(?:# )?([a-z_]+) = ", configuration.DEFAULT_TEMPLATE, re.MULTILINE)
+        keys = re.findall(r"^(?:# )?([a-z_]+) = ", defaults.DEFAULT_TEMPLATE, re.MULTILINE)
         text = first_file.text(sighting(7497, "DU1234567"), 1)
         assert re.findall(r"^(?:#|# )?([a-z_]+) = ", text, re.MULTILINE) == keys
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ibkr_adapter.config import load
+from ibkr_adapter.config.reading import load
 from ibkr_adapter.errors import ExitCode
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ibkr_adapter.calendar import LocalTime, weekday
 from ibkr_adapter.clock import MINUTE, SECOND
-from ibkr_adapter.config import parse
+from ibkr_adapter.config.reading import parse
 from ibkr_adapter.core.link.calendar import CLOSE_BEFORE_NS, Excuse, RestartCalendar, Window, WindowKind
 
 HOUR = 60 * MINUTE

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from ibkr_adapter.clock import MINUTE, SECOND
-from ibkr_adapter.config import parse
+from ibkr_adapter.config.reading import parse
 from ibkr_adapter.core.link.calendar import CLOSE_BEFORE_NS, RestartCalendar
 from ibkr_adapter.events import AlertChanged, LossCause
 from tests.core.test_calendar import at

@@ -15,7 +15,8 @@ import pytest
 import structlog
 
 from ibkr_adapter.clock import MINUTE, SECOND
-from ibkr_adapter.config import Config, Reference, Secret, Source, parse
+from ibkr_adapter.config import Config, Reference, Secret, Source
+from ibkr_adapter.config.reading import parse
 from ibkr_adapter.errors import ExitCode, SecretUnavailable
 from ibkr_adapter.ops import logging as structured
 from ibkr_adapter.ops.secrets import Secrets

@@ -18,8 +18,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ibkr_adapter import app, config
+from ibkr_adapter import app
 from ibkr_adapter.clock import SECOND
+from ibkr_adapter.config.reading import simulated
 from ibkr_adapter.core.engine import Engine
 from ibkr_adapter.effects import Append, Durable
 from ibkr_adapter.events import ExecutionReported, FrameSent, OpenOrderReported, OrderIntended
@@ -87,8 +88,8 @@ async def main(point: str, port: str, account: str, data_dir: str) -> None:
     logging.configure("warning")
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    configuration = config.simulated(int(port), account, data_dir, "127.0.0.1:0")
-    await app.serve(configuration, stop=stop, announce=lambda service: print("running", service.url, flush=True))
+    config = simulated(int(port), account, data_dir, "127.0.0.1:0")
+    await app.serve(config, stop=stop, announce=lambda service: print("running", service.url, flush=True))
 
 
 if __name__ == "__main__":

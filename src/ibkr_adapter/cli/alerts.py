@@ -17,7 +17,7 @@ import msgspec
 
 from ibkr_adapter.calendar import NEW_YORK
 from ibkr_adapter.cli.reach import find, json_option
-from ibkr_adapter.config import state_home
+from ibkr_adapter.config.places import state_home
 from ibkr_adapter.errors import NotRunning
 from ibkr_adapter.ops.alerts import ASIDE, NAME, Action, AlertLine, open_alerts, parse_line
 from ibkr_adapter.statefile import found

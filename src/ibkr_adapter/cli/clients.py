@@ -13,11 +13,11 @@ import click
 import msgspec
 from msgspec import Struct
 
-from ibkr_adapter import config as configuration
 from ibkr_adapter.cli.reach import age, ask, json_option, state_option, table
 from ibkr_adapter.cli.redis_probe import marked
 from ibkr_adapter.clock import SECOND, SystemClock
-from ibkr_adapter.config import Config
+from ibkr_adapter.config import Config, reading
+from ibkr_adapter.config.places import state_home
 from ibkr_adapter.errors import IbkrError, NotRunning
 from ibkr_adapter.lease import Holder, holder_of, lock_path, locks_of, shared_directory
 from ibkr_adapter.lease.claim import Record
@@ -64,7 +64,7 @@ def clients(file: Path | None, state: Path | None, as_json: bool) -> None:
 
     Nothing is taken or changed: lock files and Redis are only read.
     """
-    loaded = configuration.load(file) if file is not None else configuration.parse("", "defaults")
+    loaded = reading.load(file) if file is not None else reading.parse("", "defaults")
     report = look(loaded, file, state)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
@@ -115,9 +115,9 @@ def _stores(config: Config, name: str, file: Path | None) -> Iterator[Path]:
     if name == config.component:
         yield Path(config.store.path)
     elif file is not None:
-        yield Path(configuration.load(file, component=name).store.path)
+        yield Path(reading.load(file, component=name).store.path)
     else:
-        yield Path(configuration.parse("", "defaults", component=name).store.path)
+        yield Path(reading.parse("", "defaults", component=name).store.path)
 
 
 def _last_use(store: Path, client_id: int) -> Use | None:
@@ -204,11 +204,11 @@ def _strange_orders(config: Config, state: Path | None, unknown: list[str]) -> I
 
 
 def _services(config: Config, state: Path | None) -> list[RunningService]:
-    places = [config.state_file] if state is None else [state / "service.json" if state.is_dir() else state]
-    named = [service for place in places if (service := read(place)) is not None and service.alive]
+    files = [config.state_file] if state is None else [state / "service.json" if state.is_dir() else state]
+    named = [service for file in files if (service := read(file)) is not None and service.alive]
     if named or state is not None:
         return named
-    return [service for service in found(configuration.state_home()) if service.environment == config.environment]
+    return [service for service in found(state_home()) if service.environment == config.environment]
 
 
 # --- In words -----------------------------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from typing import Any
 import click
 import msgspec
 
-from ibkr_adapter import config as configuration
 from ibkr_adapter import message_codes
 from ibkr_adapter.cli.reach import ask, find, json_option, state_option, table
+from ibkr_adapter.config import reading
 from ibkr_adapter.console.message_codes import table as as_table
 from ibkr_adapter.errors import ExitCode, IbkrError, NotRunning
 
@@ -72,7 +72,7 @@ def reload(state: Path | None, as_json: bool) -> None:
 
 def _found(file: Path | None, state: Path | None) -> tuple[dict[str, Any], str]:
     if file is not None:
-        path = configuration.load(file).message_codes
+        path = reading.load(file).message_codes
         return _plain(path), f"{file}{f' with {path}' if path else ', which names no file of codes'}"
     try:
         service = find(state)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from ibkr_adapter import config as configuration
 from ibkr_adapter import message_codes
 from ibkr_adapter.app import check_extras, check_tls
+from ibkr_adapter.config import DEFAULT_TEMPLATE, reading, showing
 
 FILE = click.Path(path_type=Path)
 
@@ -17,7 +17,7 @@ FILE = click.Path(path_type=Path)
 @click.argument("file", type=FILE)
 def check_config(file: Path) -> None:
     """Say whether FILE can be used, and if not, which key is wrong and what to do."""
-    config = configuration.load(file)
+    config = reading.load(file)
     check_extras(config)
     codes = message_codes.load(config.message_codes)
     for warning in (*config.warnings, *check_tls(config), *codes.warnings):
@@ -39,10 +39,10 @@ def config_group() -> None:
 @click.argument("file", type=FILE)
 def show(file: Path) -> None:
     """Print FILE as it is in force: everything resolved, defaults marked, secrets left out."""
-    click.echo(configuration.show(configuration.load(file)), nl=False)
+    click.echo(showing.show(reading.load(file)), nl=False)
 
 
 @config_group.command("template")
 def template() -> None:
     """Print a commented file with every default."""
-    click.echo(configuration.DEFAULT_TEMPLATE, nl=False)
+    click.echo(DEFAULT_TEMPLATE, nl=False)

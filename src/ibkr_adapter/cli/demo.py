@@ -13,11 +13,11 @@ from pathlib import Path
 
 import click
 
-from ibkr_adapter import config as configuration
 from ibkr_adapter.app import serve
 from ibkr_adapter.cli.run import signals_set
 from ibkr_adapter.cli.simulator import Simulator
-from ibkr_adapter.config import state_home
+from ibkr_adapter.config import LogLevel, reading
+from ibkr_adapter.config.places import state_home
 from ibkr_adapter.errors import AlreadyRunning, StoreError
 from ibkr_adapter.lease import FileLock
 from ibkr_adapter.ops import logging
@@ -46,7 +46,7 @@ class Duration(click.ParamType[float]):
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Keep what is written; otherwise it is removed.")
 @click.option(
     "--log-level",
-    type=click.Choice([str(level) for level in configuration.LogLevel]),
+    type=click.Choice([str(level) for level in LogLevel]),
     default="warning",
     show_default=True,
     help="How much is said on standard error.",
@@ -64,7 +64,7 @@ async def _demo(listen: str, seed: int, duration: float | None, directory: Path)
     simulator = Simulator(seed=seed, log=directory / "simulator.log")
     with signals_set(stop, signal.SIGHUP):  # its terminal is closed
         async with simulator as found:
-            config = configuration.simulated(found.port, found.account, directory, listen)
+            config = reading.simulated(found.port, found.account, directory, listen)
             keeper = asyncio.create_task(simulator.keep_alive(), name="simulator")
             if duration is not None:
                 asyncio.get_running_loop().call_later(duration, stop.set)

@@ -11,11 +11,10 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from ibkr_adapter import config as configuration
 from ibkr_adapter.cli import data_checks, finding, gateway_checks, local_checks, reach
 from ibkr_adapter.cli.finding import Finding, Verdict, failed, fine
 from ibkr_adapter.cli.probe import WAIT_S, Visit
-from ibkr_adapter.config import Capability, Config
+from ibkr_adapter.config import Capability, Config, reading
 from ibkr_adapter.errors import IbkrError
 from ibkr_adapter.lease import Lease, holder_of, lock_path
 from ibkr_adapter.statefile import RunningService
@@ -40,7 +39,7 @@ def doctor(file: Path | None, client_id: int | None, every: bool, as_json: bool)
 
     Changes nothing, sends no order, and starts nothing. Ends with the code of the first failure; warnings are none.
     """
-    config = configuration.load(file) if file is not None else configuration.parse("", "defaults")
+    config = reading.load(file) if file is not None else reading.parse("", "defaults")
     findings = diagnose(config, client_id=client_id, every=every, show=not as_json)
     if as_json:
         finding.show_json(findings)

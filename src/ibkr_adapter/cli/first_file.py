@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from ibkr_adapter import config as configuration
 from ibkr_adapter.cli.search import Sighting
-from ibkr_adapter.config import DEFAULT_TEMPLATE, AccountKind, is_loopback
+from ibkr_adapter.config import AccountKind, is_loopback, reading
+from ibkr_adapter.config.defaults import DEFAULT_TEMPLATE
 from ibkr_adapter.errors import ConfigurationError
 
 CLIENT_ID: Final = 1
@@ -34,7 +34,7 @@ def text(sighting: Sighting, client_id: int) -> str:
     """What the file will say; it is loaded once to see that it can be."""
     environment = "production" if sighting.kind is AccountKind.LIVE else "development"
     written = _filled(environment, _changes(environment, sighting, client_id))
-    configuration.parse(written, "the new configuration")
+    reading.parse(written, "the new configuration")
     return written
 
 

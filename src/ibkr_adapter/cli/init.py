@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from ibkr_adapter import config as configuration
 from ibkr_adapter.cli import first_file
 from ibkr_adapter.cli.doctor import diagnose
 from ibkr_adapter.cli.finding import exit_code
 from ibkr_adapter.cli.search import PAPER_PORTS, Sighting, search
+from ibkr_adapter.config import reading
 from ibkr_adapter.errors import GatewayRefused, IbkrError
 from ibkr_adapter.tws import versions
 
@@ -61,7 +61,7 @@ def init(host: str, ports: tuple[int, ...], client_id: int, output: Path, force:
         sys.exit(1)
     first_file.write(output, written, replace=force)
     click.echo(f"Wrote {output}. The doctor looks at it:\n")
-    findings = diagnose(configuration.load(output))
+    findings = diagnose(reading.load(output))
     code = exit_code(findings)
     if not code:
         click.echo(f"\nNext: ibkr-adapter run --config {output}")

@@ -12,7 +12,8 @@ from ibkr_adapter.app import check_extras, check_package, check_tls, listen
 from ibkr_adapter.cli.finding import Finding, checked, failed, fine, warning
 from ibkr_adapter.cli.redis_probe import marked
 from ibkr_adapter.clock import SystemClock
-from ibkr_adapter.config import Config, references
+from ibkr_adapter.config import Config
+from ibkr_adapter.config.references import references
 from ibkr_adapter.errors import IbkrError, StoreError
 from ibkr_adapter.journal.verify import verify
 from ibkr_adapter.lease import FileLock

@@ -12,7 +12,8 @@ from urllib.parse import quote, urlsplit
 import click
 import msgspec
 
-from ibkr_adapter.config import Source, state_home
+from ibkr_adapter.config import Source
+from ibkr_adapter.config.places import state_home
 from ibkr_adapter.config.secrets import reference
 from ibkr_adapter.errors import ExitCode, IbkrError, NotRunning
 from ibkr_adapter.ops.secrets import local

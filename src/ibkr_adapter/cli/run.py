@@ -10,9 +10,8 @@ from pathlib import Path
 
 import click
 
-from ibkr_adapter import config as configuration
 from ibkr_adapter.app import serve
-from ibkr_adapter.config import Config
+from ibkr_adapter.config import Config, reading
 from ibkr_adapter.ops import logging
 from ibkr_adapter.ops.hardening import forbid_core_dumps
 from ibkr_adapter.statefile import RunningService
@@ -23,7 +22,7 @@ from ibkr_adapter.statefile import RunningService
 @click.option("--component", default="", help="Run as this component of the file, beside the others.")
 def run(file: Path, component: str) -> None:
     """Run the service until Ctrl-C or SIGTERM."""
-    config = configuration.load(file, component=component)
+    config = reading.load(file, component=component)
     logging.configure(config.log.level)
     forbid_core_dumps()
     for warning in config.warnings:

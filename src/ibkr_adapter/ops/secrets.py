@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from ibkr_adapter.clock import SECOND, Clock
-from ibkr_adapter.config import Config, Reference, Secret, Source, VaultAuth, references
+from ibkr_adapter.config import Config, Reference, Secret, Source, VaultAuth
+from ibkr_adapter.config.references import references
 from ibkr_adapter.errors import SecretUnavailable
 from ibkr_adapter.ops.logging import conceal
 from ibkr_adapter.worker import Serial
