@@ -17,8 +17,8 @@ from ibkr_adapter.clock import Clock, SystemClock
 from ibkr_adapter.config import Tls
 from ibkr_adapter.events import BrokerEvent, SessionLost
 from ibkr_adapter.tws.mailbox import Mailbox
-from ibkr_adapter.tws.names import Names
 from ibkr_adapter.tws.official import PACKAGE
+from ibkr_adapter.tws.resolver import Resolver
 from ibkr_adapter.tws.session import Endpoint, Session
 from ibkr_adapter.tws.transport import TransportOptions
 
@@ -307,7 +307,7 @@ def session(
     orders: bool = True,
     tls: Tls | None = None,
     may_place: Callable[[], bool] = lambda: True,
-    names: Names | None = None,
+    resolver: Resolver | None = None,
     clock: Clock | None = None,
     **options: object,
 ) -> Session:
@@ -320,7 +320,7 @@ def session(
         orders=orders,
         options=TransportOptions(**options),  # type: ignore[arg-type]  # whatever a test sets
         may_place=may_place,
-        names=names,
+        resolver=resolver,
     )
 
 
@@ -343,7 +343,7 @@ def held() -> tuple[int, int]:
     Ask while no gateway plays: when it lets go of its end of a connection is its own affair.
     """
     for thread in threading.enumerate():
-        if thread.name.startswith(("tws-", "names-")):
+        if thread.name.startswith(("tws-", "resolver-")):
             thread.join(PATIENCE_S)
     gc.collect()
     threads = sum(thread.name.startswith("tws-") for thread in threading.enumerate())

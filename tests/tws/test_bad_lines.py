@@ -212,7 +212,7 @@ def test_an_oversized_frame_is_refused_before_room_is_made_for_it(length: int) -
     assert end.ts_recv_ns - said_ns[0] <= 5 * SECOND  # 100 ms, where the machine has time for it
     assert peak_bytes < 5_000_000
     assert inbox.of(NextValidId)
-    assert len(subject._transport._buffer._buffer) == READ_BYTES
+    assert len(subject._transport._intake._buffer._buffer) == READ_BYTES
 
 
 # --- Words that are none ------------------------------------------------------------------------------------------

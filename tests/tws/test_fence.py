@@ -197,7 +197,7 @@ def test_when_all_that_waited_was_withheld_the_session_lives_on() -> None:
         fence.is_open = False
         resume.set()
         inbox.until(FrameWithheld)
-        assert subject._transport._write_by_ns() is None
+        assert subject._transport._outbox.deadline.at_ns is None
         subject.perform(SendCancel(order_id=4))
         inbox.until(FrameSent)
         subject.close("done")

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from ibkr_adapter.events import LossCause
 from ibkr_adapter.tws.ending import Ended
-from ibkr_adapter.tws.names import Address, Names, written
+from ibkr_adapter.tws.resolver import Address, Resolver, written
 from ibkr_adapter.tws.stream import PlainStream, Stream
 from ibkr_adapter.tws.tls import TlsStream
 
@@ -33,7 +33,7 @@ class Dialing:
         host: str,
         port: int,
         *,
-        names: Names,
+        resolver: Resolver,
         rouse: Callable[[], None],
         secure: Secure | None,
         deadline_s: float,
@@ -41,7 +41,7 @@ class Dialing:
     ) -> None:
         self._host = host
         self._port = port
-        self._names = names
+        self._resolver = resolver
         self._rouse = rouse
         self._secure = secure
         self._deadline_s = deadline_s
@@ -84,7 +84,7 @@ class Dialing:
             LossCause.REFUSED,
             f"the name {self._host} was not resolved within {self._deadline_s:g} s: see to the DNS, or give an address",
         )
-        found = self._names.look_up(self._host, self._port)
+        found = self._resolver.look_up(self._host, self._port)
         found.add_done_callback(lambda _: self._rouse())
         while not found.done():
             wait(None, 0, overdue)

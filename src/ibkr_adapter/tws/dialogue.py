@@ -14,6 +14,7 @@ from ibkr_adapter.events import FrameSent, FrameWithheld, LossCause, SessionLost
 from ibkr_adapter.tws import handshake
 from ibkr_adapter.tws.callbacks import Callbacks
 from ibkr_adapter.tws.client import Client
+from ibkr_adapter.tws.conversation import Line, Receipt
 from ibkr_adapter.tws.decoding import FrameDecoder
 from ibkr_adapter.tws.ending import Ended
 from ibkr_adapter.tws.frames import OversizedFrame
@@ -21,7 +22,7 @@ from ibkr_adapter.tws.mailbox import Mailbox
 from ibkr_adapter.tws.official import PACKAGE
 from ibkr_adapter.tws.progress import Counters, State
 from ibkr_adapter.tws.translate import Malformed
-from ibkr_adapter.tws.transport import Receipt, Transport, TransportOptions
+from ibkr_adapter.tws.transport import TransportOptions
 
 _log = structlog.get_logger()
 
@@ -62,11 +63,11 @@ class Dialogue:
             self._offered = min(self._offered, options.server_version_max)
         self._callbacks = Callbacks(epoch)
         self._decoder: FrameDecoder | None = None
-        self._transport: Transport | None = None
+        self._line: Line | None = None
         self._early_frames = 0
 
-    def connected(self, transport: Transport) -> bytes:
-        self._transport = transport
+    def connected(self, line: Line) -> bytes:
+        self._line = line
         return handshake.offer(self._offered, self._options.connect_options)
 
     def received(self, frames: Iterator[bytes], now_ns: int) -> bool:
@@ -154,10 +155,10 @@ class Dialogue:
         if not self._options.server_version_min <= version <= self._offered:
             supported = f"{self._options.server_version_min} to {self._offered}"
             raise Ended(LossCause.UNSUPPORTED, f"the gateway speaks server version {version}, we speak {supported}")
-        assert self._transport is not None
+        assert self._line is not None
         self._client.greeted(version, self._options.optional_capabilities)
-        self._transport.established()
-        self._transport.send(self._client.start_frame())
+        self._line.established()
+        self._line.send(self._client.start_frame())
         self.server_version = version
         self.state = State.OPEN
         self._callbacks.control.append(

@@ -33,4 +33,3 @@ class Counters(Struct):
     frames_empty: int = 0
     requests_dropped: int = 0
     last_inbound_ns: int | None = None
-    last_outbound_ns: int = 0

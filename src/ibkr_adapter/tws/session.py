@@ -10,15 +10,16 @@ from msgspec import Struct
 
 from ibkr_adapter import requests
 from ibkr_adapter.clock import MINUTE, SECOND, Clock
-from ibkr_adapter.config.model import Tls
-from ibkr_adapter.config.tls import Passphrase
+from ibkr_adapter.config.model import Tls, address_of
+from ibkr_adapter.config.secrets import Passphrase
 from ibkr_adapter.errors import SessionError
 from ibkr_adapter.requests import Request
+from ibkr_adapter.tws.conversation import Receipt
 from ibkr_adapter.tws.mailbox import Mailbox
-from ibkr_adapter.tws.names import Names
 from ibkr_adapter.tws.progress import Counters, State
+from ibkr_adapter.tws.resolver import Resolver
 from ibkr_adapter.tws.tls import TlsStream, secured
-from ibkr_adapter.tws.transport import Receipt, Transport, TransportOptions
+from ibkr_adapter.tws.transport import Transport, TransportOptions
 
 __all__ = ["Counters", "Endpoint", "Mailbox", "Session", "State", "TransportOptions"]
 
@@ -34,7 +35,7 @@ class Endpoint(Struct, frozen=True):
 
     @property
     def address(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return address_of(self.host, self.port)
 
 
 class Session:
@@ -44,7 +45,7 @@ class Session:
     ``orders`` it cannot encode an order or a cancel at all. ``transport`` carries the bytes; another one than the
     socket's is for time that does not pass by itself. ``may_place`` is the fence: asked on the network thread directly
     before the first byte of each order, and at a no the order is dropped whole (``FrameWithheld``); cancels pass.
-    ``names`` are the lookups of hosts that sessions share.
+    ``resolver`` holds the lookups of hosts that sessions share.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Session:
         options: TransportOptions | None = None,
         transport: Callable[..., Transport] = Transport,
         may_place: Callable[[], bool] = lambda: True,
-        names: Names | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         # Here and not above: commands that never connect need neither the official client nor its 200 modules, and a
         # client that cannot be used is an error of whoever opens a session, not of an import.
@@ -94,7 +95,7 @@ class Session:
             options=options,
             may_place=may_place,
             secure=None if endpoint.tls is None else self._secured,
-            names=names,
+            resolver=resolver,
         )
 
     def _secured(self, connection: socket.socket) -> TlsStream:
@@ -122,12 +123,11 @@ class Session:
         return msgspec.structs.replace(self._counters)
 
     def taken(self) -> tuple[int, int]:
-        """Frames that still wait for the socket, and when the last write was over, which is told second.
+        """Frames that still wait for the socket, and when the last one was written.
 
-        So whatever is not among the frames that wait was written at that moment or before.
+        Whatever is not among the frames that wait was written at that moment or before.
         """
-        unsent = self._transport.outbox_frames
-        return unsent, self._counters.last_outbound_ns
+        return self._transport.taken()
 
     def counts(self) -> dict[str, int]:
         """The traffic in numbers, by name."""
@@ -177,7 +177,7 @@ class Session:
         counters = self._counters
         return (
             f"<Session {where} epoch {self.epoch} {self.state.name}{version} {_age(age_ns)}"
-            f" in {counters.frames_in} out {counters.frames_out} pending {self._transport.outbox_frames}>"
+            f" in {counters.frames_in} out {counters.frames_out} pending {self.taken()[0]}>"
         )
 
 

@@ -25,11 +25,12 @@ import ssl
 from typing import NoReturn, cast
 
 from ibkr_adapter.config.model import Tls
-from ibkr_adapter.config.tls import Passphrase, client_context
+from ibkr_adapter.config.secrets import Passphrase
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.events import LossCause
 from ibkr_adapter.tws.ending import Ended
 from ibkr_adapter.tws.tls_failures import ended_by, not_trusted
+from ibkr_adapter.tws.tls_files import client_context
 
 RECORD_BYTES = 16_384
 """The most that one record carries (RFC 8446, 5.1)."""

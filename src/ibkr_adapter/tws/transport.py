@@ -8,9 +8,9 @@ After a read that carried bulk the thread lingers up to ``batch_window_us``, on 
 busy line costs one read, one delivery and one wake of the loop for many ticks. A queued frame ends the wait at once.
 Nothing waits before the first read after quiet, because the wait comes after a delivery, never before one.
 
-Writes are tried at once. What the socket does not take is finished when ``poll`` says so; if frames wait for longer
-than ``write_deadline_s`` the session ends, for nobody knows any more what the peer has seen. A frame that leaves
-meanwhile does not begin that time anew: kernels take one now and then for a peer that has long ceased to read.
+Writes are tried at once. What the socket does not take stays in the ``Outbox`` and is tried again when ``poll`` says
+that there is room; if frames wait for longer than ``write_deadline_s`` the session ends, for nobody knows any more what
+the peer has seen.
 
 The thread ends in exactly one way: an ``Ended`` is raised, and the conversation is told its cause.
 """
@@ -22,21 +22,23 @@ import errno
 import select
 import socket
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Callable
 
 import structlog
 from msgspec import Struct
 
 from ibkr_adapter.clock import SECOND, Clock
 from ibkr_adapter.events import LossCause
+from ibkr_adapter.tws.conversation import Conversation, Receipt
+from ibkr_adapter.tws.deadline import Deadline, earliest_ns
 from ibkr_adapter.tws.dialing import Dialing, cause_of, errno_name, silent
 from ibkr_adapter.tws.ending import Ended
-from ibkr_adapter.tws.frames import READ_BYTES, FrameBuffer, OversizedFrame
+from ibkr_adapter.tws.frames import READ_BYTES
 from ibkr_adapter.tws.handshake import SERVER_VERSION_MIN
-from ibkr_adapter.tws.names import Names
+from ibkr_adapter.tws.intake import Intake
+from ibkr_adapter.tws.outbox import Outbox, flush
 from ibkr_adapter.tws.progress import Counters
+from ibkr_adapter.tws.resolver import Resolver
 from ibkr_adapter.tws.stream import Stream
 from ibkr_adapter.tws.tls import TlsStream
 from ibkr_adapter.worker import Worker
@@ -45,15 +47,6 @@ _log = structlog.get_logger()
 
 _SELECT_FD_MAX = 1024
 """``select`` waits in microseconds but cannot look at descriptors from here on; ``poll`` can, in milliseconds."""
-
-_TLS_BEGINS = (0x1503, 0x1603)
-"""An alert or a handshake of TLS, as the two upper bytes of what would be a frame's length."""
-
-_TLS_EXPECTED = (
-    "what answers there speaks TLS: give the gateway a [gateways.X.tls] table, or the port behind the tunnel"
-)
-
-_CLOSED_UNHEARD = "without a word: we may not be among the gateway's trusted addresses, or the port may want TLS"
 
 _LAST_WORDS_READS = 64
 """How much is still read from a peer that no longer takes our bytes: its refusal may be among them."""
@@ -74,31 +67,15 @@ class TransportOptions(Struct, frozen=True, kw_only=True):
     server_version_min: int = SERVER_VERSION_MIN
     server_version_max: int | None = None
 
-
-class Receipt(Struct, frozen=True, kw_only=True):
-    """What to say once the frame it came with was handed over whole."""
-
-    order_id: int
-    cancel: bool
-
-
-class Conversation(Protocol):
-    """Whom the transport serves; every call comes from the network thread."""
-
-    def connected(self, transport: Transport) -> bytes:
-        """The first bytes to send."""
-
-    def received(self, frames: Iterator[bytes], now_ns: int) -> bool:
-        """Bodies of one read; raises ``Ended``. ``True``: there was bulk, a short wait is worth it."""
-
-    def sent(self, receipt: Receipt, frame: bytes, now_ns: int) -> None:
-        """A frame with a receipt was handed to the operating system."""
-
-    def withheld(self, receipt: Receipt, now_ns: int) -> None:
-        """A placement was dropped before its first byte."""
-
-    def ended(self, cause: LossCause, detail: str, *, unsent: int, now_ns: int) -> None:
-        """Nothing comes after this."""
+    def outbox(self, conversation: Conversation, counters: Counters, may_place: Callable[[], bool]) -> Outbox:
+        return Outbox(
+            conversation,
+            counters=counters,
+            may_place=may_place,
+            frames_max=self.outbound_frames_max,
+            bytes_max=self.outbound_bytes_max,
+            write_deadline_s=self.write_deadline_s,
+        )
 
 
 class Transport:
@@ -120,18 +97,17 @@ class Transport:
         options: TransportOptions,
         may_place: Callable[[], bool] = lambda: True,
         secure: Callable[[socket.socket], TlsStream] | None = None,
-        names: Names | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         self._dialing = Dialing(
             host,
             port,
-            names=names or Names(),
+            resolver=resolver or Resolver(),
             rouse=self._rouse,
             secure=secure,
             deadline_s=options.handshake_deadline_s,
             send_buffer_bytes=options.send_buffer_bytes,
         )
-        self._may_place = may_place
         self._conversation = conversation
         self._clock = clock
         self._counters = counters
@@ -139,25 +115,16 @@ class Transport:
         self._worker = Worker(name, self._run, stop=lambda: self.close("stopped"), on_error=self._failed)
         self._started = False
 
-        self._lock = threading.Lock()  # guards the five below, which other threads touch
-        self._outbox: deque[tuple[bytes, Receipt | None]] = deque()
-        self._outbox_bytes = 0
-        self._overflowed = False
+        self._lock = threading.Lock()  # guards the two below, which other threads touch, and the end of the wake pair
         self._asked: str | None = None
         self._over = False
 
         self._poll = select.poll()
         self._socket: socket.socket | None = None
         self._stream: Stream | None = None
-        self._buffer = FrameBuffer()
-        self._handshake_by_ns: int | None = None
-        self._overdue = Ended(LossCause.SILENT)
-        self._sent_of_first = 0
-        self._blocked_since_ns: int | None = None
-
-    @property
-    def outbox_frames(self) -> int:
-        return len(self._outbox)
+        self._intake = Intake(conversation, counters)
+        self._outbox = options.outbox(conversation, counters, may_place)
+        self._handshake = Deadline()
 
     def start(self) -> None:
         self._wake_here, self._wake_there = socket.socketpair()
@@ -169,21 +136,18 @@ class Transport:
 
     def established(self) -> None:
         """The handshake is done: its deadline no longer holds."""
-        self._handshake_by_ns = None
+        self._handshake.lift()
 
     def send(self, frame: bytes, receipt: Receipt | None = None) -> bool:
         """Queue one frame; ``False`` if the session is over and nobody will send it."""
-        with self._lock:
-            if self._over or self._overflowed:
-                return False
-            self._outbox.append((frame, receipt))
-            self._outbox_bytes += len(frame)
-            self._overflowed = (
-                len(self._outbox) > self._options.outbound_frames_max
-                or self._outbox_bytes > self._options.outbound_bytes_max
-            )
-            self._wake()
-        return True
+        queued = self._outbox.put(frame, receipt)
+        if queued:
+            self._rouse()
+        return queued
+
+    def taken(self) -> tuple[int, int]:
+        """Frames that still wait, and when the last one was written; see ``Outbox.taken``."""
+        return self._outbox.taken()
 
     def close(self, reason: str) -> None:
         with self._lock:
@@ -222,20 +186,20 @@ class Transport:
             if self._over:
                 return
             self._over = True
-            unsent = len(self._outbox)
-            self._outbox.clear()
             self._wake_here.close()
             self._wake_there.close()
         if self._socket is not None:
             self._socket.close()
+        unsent = self._outbox.seal()
         self._conversation.ended(cause, detail, unsent=unsent, now_ns=self._clock.now_ns())
 
     def _converse(self) -> None:
-        self._handshake_by_ns = self._clock.now_ns() + int(self._options.handshake_deadline_s * SECOND)
+        deadline_s = self._options.handshake_deadline_s
+        self._handshake.stand(self._clock.now_ns() + int(deadline_s * SECOND), silent("no greeting", deadline_s))
         dialing = self._dialing
         self._socket = connection = dialing.connect(self._wait)
         self._stream = stream = dialing.shake_hands(connection, self._wait)
-        self._overdue = silent("no greeting", self._options.handshake_deadline_s)
+        self._handshake.blame(silent("no greeting", deadline_s))
         self._poll.register(connection, select.POLLIN)
         self.send(self._conversation.connected(self))
         while True:
@@ -243,10 +207,8 @@ class Transport:
             ready = dict(self._poll.poll(0 if held or self._asked is not None else self._patience_ms()))
             if self._wake_here.fileno() in ready:
                 self._hear_wake()
-            if self._overflowed:
-                raise Ended(LossCause.OVERFLOW, f"{len(self._outbox)} frames wait to be sent")
             if self._outbox:
-                self._flush()
+                self._flush(stream)
             if self._asked is not None:
                 self._part()
             if held or (connection.fileno() in ready and ready[connection.fileno()] & ~select.POLLOUT):
@@ -254,24 +216,15 @@ class Transport:
             self._watch_deadlines()
 
     def _patience_ms(self) -> float | None:
-        deadlines = [by_ns for by_ns in (self._handshake_by_ns, self._write_by_ns()) if by_ns is not None]
-        if not deadlines:
-            return None
-        return max(0.0, (min(deadlines) - self._clock.now_ns()) / 1_000_000) + 1
-
-    def _write_by_ns(self) -> int | None:
-        since_ns = self._blocked_since_ns
-        return None if since_ns is None else since_ns + int(self._options.write_deadline_s * SECOND)
+        by_ns = earliest_ns(self._handshake, self._outbox.deadline)
+        return None if by_ns is None else max(0.0, (by_ns - self._clock.now_ns()) / 1_000_000) + 1
 
     def _watch_deadlines(self) -> None:
-        if self._handshake_by_ns is None and self._blocked_since_ns is None:
-            return
-        now_ns = self._clock.now_ns()
-        if self._handshake_by_ns is not None and now_ns >= self._handshake_by_ns:
-            raise self._overdue
-        write_by_ns = self._write_by_ns()
-        if write_by_ns is not None and now_ns >= write_by_ns:
-            raise Ended(LossCause.WRITE_DEADLINE, f"a frame not taken within {self._options.write_deadline_s:g} s")
+        handshake, writing = self._handshake, self._outbox.deadline
+        if handshake.at_ns is not None or writing.at_ns is not None:
+            now_ns = self._clock.now_ns()
+            handshake.watch(now_ns)
+            writing.watch(now_ns)
 
     def _hear_wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -281,7 +234,7 @@ class Transport:
 
     def _wait(self, connection: socket.socket | None, wanted: int, overdue: Ended) -> bool:
         """Until something happens while there is no conversation yet; whether ``connection`` is ready."""
-        self._overdue = overdue
+        self._handshake.blame(overdue)
         if connection is not None:
             self._poll.register(connection, wanted)
         try:
@@ -305,43 +258,25 @@ class Transport:
             if size is None:
                 return
             if not size:
-                raise Ended(LossCause.CLOSED, self._where_closed())
+                raise self._intake.closed()
             had_bulk = self._deliver(size)
             if self._stream.holds_more:
                 return
-            if not had_bulk or size >= READ_BYTES // 2 or self._blocked_since_ns is not None or self._linger():
+            if not had_bulk or size >= READ_BYTES // 2 or self._outbox.deadline.at_ns is not None or self._linger():
                 return
-
-    def _where_closed(self) -> str:
-        if self._counters.last_inbound_ns is None:
-            return _CLOSED_UNHEARD
-        partial = self._buffer.partial_bytes
-        return f"in the middle of a frame ({partial} bytes of it)" if partial else ""
 
     def _receive(self) -> int | None:
         """Bytes read, 0 at the end of the stream, ``None`` when there was nothing after all."""
         assert self._stream is not None
         try:
-            return self._stream.recv_into(self._buffer.space())
+            return self._stream.recv_into(self._intake.space())
         except BlockingIOError:
             return None
         except OSError as failure:
             raise Ended(cause_of(failure), errno_name(failure)) from failure
 
     def _deliver(self, size: int) -> bool:
-        now_ns = self._clock.now_ns()
-        self._counters.bytes_in += size
-        self._counters.last_inbound_ns = now_ns
-        self._buffer.fill(size)
-        try:
-            return self._conversation.received(self._buffer.frames(), now_ns)
-        except OversizedFrame as oversized:
-            if self._handshake_by_ns is not None and oversized.length >> 16 in _TLS_BEGINS:
-                raise Ended(LossCause.TLS_EXPECTED, _TLS_EXPECTED) from oversized
-            self._counters.frames_malformed += 1
-            raise Ended(LossCause.MALFORMED, str(oversized)) from oversized
-        finally:
-            self._counters.frames_empty = self._buffer.empty
+        return self._intake.deliver(size, self._clock.now_ns(), greeted=self._handshake.at_ns is None)
 
     def _linger(self) -> bool:
         """Let more ticks gather; ``True`` if somebody wants something meanwhile, or there is no window at all."""
@@ -356,47 +291,18 @@ class Transport:
 
     # --- Writing --------------------------------------------------------------------------------------------------
 
-    def _flush(self) -> None:
+    def _flush(self, stream: Stream) -> None:
         """Hand over what the socket takes; poll for room while something is left."""
-        while self._outbox:
-            frame, receipt = self._outbox[0]
-            if receipt is not None and not receipt.cancel and not self._may_go_on():
-                self._take_first()
-                self._conversation.withheld(receipt, self._clock.now_ns())
-                continue
-            self._sent_of_first += self._write(frame)
-            if self._sent_of_first < len(frame):
-                if self._blocked_since_ns is None:
-                    self._blocked_since_ns = self._clock.now_ns()
-                    self._await_room(wanted=True)
-                return
-            self._counters.last_outbound_ns = self._clock.now_ns()  # before it leaves the outbox: see Session.taken
-            self._take_first()
-            self._sent_of_first = 0
-            self._counters.frames_out += 1
-            if receipt is not None:
-                self._conversation.sent(receipt, frame, self._clock.now_ns())
-        if self._blocked_since_ns is not None:
-            self._unblock()
+        waited = self._outbox.deadline.at_ns is not None
+        flush(self._outbox, self._write, self._clock, committed=stream.committed)
+        waits = self._outbox.deadline.at_ns is not None
+        if waits is not waited:
+            self._await_room(wanted=waits)
 
-    def _may_go_on(self) -> bool:
-        """A placement that has begun must be finished, for half a frame would take the next one with it."""
-        assert self._stream is not None
-        return self._sent_of_first > 0 or self._stream.committed or self._may_place()
-
-    def _take_first(self) -> None:
-        with self._lock:
-            frame, _ = self._outbox.popleft()
-            self._outbox_bytes -= len(frame)
-
-    def _unblock(self) -> None:
-        self._blocked_since_ns = None
-        self._await_room(wanted=False)
-
-    def _write(self, frame: bytes) -> int:
+    def _write(self, data: memoryview) -> int:
         assert self._stream is not None
         try:
-            size = self._stream.send(memoryview(frame)[self._sent_of_first :])
+            return self._stream.send(data)
         except BlockingIOError:
             return 0
         except OSError as failure:
@@ -404,8 +310,6 @@ class Transport:
             # EPIPE: it had closed its end before; ECONNRESET: it has cut the connection.
             cause = LossCause.CLOSED if failure.errno == errno.EPIPE else LossCause.RESET
             raise Ended(cause, f"while sending: {errno_name(failure)}") from failure
-        self._counters.bytes_out += size
-        return size
 
     def _await_room(self, *, wanted: bool) -> None:
         assert self._socket is not None
@@ -434,7 +338,7 @@ class Transport:
         assert self._asked is not None
         assert self._stream is not None
         asked = Ended(LossCause.ASKED, self._asked)
-        if self._handshake_by_ns is not None or self._outbox:
+        if self._handshake.at_ns is not None or self._outbox:
             raise asked
         try:
             self._stream.half_close()

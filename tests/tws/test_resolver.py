@@ -8,11 +8,11 @@ import threading
 import pytest
 
 from ibkr_adapter.events import LossCause, SessionLost, SessionOpened
-from ibkr_adapter.tws.names import Address, Names, resolve, written
+from ibkr_adapter.tws.resolver import Address, Resolver, resolve, written
 from tests.tws.scripted_gateway import PATIENCE_S, Inbox, Peer, gateway, session
 
 
-class Resolver:
+class SlowLookup:
     """Knows every name as this machine, once it is let go; counts what it is asked."""
 
     def __init__(self) -> None:
@@ -35,18 +35,18 @@ def test_what_is_written_as_an_address_needs_no_resolver() -> None:
 
 def test_whoever_asks_meanwhile_waits_for_the_same_lookup() -> None:
     """So a resolver that hangs holds one thread for each host; when it has answered, the next one asks anew."""
-    resolver = Resolver()
-    names = Names(resolver)
-    lookups = [names.look_up("gw.desk", 4002) for _ in range(50)]
-    other = names.look_up("gw2.desk", 4002)
-    resolver.works.set()
+    lookup = SlowLookup()
+    resolver = Resolver(lookup)
+    asked = [resolver.look_up("gw.desk", 4002) for _ in range(50)]
+    other = resolver.look_up("gw2.desk", 4002)
+    lookup.works.set()
 
-    assert len({id(lookup) for lookup in lookups}) == 1
-    assert lookups[0].result(PATIENCE_S) == other.result(PATIENCE_S) == resolve("127.0.0.1", 4002)
-    again = names.look_up("gw.desk", 4002)
-    assert again is not lookups[0]
+    assert len({id(each) for each in asked}) == 1
+    assert asked[0].result(PATIENCE_S) == other.result(PATIENCE_S) == resolve("127.0.0.1", 4002)
+    again = resolver.look_up("gw.desk", 4002)
+    assert again is not asked[0]
     assert again.result(PATIENCE_S)
-    assert sorted(resolver.asked) == ["gw.desk", "gw.desk", "gw2.desk"]
+    assert sorted(lookup.asked) == ["gw.desk", "gw.desk", "gw2.desk"]
 
 
 def test_a_name_that_does_not_exist_is_an_error_and_asked_for_again() -> None:
@@ -55,10 +55,10 @@ def test_a_name_that_does_not_exist_is_an_error_and_asked_for_again() -> None:
     def unknown(host: str, port: int) -> list[Address]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    names = Names(unknown)
+    resolver = Resolver(unknown)
     for _ in range(2):
         with pytest.raises(socket.gaierror):
-            names.look_up("gw.desk", 4002).result(PATIENCE_S)
+            resolver.look_up("gw.desk", 4002).result(PATIENCE_S)
 
 
 @pytest.mark.wire
@@ -70,22 +70,24 @@ def test_a_resolver_that_hangs_costs_the_deadline_and_no_more() -> None:
         peer.open()
         peer.hear_end()
 
-    resolver = Resolver()
-    names = Names(resolver)
+    lookup = SlowLookup()
+    resolver = Resolver(lookup)
     with gateway(script) as playing:
         for epoch in range(5):
             inbox = Inbox()
-            subject = session(playing.port, inbox, epoch=epoch, host="gw.desk", names=names, handshake_deadline_s=0.05)
+            subject = session(
+                playing.port, inbox, epoch=epoch, host="gw.desk", resolver=resolver, handshake_deadline_s=0.05
+            )
             subject.start()
             end = inbox.until(SessionLost)
             assert subject.join(PATIENCE_S)
             assert end.cause is LossCause.REFUSED
             assert end.detail == "the name gw.desk was not resolved within 0.05 s: see to the DNS, or give an address"
-        assert resolver.asked == ["gw.desk"]
+        assert lookup.asked == ["gw.desk"]
 
-        resolver.works.set()
+        lookup.works.set()
         inbox = Inbox()
-        subject = session(playing.port, inbox, epoch=9, host="gw.desk", names=names)
+        subject = session(playing.port, inbox, epoch=9, host="gw.desk", resolver=resolver)
         subject.start()
         inbox.until(SessionOpened)
         subject.close("done")
@@ -101,23 +103,23 @@ def test_a_gateway_given_by_its_address_does_not_need_names() -> None:
         peer.open()
         peer.hear_end()
 
-    resolver, inbox = Resolver(), Inbox()
+    lookup, inbox = SlowLookup(), Inbox()
     with gateway(script) as playing:
-        subject = session(playing.port, inbox, names=Names(resolver))
+        subject = session(playing.port, inbox, resolver=Resolver(lookup))
         subject.start()
         inbox.until(SessionOpened)
         subject.close("done")
         inbox.until(SessionLost)
-    assert resolver.asked == []
+    assert lookup.asked == []
 
 
 @pytest.mark.wire
 def test_a_session_that_is_told_to_end_does_not_wait_for_a_name() -> None:
     """Nor for its answer, which finds nobody."""
-    resolver, inbox = Resolver(), Inbox()
-    subject = session(1, inbox, host="gw.desk", names=Names(resolver))
+    lookup, inbox = SlowLookup(), Inbox()
+    subject = session(1, inbox, host="gw.desk", resolver=Resolver(lookup))
     subject.start()
     subject.close("never mind")
     assert inbox.until(SessionLost).cause is LossCause.ASKED
     assert subject.join(PATIENCE_S)
-    resolver.works.set()
+    lookup.works.set()

@@ -18,7 +18,7 @@ from ibkr_adapter.worker import Worker
 Address = tuple[int, int, int, str, Any]
 """Family, type, protocol, canonical name and socket address, as ``getaddrinfo`` gives them."""
 
-Resolve = Callable[[str, int], list[Address]]
+Lookup = Callable[[str, int], list[Address]]
 
 
 def resolve(host: str, port: int) -> list[Address]:
@@ -34,10 +34,10 @@ def written(host: str, port: int) -> list[Address] | None:
         return None
 
 
-class Names:
+class Resolver:
     """Lookups that are under way, shared by all sessions of a process."""
 
-    def __init__(self, resolve: Resolve = resolve) -> None:
+    def __init__(self, resolve: Lookup = resolve) -> None:
         self._resolve = resolve
         self._lock = threading.Lock()
         self._under_way: dict[tuple[str, int], Future[list[Address]]] = {}
@@ -50,7 +50,7 @@ class Names:
                 return found
             found = self._under_way[host, port] = Future()
         worker = Worker(
-            f"names-{host}", lambda: self._look_up(host, port, found), stop=_cannot, on_error=found.set_exception
+            f"resolver-{host}", lambda: self._look_up(host, port, found), stop=_cannot, on_error=found.set_exception
         )
         try:
             worker.start()
