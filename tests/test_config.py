@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from ibkr_adapter import statefile
 from ibkr_adapter.app import settings_of
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.config import (
@@ -74,7 +75,7 @@ class TestDefaults:
         config = parse("", "empty")
         assert config.data_dir == "/var/state/ibkr-adapter/development"
         assert config.store.path == "/var/state/ibkr-adapter/development/store.sqlite"
-        assert config.state_file == Path("/var/state/ibkr-adapter/development/service.json")
+        assert statefile.path_in(config.data_path) == Path("/var/state/ibkr-adapter/development/service.json")
 
     def test_relative_paths_count_from_the_file(self, tmp_path: Path) -> None:
         """A relative directory means beside the file, wherever the service is started."""

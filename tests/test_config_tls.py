@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from ibkr_adapter.config import Reference, Secret, Source, Tls
 from ibkr_adapter.config.reading import parse
 from ibkr_adapter.config.showing import show
-from ibkr_adapter.config.tls import check, validity
 from ibkr_adapter.errors import ConfigurationError, ExitCode, SecretUnavailable
+from ibkr_adapter.tws.tls_files import check, validity
 from tests.papers import Papers
 
 PATH = "gateways.primary.tls"

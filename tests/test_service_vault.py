@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from ibkr_adapter.app import serve
 from ibkr_adapter.clock import MINUTE, SECOND, SystemClock
-from ibkr_adapter.config import Redis, Reference, Source, Vault, simulated
+from ibkr_adapter.config import Redis, Reference, Source, Vault
+from ibkr_adapter.config.reading import simulated
 from ibkr_adapter.ops import secrets
 from ibkr_adapter.statefile import RunningService
 from tests.test_service import PATIENCE_S, Desk

@@ -19,8 +19,9 @@ import uvicorn
 
 from ibkr_adapter import __version__, message_codes, statefile
 from ibkr_adapter.clock import SECOND, Clock, SystemClock, WallClock
-from ibkr_adapter.config import Capability, Config, MarketData, Secret, Source, tls
+from ibkr_adapter.config import Capability, Config, MarketData, Secret, Source
 from ibkr_adapter.config.places import state_home
+from ibkr_adapter.config.secrets import Passphrase
 from ibkr_adapter.console.app import build as build_console
 from ibkr_adapter.core.engine import Engine
 from ibkr_adapter.core.settings import GatewaySettings, Settings
@@ -50,7 +51,7 @@ from ibkr_adapter.sinks.sink import Sink, SinkRunner
 from ibkr_adapter.sinks.sqlite import SqliteSink, SqliteStore, last_quote_times
 from ibkr_adapter.snapshot import SinkView
 from ibkr_adapter.statefile import RunningService
-from ibkr_adapter.tws import versions
+from ibkr_adapter.tws import tls_files, versions
 from ibkr_adapter.tws.mailbox import Mailbox
 from ibkr_adapter.tws.resolver import Resolver
 from ibkr_adapter.tws.session import Endpoint, Session
@@ -94,8 +95,7 @@ async def serve(
         listener = held.enter_context(contextlib.closing(listen(config)))
         recovery = recover(Path(config.journal.directory))
         held.callback(recovery.close)
-        addresses = [config.gateways[name].address for name in config.usable_gateways]
-        held.enter_context(Lease(addresses, config.client_id, component=config.component))
+        held.enter_context(Lease(config.usable_addresses, config.client_id, component=config.component))
         held.callback(secrets.close)
         service = _service(config, listener, token)
         async with _running(config, recovery, listener, token, clock, secrets, codes):
@@ -129,7 +129,7 @@ def check_tls(config: Config, secrets: Secrets | None = None) -> list[str]:
         warning
         for name in config.usable_gateways
         if (given := config.gateways[name].tls) is not None
-        for warning in tls.check(
+        for warning in tls_files.check(
             given, f"gateways.{name}.tls", SystemClock().now_ns() / SECOND, passphrase(config, name, secrets)
         )
     ]
@@ -349,7 +349,7 @@ def _leases(config: Config, secrets: Secrets) -> Callable[[int], Awaitable[Recor
     return lambda client_id: read_once(_redis(config, secrets), client_id)
 
 
-def passphrase(config: Config, gateway: str, secrets: Secrets | None) -> tls.Passphrase | None:
+def passphrase(config: Config, gateway: str, secrets: Secrets | None) -> Passphrase | None:
     """What opens the key that we show this gateway's tunnel."""
     given = config.gateways[gateway].tls
     if given is None or secrets is None:
@@ -489,7 +489,7 @@ def _service(config: Config, listener: socket.socket, token: Secret) -> RunningS
         token_from=str(config.http.token) if config.http.token.source is not Source.LITERAL else "",
         pid=os.getpid(),
         environment=config.environment,
-        state_file=str(config.state_file),
+        state_file=str(statefile.path_in(config.data_path)),
     )
 
 

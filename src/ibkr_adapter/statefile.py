@@ -46,6 +46,11 @@ class RunningService(Struct, frozen=True, kw_only=True):
         return True
 
 
+def path_in(data_dir: Path) -> Path:
+    """Where the service of this directory says how to reach it."""
+    return data_dir / NAME
+
+
 @contextlib.contextmanager
 def written(service: RunningService) -> Iterator[None]:
     """Mode 0600 from the first byte on, replaced as a whole, removed at the end."""

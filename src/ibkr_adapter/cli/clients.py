@@ -23,7 +23,7 @@ from ibkr_adapter.lease import Holder, holder_of, lock_path, locks_of, shared_di
 from ibkr_adapter.lease.claim import Record
 from ibkr_adapter.ops.secrets import Secrets
 from ibkr_adapter.sinks.client_ids import Use, last_uses
-from ibkr_adapter.statefile import RunningService, found, read
+from ibkr_adapter.statefile import RunningService, found, path_in, read
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ def look(config: Config, file: Path | None, state: Path | None) -> Report:
 def _row(config: Config, name: str, file: Path | None, leases: dict[int, Record]) -> Row:
     component = config.components[name]
     holder, address = None, ""
-    for each in _addresses(config):
+    for each in config.usable_addresses:
         at_this = holder_of(lock_path(each, component.client_id))
         if at_this is not None and (holder is None or at_this.alive):
             holder, address = at_this, each
@@ -104,10 +104,6 @@ def _row(config: Config, name: str, file: Path | None, leases: dict[int, Record]
         lease=leases.get(component.client_id),
         last=max((use for use in uses if use is not None), key=lambda use: use.from_ns, default=None),
     )
-
-
-def _addresses(config: Config) -> list[str]:
-    return [config.gateways[name].address for name in config.usable_gateways]
 
 
 def _stores(config: Config, name: str, file: Path | None) -> Iterator[Path]:
@@ -158,7 +154,7 @@ def _leases(config: Config, unknown: list[str]) -> dict[int, Record]:
 def _strange_locks(config: Config) -> Iterator[Stranger]:
     """Ids held on this machine that are no component's, or by another component than the table says."""
     names = {component.client_id: name for name, component in config.components.items()}
-    ours = {lock_path(address, 0).name.partition("-client-")[0] for address in _addresses(config)}
+    ours = {lock_path(address, 0).name.partition("-client-")[0] for address in config.usable_addresses}
     for address, client_id, path in locks_of(shared_directory()):
         holder = holder_of(path)
         if address not in ours or holder is None or not holder.alive:
@@ -204,7 +200,7 @@ def _strange_orders(config: Config, state: Path | None, unknown: list[str]) -> I
 
 
 def _services(config: Config, state: Path | None) -> list[RunningService]:
-    files = [config.state_file] if state is None else [state / "service.json" if state.is_dir() else state]
+    files = [path_in(config.data_path)] if state is None else [path_in(state) if state.is_dir() else state]
     named = [service for file in files if (service := read(file)) is not None and service.alive]
     if named or state is not None:
         return named

@@ -17,7 +17,7 @@ from ibkr_adapter.cli.probe import WAIT_S, Visit
 from ibkr_adapter.config import Capability, Config, reading
 from ibkr_adapter.errors import IbkrError
 from ibkr_adapter.lease import Lease, holder_of, lock_path
-from ibkr_adapter.statefile import RunningService
+from ibkr_adapter.statefile import RunningService, path_in
 
 Tell = Callable[[Finding], None]
 
@@ -75,7 +75,7 @@ def examine(config: Config, tell: Tell, *, client_id: int | None = None, every: 
         used = client_id or config.client_id
         last = {name: _last_holder(config.gateways[name].address, used) for name in names}
         try:
-            held.enter_context(Lease([config.gateways[name].address for name in names], used, component=_COMPONENT))
+            held.enter_context(Lease(config.usable_addresses, used, component=_COMPONENT))
         except IbkrError as error:
             tell(failed("client id", error))
             return
@@ -103,7 +103,7 @@ def _asked(config: Config, visit: Visit, *, every: bool) -> Iterator[Finding]:
     if account.verdict is Verdict.FAIL:
         return  # nothing more is asked of a login that is not ours
     yield gateway_checks.clock(visit)
-    yield from gateway_checks.settings_findings(config, gateway_checks.settings(visit))
+    yield from gateway_checks.settings_findings(config, gateway_checks.settings(visit), visit.name)
     if config.identity.can(Capability.MARKET_DATA):
         yield from data_checks.examine(config, visit, every=every)
 
@@ -130,6 +130,6 @@ def _last_holder(address: str, client_id: int) -> str:
 
 def _running(config: Config) -> RunningService | None:
     try:
-        return reach.find(config.state_file)
+        return reach.find(path_in(config.data_path))
     except IbkrError:
         return None

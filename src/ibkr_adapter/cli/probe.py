@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from ibkr_adapter.clock import SystemClock
 from ibkr_adapter.config import Gateway
-from ibkr_adapter.config.tls import Passphrase
+from ibkr_adapter.config.secrets import Passphrase
 from ibkr_adapter.core.link.preflight import API_SETTINGS
 from ibkr_adapter.core.request_ids import ReqIdCounter
 from ibkr_adapter.errors import (
@@ -92,7 +92,7 @@ class Visit:
         self.found = Found()
         self.clock = SystemClock()
         self.request_ids = ReqIdCounter()
-        self._name = name
+        self.name = name
         self._last_holder = last_holder
         self._rang = threading.Event()
         self._mailbox = Mailbox(self._rang.set)
@@ -194,7 +194,7 @@ class Visit:
             case LossCause.MALFORMED:
                 return UnsupportedServer(
                     f"{address} is no TWS and no IB Gateway, or speaks what we do not know{detail}",
-                    remedy=f"look what listens there, and correct gateways.{self._name}.port",
+                    remedy=f"look what listens there, and correct gateways.{self.name}.port",
                 )
             case cause if cause in _TLS:
                 return self._not_secured(event.detail)
@@ -207,7 +207,7 @@ class Visit:
     def _not_secured(self, detail: str) -> IbkrError:
         """The session's own words: what is wrong, a colon, what to do."""
         what, _, how = detail.partition(": ")
-        table = f"[gateways.{self._name}.tls]"
+        table = f"[gateways.{self.name}.tls]"
         return TlsFailed(
             f"{self.gateway.address}: {what}", remedy=how.replace("[gateways.X.tls]", table) or f"see {table}"
         )
@@ -222,7 +222,7 @@ class Visit:
             )
         return GatewayRefused(
             f"{address} cannot be reached: {detail}",
-            remedy=f"correct gateways.{self._name}.host and .port, or see to the network between",
+            remedy=f"correct gateways.{self.name}.host and .port, or see to the network between",
         )
 
     def _mute(self) -> IbkrError:
@@ -230,7 +230,7 @@ class Visit:
         if not self._session.counters.bytes_out:
             return HandshakeTimeout(
                 f"{address} does not answer at all, not even to refuse",
-                remedy=f"a firewall drops it: open the port, or correct gateways.{self._name}.host",
+                remedy=f"a firewall drops it: open the port, or correct gateways.{self.name}.host",
             )
         window = 'look at its window: it waits for "Accept incoming connection" or for a login'
         forwarder = "the gateway behind the forwarder is not up yet: look at the container's log and screen"
@@ -244,7 +244,7 @@ class Visit:
             f' localhost only", in {API_SETTINGS}'
         )
         forwarder = "a port forwarder or tunnel without a gateway behind it does the same: start the gateway there"
-        table = f"[gateways.{self._name}.tls]"
+        table = f"[gateways.{self.name}.tls]"
         wants = f"the port wants TLS: add {table}"
         plain = f"the port is the gateway's own and knows no TLS: take the tunnel's, or leave out {table}"
         return GatewayClosed(

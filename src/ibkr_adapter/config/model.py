@@ -10,7 +10,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from ibkr_adapter import statefile
 from ibkr_adapter.config.secrets import Reference
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.windows import Window
@@ -99,7 +98,7 @@ class Gateway(Section, frozen=True, kw_only=True):
 
     @property
     def address(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return address_of(self.host, self.port)
 
 
 class Component(Section, frozen=True, kw_only=True):
@@ -283,6 +282,10 @@ class Config(Section, frozen=True, kw_only=True):
         return tuple(name for name in (self.active.gateway, self.active.standby) if name)
 
     @property
+    def usable_addresses(self) -> list[str]:
+        return [self.gateways[name].address for name in self.usable_gateways]
+
+    @property
     def identity(self) -> Component:
         """The component we run as: client id and capabilities."""
         return self.components[self.component]
@@ -295,10 +298,9 @@ class Config(Section, frozen=True, kw_only=True):
     def data_path(self) -> Path:
         return Path(self.data_dir)
 
-    @property
-    def state_file(self) -> Path:
-        """Where a running service says how to reach it."""
-        return self.data_path / statefile.NAME
+
+def address_of(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def is_loopback(host: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from ibkr_adapter.config.model import Config, Section
+from ibkr_adapter.config.places import path_of
 from ibkr_adapter.config.secrets import Reference, Source
 from ibkr_adapter.config.typing import join
 from ibkr_adapter.errors import ConfigurationError
@@ -29,7 +30,7 @@ def anchored(section: _T, path: str, base: Path, warnings: list[str]) -> _T:
             if value.source is Source.LITERAL:
                 warnings.append(f"{where}: the secret itself stands in the file: {LITERAL_REMEDY}")
             elif value.source is Source.FILE:
-                changes[name] = replace(value, place=_path(where, value.place, base))
+                changes[name] = replace(value, place=str(path_of(where, value.place, base)))
     return replace(section, **changes) if changes else section
 
 
@@ -62,10 +63,3 @@ def check_vault_named(config: Config) -> None:
     for path, reference in references(config).items():
         if reference.source is Source.VAULT and not config.vault.url:
             raise ConfigurationError(path, "stands in Vault, and there is no vault.url", remedy="add [vault] with url")
-
-
-def _path(key: str, given: str, base: Path) -> str:
-    try:
-        return str(base / Path(given).expanduser())
-    except RuntimeError:
-        raise ConfigurationError(key, "there is no such home directory", remedy="write the path in full") from None

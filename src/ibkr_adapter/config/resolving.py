@@ -17,7 +17,7 @@ from ibkr_adapter.config.gateways import check_account_kind, check_hosts, check_
 from ibkr_adapter.config.market_data import instruments_of, market_data_of
 from ibkr_adapter.config.model import AccountKind, Config, Environment, Http, Journal, Redis, Store
 from ibkr_adapter.config.pacing import pacing_of
-from ibkr_adapter.config.places import state_home
+from ibkr_adapter.config.places import path_of, state_home
 from ibkr_adapter.config.references import LITERAL_REMEDY, anchored, check_vault_named
 from ibkr_adapter.config.trading import trading_of
 from ibkr_adapter.config.typing import HOST, File, did_you_mean, join, typed
@@ -75,7 +75,7 @@ def resolve(document: dict[str, Any], origin: str, base: Path, *, demo: bool = F
         journal=Journal(directory=str(_path("journal.directory", file.journal.directory, base, data_dir / "journal"))),
         redis=_redis(anchored(file.redis, "redis", base, warnings), warnings),
         vault=vault_of(vault, base, file.allow_plaintext),
-        message_codes=str(_path("message_codes", file.message_codes, base, Path())) if file.message_codes else "",
+        message_codes=str(path_of("message_codes", file.message_codes, base)) if file.message_codes else "",
         ha=file.ha,
         log=file.log,
         origin=origin,
@@ -165,14 +165,7 @@ def _data_dir(file: File, base: Path) -> Path:
 
 
 def _path(key: str, given: str, base: Path, default: Path) -> Path:
-    if not given:
-        return default
-    if not given.isprintable() or len(given) > 1_000:
-        raise ConfigurationError(key, "not a path", remedy="remove control characters")
-    try:
-        return base / Path(given).expanduser()
-    except RuntimeError:
-        raise ConfigurationError(key, "there is no such home directory", remedy="write the path in full") from None
+    return path_of(key, given, base) if given else default
 
 
 def _given(document: Mapping[str, Any], path: str = "") -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hmac
 import re
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Final, NoReturn
 
@@ -63,6 +64,10 @@ class Secret:
 
     def __getstate__(self) -> NoReturn:
         raise TypeError("a secret has no state to save")
+
+
+Passphrase = Callable[[], Secret]
+"""Asked when it is needed: a secret may change while a service runs."""
 
 
 class Source(StrEnum):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from ibkr_adapter.config.model import Vault, VaultAuth, is_loopback
+from ibkr_adapter.config.places import path_of
 from ibkr_adapter.config.secrets import Reference, Source
 from ibkr_adapter.errors import ConfigurationError
 
@@ -40,9 +41,7 @@ def vault_of(vault: Vault, base: Path, allow_plaintext: Sequence[str]) -> Vault:
         raise ConfigurationError("vault.timeout_s", "must be above 0 and at most 60 seconds", remedy="5 is usual")
     if not 60 <= vault.ttl_s <= 7 * 86_400:
         raise ConfigurationError("vault.ttl_s", "must be from 60 seconds to a week", remedy="3600 is usual")
-    if vault.ca and not vault.ca.isprintable():
-        raise ConfigurationError("vault.ca", "not a path", remedy="remove control characters")
-    return replace(vault, ca=str(base / Path(vault.ca).expanduser()) if vault.ca else "")
+    return replace(vault, ca=str(path_of("vault.ca", vault.ca, base))) if vault.ca else vault
 
 
 def _check_url(url: str, allow_plaintext: Sequence[str]) -> None:

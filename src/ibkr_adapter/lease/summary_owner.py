@@ -41,9 +41,9 @@ def better(name: str, components: Mapping[str, Component]) -> list[str]:
 
 def owner_here(config: Config) -> str:
     """The one with a better right that holds its client id at our gateways from this machine; empty if none does."""
-    addresses = [config.gateways[name].address for name in config.usable_gateways]
     for name in better(config.component, config.components):
-        holders = (holder_of(lock_path(address, config.components[name].client_id)) for address in addresses)
+        client_id = config.components[name].client_id
+        holders = (holder_of(lock_path(address, client_id)) for address in config.usable_addresses)
         if any(holder is not None and holder.alive for holder in holders):
             return name
     return ""
