@@ -121,3 +121,19 @@ def test_a_component_for_paper_accounts_works_with_them() -> None:
     world.connect()
     assert world.engine.link.ready
     assert world.engine.unfit == ""
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "told", "owner"),
+    [
+        (frozenset(Capability), "", "execution"),
+        (frozenset(Capability), "risk_manager", "risk_manager"),
+        (frozenset({Capability.MARKET_DATA}), "risk_manager", ""),
+    ],
+)
+def test_who_asks_for_the_account_summary_is_known(capabilities: frozenset[Capability], told: str, owner: str) -> None:
+    """We, another, or, where accounts are none of our concern, nobody that we would know of."""
+    world = World(capabilities=capabilities)
+    world.connect()
+    world.tell(SummaryOwned(component=told))
+    assert world.engine.snapshot(world.now_ns).summary_owner == owner
