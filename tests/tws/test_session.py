@@ -1047,7 +1047,7 @@ def test_the_socket_is_set_up_to_be_quick_and_to_notice_a_dead_peer() -> None:
 def test_a_bug_of_the_transport_itself_is_a_lost_session(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even a failure nobody foresaw ends in SessionLost, not in a thread that is silently gone."""
 
-    def fails(self: object) -> None:
+    def fails(*_: object) -> None:
         raise ZeroDivisionError("unforeseen")
 
     monkeypatch.setattr(transport.Transport, "_flush", fails)
