@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ibkr_adapter.clock import SECOND
+from ibkr_adapter.core.market.stream import QUOTE
 from ibkr_adapter.effects import Outbox, SendFailed, TicksDropped
 from ibkr_adapter.events import Gap, GapCause, QuotesProven
 from ibkr_adapter.instruments import Instrument
@@ -162,7 +163,7 @@ def test_an_advisory_does_not_end_a_stream(code: int):
 
     world.notice(code, req_id=world.stream_id())
 
-    assert world.engine.market.flows("SPY")
+    assert world.engine.market.flows(QUOTE, "SPY")
 
 
 def test_an_unchanged_quote_is_proven_while_its_line_lives():
@@ -226,7 +227,7 @@ def test_a_straggler_after_1100_does_not_close_the_gap():
     world.wait(1 * SECOND)
     world.tell(world.price(1, 500.0))
     world.wait(299 * SECOND)
-    assert not world.engine.market.flows("SPY")
+    assert not world.engine.market.flows(QUOTE, "SPY")
 
     world.notice(1102)
     world.tell(world.price(1, 501.0))
@@ -279,6 +280,33 @@ def test_a_stream_that_goes_on_at_its_own_pace_in_an_outage_has_no_gap():
     assert gaps(world) == []
 
 
+def test_a_short_pause_that_begins_with_1100_is_a_gap():
+    """Two seconds of a stream that speaks twice a second, and no word that IB is back."""
+    world = World().ready()
+    for _ in range(40):
+        world.wait(SECOND // 2)
+        world.tell(world.price(1, 500.0))
+    world.notice(1100)
+    world.wait(2 * SECOND)
+    world.tell(world.price(1, 500.0))
+
+    assert gaps(world) == [("quote:SPY", GapCause.UPSTREAM_LOST, 20, 22)]
+
+
+def test_a_session_that_begins_behind_an_outage_and_flows_has_one_gap_that_ends():
+    """Lost without IB; the next session is told of 1100 and flows all the same: what came is not counted as missed."""
+    world = World().ready()
+    world.wait(3 * SECOND)
+    world.reconnect()
+    world.notice(1100)
+    resumed_s = (world.now_ns - START_NS) // SECOND
+    for _ in range(20):
+        world.tell(world.price(1, 500.0))
+        world.wait(SECOND // 2)
+
+    assert gaps(world) == [("quote:SPY", GapCause.SESSION_LOST, 0, resumed_s)]
+
+
 def test_1101_before_ready_asks_for_no_stream():
     """The kind of data is not chosen yet, and what is at risk not known; ready asks for all of them."""
     world = World()
@@ -310,12 +338,12 @@ def test_a_competing_session_silences_a_stream_until_it_ticks():
     world.notice(10197, req_id=world.stream_id(), text="competing session")
     before = len(world.told(QuotesProven))
     world.wait(20 * SECOND)
-    assert not world.engine.market.flows("SPY")
+    assert not world.engine.market.flows(QUOTE, "SPY")
     assert len(world.told(QuotesProven)) == before
 
     world.tell(world.price(1, 500.0))
 
-    assert world.engine.market.flows("SPY")
+    assert world.engine.market.flows(QUOTE, "SPY")
     assert [gap.to_ns - gap.from_ns for gap in world.told(Gap)] == [20 * SECOND]
 
 
@@ -345,8 +373,8 @@ def test_a_farm_that_was_broken_leaves_a_gap_where_nothing_ticked():
     world.wait(49 * SECOND)
     world.notice(2119, text="Market data farm is connecting:usfarm")
     world.notice(2104, text="Market data farm connection is OK:usfarm")
-    assert not world.engine.market.flows("SPY")
-    assert world.engine.market.flows("QQQ")
+    assert not world.engine.market.flows(QUOTE, "SPY")
+    assert world.engine.market.flows(QUOTE, "QQQ")
     world.tell(world.price(1, 500.0), world.price(1, 400.0, "QQQ"))
 
     assert gaps(world) == [("quote:SPY", GapCause.FARM_BROKEN, 0, 60)]
@@ -462,7 +490,7 @@ def test_a_tick_older_than_the_refusal_does_not_revive_its_stream():
     world.wait(10 * SECOND)
 
     assert world.engine.snapshot(world.now_ns).streams[0].state == "refused"
-    assert not world.engine.market.flows("SPY")
+    assert not world.engine.market.flows(QUOTE, "SPY")
     assert world.told(Gap) == []
 
 
@@ -492,7 +520,7 @@ def test_a_straggler_of_a_broken_farm_proves_nothing():
     world.quote()
     world.wait(10 * SECOND)
 
-    assert not world.engine.market.flows("SPY")
+    assert not world.engine.market.flows(QUOTE, "SPY")
 
 
 def test_the_snapshot_says_which_quotes_are_proven():
@@ -550,7 +578,7 @@ def test_a_suspect_session_that_comes_back_leaves_no_gap():
 
     assert world.engine.link.ready
     assert world.told(Gap) == []
-    assert world.engine.market.flows("SPY")
+    assert world.engine.market.flows(QUOTE, "SPY")
 
 
 def test_each_interruption_is_one_gap_whatever_else_befalls_the_stream_meanwhile():

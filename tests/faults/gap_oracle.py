@@ -19,7 +19,7 @@ from ibkr_adapter.core.link.planes import Upstream
 from ibkr_adapter.events import Gap, Tick
 from ibkr_adapter.requests import CancelQuotes, SubscribeQuotes
 from tests.faults.virtual_desk import VirtualDesk
-from tws_simulator.api.streams.quotes import LIVE, QuoteStream
+from tws_simulator.api.streams.quotes import KIND, LIVE, QuoteStream
 from tws_simulator.api.streams.stream import Moment
 from tws_simulator.world.instruments.universe import named
 from tws_simulator.world.world import World
@@ -60,8 +60,10 @@ class GapOracle:
         self._present: dict[str, Key] = {}
         self._sends = 0
         self._delivered: dict[str, list[int]] = defaultdict(list)
-        self._doubtful_ns: list[int] = []
+        self._unserved_ns: dict[str, list[int]] = defaultdict(list)
+        self._lost_ns: set[int] = set()
         desk.heard.append(self._hear)
+        desk.stepped.append(self._look)
 
     def missed(self, symbol: str, *, least_ns: int = MISSED_NS) -> list[Missed]:
         """What was withheld of this instrument for as long as that, between its first delivery and its last."""
@@ -84,14 +86,25 @@ class GapOracle:
             assert all(one.to_ns <= other.from_ns for one, other in pairwise(told)), f"gaps of {symbol} overlap: {told}"
             missed = self.missed(symbol, least_ns=1)
             least_ns = FOUND_AFTER_NS if silent else MISSED_NS
-            untold = [each for each in missed if each.to_ns - each.due_ns >= least_ns and not _is_told(each, told)]
+            untold = [
+                each
+                for each in missed
+                if each.to_ns - each.due_ns >= max(least_ns, HEARTBEAT_NS * self._is_doubtful(each))
+                and not _is_told(each, told)
+            ]
             assert not untold, f"{symbol}: silent gaps {self._words(untold)}, told {self._words(told)}"
-            false = [gap for gap in told if self._is_false(gap, missed)]
+            false = [gap for gap in told if self._is_false(symbol, gap, missed)]
             assert not false, f"{symbol}: false gaps {self._words(false)}, missed {self._words(missed)}"
 
-    def _is_false(self, gap: Gap, missed: Sequence[Missed]) -> bool:
-        """Nothing was withheld. A moment proves nothing, nor does a pause while the gateway says that it lost IB."""
-        if gap.to_ns - gap.from_ns < MISSED_NS or any(gap.from_ns < ns < gap.to_ns for ns in self._doubtful_ns):
+    def _is_doubtful(self, missed: Missed) -> bool:
+        """It ended behind the gateway's word that there is no data: a short pause may be the stream's own."""
+        return missed.to_ns in self._lost_ns
+
+    def _is_false(self, symbol: str, gap: Gap, missed: Sequence[Missed]) -> bool:
+        """Nothing was withheld, and nothing was in the way of the stream for longer than a moment."""
+        if gap.to_ns - gap.from_ns < MISSED_NS:
+            return False
+        if any(gap.from_ns < ns < gap.to_ns for ns in self._unserved_ns[symbol]):
             return False
         return not any(each.due_ns <= gap.to_ns and gap.from_ns < each.to_ns for each in missed)
 
@@ -121,13 +134,26 @@ class GapOracle:
     def _hear(self, happenings: Sequence[Happening]) -> None:
         """Ticks of the present subscription of each instrument; what another still says belongs to no stream."""
         self._learn()
-        if self._desk.engine.planes.upstream is Upstream.LOST:
-            self._doubtful_ns.append(self._desk.now_ns)
         for each in happenings:
             if isinstance(each, Tick) and (symbol := self._streams.get((each.epoch, each.req_id))):
                 times = self._delivered[symbol]
                 if times[-1:] != [each.ts_recv_ns]:
                     times.append(each.ts_recv_ns)
+
+    def _look(self) -> None:
+        """Whether each stream has a subscription at a gateway that serves it, and has not said that it has lost IB."""
+        desk = self._desk
+        lost = desk.engine.planes.upstream is Upstream.LOST
+        if lost:
+            self._lost_ns.add(desk.now_ns)
+        for symbol, (_, req_id) in self._present.items():
+            served = any(
+                (KIND, req_id) in session.streams and not gateway.director.rig.stops.stops(session.client_id, KIND)
+                for gateway in desk.gateways.values()
+                for session in gateway.core.state.running()
+            )
+            if lost or not served:
+                self._unserved_ns[symbol].append(desk.now_ns)
 
     def _learn(self) -> None:
         for sent in self._desk.sends[self._sends :]:

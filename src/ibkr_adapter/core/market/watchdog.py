@@ -9,8 +9,9 @@ A quiet stream proves nothing: a thin stock says nothing for an hour. So silence
   recycled: a gateway has been seen to call its farm well and deliver nothing for hours.
 
 No stream is asked anew in a loop: each try waits twice as long as the one before, up to five minutes, and so do
-recycled sessions, up to a quarter of an hour. While the gateway has lost IB nothing is judged at all. Where trading
-hours are not known a market is taken for closed.
+recycled sessions, up to a quarter of an hour. While the gateway has lost IB nothing is judged, and only what another
+session took is asked for, as ever: where nobody says that IB is back, data alone tells. Where trading hours are not
+known a market is taken for closed.
 """
 
 from __future__ import annotations
@@ -94,14 +95,14 @@ class Watchdog:
 
     def look(self, subscriptions: Subscriptions, now_ns: int) -> Verdict:
         verdict = Verdict()
-        if self._planes.upstream is Upstream.LOST:
-            self._silence = None
-            self._contradiction(verdict, now_ns, subscriptions.ticked_while_lost_ns)
-            return verdict
         watched = [s for s in subscriptions if s.wanted and s.on_wire]
         taken = [s for s in watched if s.name in subscriptions.competing or s.perhaps_taken]
         for stream in taken:
             self._taken(stream, verdict, now_ns)
+        if self._planes.upstream is Upstream.LOST:
+            self._silence = None
+            self._contradiction(verdict, now_ns, subscriptions.ticked_while_lost_ns)
+            return verdict
         watched = [s for s in watched if s not in taken]
         self._everything(watched, verdict, now_ns)
         newest = sorted((s.last_recv_ns or 0 for s in watched), reverse=True)[:2]
