@@ -1,6 +1,6 @@
 """Whatever a known message is garbled into, it is read, skipped, or blamed on the frame: never on us, never ignored.
 
-The ordinary run takes a hundred thousand frames; ``--garbled 10000000 --timeout 0`` takes as many as it says, for minutes.
+A hundred thousand frames in the ordinary run; ``--garbled 10000000 --timeout 0`` takes as many as it says, for minutes.
 """
 
 from __future__ import annotations
