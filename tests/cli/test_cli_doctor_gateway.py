@@ -19,8 +19,9 @@ from ibkr_adapter.cli.gateway_checks import clock_finding, offset_ns
 from ibkr_adapter.cli.probe import Visit
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.config import Gateway
+from ibkr_adapter.config.reading import parse
 from ibkr_adapter.errors import ExitCode, GatewayClosed, GatewayRefused, HandshakeTimeout, UnsupportedServer
-from ibkr_adapter.events import NoticeReceived, PriceTick
+from ibkr_adapter.events import GatewayConfigured, NoticeReceived, PriceTick
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.lease import Lease
 from ibkr_adapter.tws.official import PACKAGE
@@ -255,6 +256,24 @@ class TestSettings:
                 result = doctor(tmp_path, simulated.port)
             assert "ok    kept orders" in result.stdout
             assert "are refused with 100" in result.stdout
+
+        def test_a_daily_stop_outside_every_window_is_a_warning_on_paper(self, tmp_path: Path) -> None:
+            """The simulated one stops at 11:45 PM; moving the window there makes it fine."""
+            window = '[[gateways.primary.windows]]\nname = "gateway_restart"\nat = "23:30"\n'
+            with running_gateway(Simulated(maintain_orders=False)) as simulated:
+                default, moved = doctor(tmp_path, simulated.port), doctor(tmp_path, simulated.port, window)
+            assert "warn  daily stop        the gateway stops daily at 11:45 PM restart" in default.stdout
+            assert "gateways.primary.windows" in default.stdout
+            assert default.exit_code == ExitCode.OK
+            assert "ok    daily stop" in moved.stdout
+
+        def test_it_is_a_failure_on_a_live_account(self) -> None:
+            """Orders would be sent into the restart."""
+            own = '[environments.production]\naccount = "U1234567"\n[gateways.primary]\nport = 4001\n'
+            live = parse(f'environment = "production"\n{own}', "live")
+            told = GatewayConfigured(ts_recv_ns=0, epoch=1, req_id=1, daily_stop="11:45 PM")
+            (found,) = gateway_checks.stop(live, told, live.active.gateway, live.gateway)
+            assert (found.verdict, found.exit_code) == (Verdict.FAIL, ExitCode.GATEWAY_SETTING)
 
 
 def test_a_gateway_that_answers_nothing_any_more_is_11(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from ibkr_adapter.effects import SendFailed
 from ibkr_adapter.events import AlertChanged, GatewayConfigured, ManagedAccounts, NextValidId, SessionOpened
 from ibkr_adapter.requests import RequestGatewayConfiguration, RequestIds
 from ibkr_adapter.snapshot import PreflightView
+from ibkr_adapter.windows import Window
 from tests.core.world import World
 
 LIVE = {"account_kind": "live", "environment": "production"}
@@ -92,6 +93,79 @@ def test_an_older_gateway_is_not_asked_and_is_unchecked() -> None:
     assert desk.view().maintains_orders == "unchecked"
     assert "server version 218 does not tell" in desk.view().detail
     assert desk.gate() == []
+
+
+@pytest.mark.parametrize("how", ["too old", "does not tell", "refuses", "does not answer"])
+def test_a_live_desk_with_an_unchecked_gateway_is_told_of_it(how: str) -> None:
+    """One standing warning over all sessions, with what to look at by hand; it ends when the gateway tells."""
+    desk = Desk(server_version=SERVER_VERSION_MIN - (how == "too old")).up()
+    match how:
+        case "does not tell":
+            desk.configured(maintains_orders=None)
+        case "refuses":
+            desk.notice(321, desk.requests(RequestGatewayConfiguration)[-1].req_id, "no such request")
+        case "does not answer":
+            desk.wait(10 * SECOND)
+    assert desk.alerts() == {"gateway/unchecked": AlertSeverity.WARNING}
+    (condition,) = desk.engine.preflight.conditions()
+    assert "Maintain and resubmit orders" in condition.remedy
+    desk.lose()
+    desk.wait(120 * SECOND)
+    assert desk.alerts() == {"gateway/unchecked": AlertSeverity.WARNING}
+    desk.server_version = SERVER_VERSION_MIN
+    desk.up().configured(maintains_orders=False)
+    assert not desk.alerts()
+    told = [alert.raised for alert in desk.told(AlertChanged) if alert.key == "gateway/unchecked"]
+    desk.wait(30 * SECOND)
+    assert told == [True]
+    assert [a.raised for a in desk.told(AlertChanged) if a.key == "gateway/unchecked"] == [True, False]
+
+
+@pytest.mark.parametrize("changes", [{"account_kind": "paper"}, {"trading": False}, {"capabilities": frozenset()}])
+def test_nobody_is_told_of_an_unchecked_gateway_where_no_money_is_at_stake(changes: dict[str, Any]) -> None:
+    """On paper, with trading off, or of a component that sends none it is shown, and no alert."""
+    assert not Desk(server_version=SERVER_VERSION_MIN - 1, **changes).up().alerts()
+
+
+NIGHT = Window(name="night", start_minute=4 * 60 + 45, minutes=45)
+
+
+def at_night(window: Window | None = NIGHT) -> dict[str, Any]:
+    return {"gateways": (GatewaySettings(name="a", address="a:1", windows=(window,) if window else ()),)}
+
+
+@pytest.mark.parametrize("kind", ["paper", "live"])
+def test_a_gateway_that_stops_outside_every_restart_window_is_told_of(kind: str) -> None:
+    """The calendar would send orders into the restart and wake somebody; asked again until its time is another."""
+    desk = Desk(account_kind=kind, **at_night()).up()
+    desk.configured(maintains_orders=False, daily_stop="11:45 PM restart")
+    assert desk.alerts() == {"gateway/daily_stop": AlertSeverity.WARNING}
+    (condition,) = desk.engine.preflight.conditions()
+    assert "daily at 11:45 PM restart" in condition.text
+    assert "gateways.a.windows" in condition.remedy
+    desk.lose()
+    desk.wait(120 * SECOND)
+    assert desk.alerts() == {"gateway/daily_stop": AlertSeverity.WARNING}
+    desk.up()
+    desk.wait(30 * SECOND)
+    desk.configured(maintains_orders=False, daily_stop="04:45 AM restart")
+    assert not desk.alerts()
+
+
+@pytest.mark.parametrize(
+    ("told", "changes"),
+    [
+        ("04:45 AM", at_night()),
+        ("5:29 AM restart", at_night()),
+        ("", at_night()),
+        ("whenever", at_night()),
+        ("11:45 PM", at_night(None) | {"account_kind": "simulated"}),
+    ],
+)
+def test_a_stop_that_is_expected_or_unknown_is_no_finding(told: str, changes: dict[str, Any]) -> None:
+    """A time in a window, none at all, none that can be read; a simulated gateway has no windows."""
+    desk = Desk(**{"account_kind": "paper"} | changes).up()
+    assert not desk.configured(maintains_orders=False, daily_stop=told).alerts()
 
 
 def test_a_gateway_that_does_not_tell_is_unchecked() -> None:

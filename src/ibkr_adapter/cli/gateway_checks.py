@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Struct
@@ -10,7 +11,8 @@ from ibkr_adapter.accounts import account_kind
 from ibkr_adapter.cli.finding import Finding, failed, failure, fine, warning
 from ibkr_adapter.cli.probe import Found, Visit
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.config import AccountKind, Capability, Config
+from ibkr_adapter.config import AccountKind, Capability, Config, Gateway
+from ibkr_adapter.core.link import daily_stop
 from ibkr_adapter.core.link.preflight import (
     MAINTAINS_REMEDY,
     READ_ONLY_REMEDY,
@@ -165,10 +167,11 @@ def _refuses_ids(visit: Visit) -> bool | None:
     return answers[0] if answers else None
 
 
-def settings_findings(config: Config, known: Settings) -> list[Finding]:
+def settings_findings(config: Config, known: Settings, name: str) -> list[Finding]:
+    """``name``: of the gateway whose settings they are."""
     findings = [read_only(config, known), kept_orders(config, known)]
     if known.told is not None:
-        findings.append(fine("settings", _others(known.told)))
+        findings += [fine("settings", _others(known.told)), *stop(config, known.told, name, config.gateways[name])]
     return findings
 
 
@@ -196,6 +199,22 @@ def kept_orders(config: Config, known: Settings) -> Finding:
     return warning("kept orders", text, MAINTAINS_REMEDY)
 
 
+def stop(config: Config, told: GatewayConfigured, name: str, gateway: Gateway) -> Iterator[Finding]:
+    """Whether the calendar expects the gateway to be away when it stops each day."""
+    if not told.daily_stop:
+        return
+    when = f"{told.daily_stop}, by the gateway's own clock"
+    if daily_stop.minute_of(told.daily_stop) is None:
+        yield warning("daily stop", f"{when}: not understood", f"see by hand that gateways.{name}.windows has it")
+    elif not daily_stop.unexpected(told.daily_stop, gateway.windows):
+        yield fine("daily stop", f"{when}, in a restart window if that is {gateway.time_zone}")
+    elif config.active.account_kind is AccountKind.LIVE:
+        text, remedy = daily_stop.words(told.daily_stop), daily_stop.remedy(name)
+        yield failure("daily stop", text, remedy, ExitCode.GATEWAY_SETTING)
+    else:
+        yield warning("daily stop", daily_stop.words(told.daily_stop), daily_stop.remedy(name))
+
+
 def _others(told: GatewayConfigured) -> str:
     rate = {
         True: "messages above the allowed rate are refused with 100",
@@ -204,5 +223,4 @@ def _others(told: GatewayConfigured) -> str:
     }[told.rejects_above_rate]
     trusted = ", ".join(told.trusted_addresses[:5]) or "no address"
     who = "only its own machine may connect" if told.localhost_only else f"{trusted} trusted"
-    daily = f"; stops daily at {told.daily_stop}, by its own clock" if told.daily_stop else ""
-    return f"{rate}; {who}{daily}"
+    return f"{rate}; {who}"

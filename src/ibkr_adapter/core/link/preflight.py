@@ -8,7 +8,11 @@ from server version 219 on; of older gateways it is unknown, and said to be unkn
 The setting that makes the API read-only is told by the same answer, and by the words of any refusal. While something
 is found to be wrong the question is repeated, so that the gate opens soon after the setting was mended: the same
 question, or for older gateways the next order id, which a read-only one does not tell. What is known to be wrong stays
-so over sessions with the same gateway, until it answers otherwise: nobody mends a setting by a lost connection.
+so over sessions with the same gateway, until it answers otherwise: nobody mends a setting by a lost connection. That
+it cannot be known stands as long: a live account whose gateway nobody has looked at is one to be told of.
+
+The same answer has the time at which the gateway stops each day. Where that is in no restart window of its calendar,
+orders are sent into a restart, and each night somebody is woken for nothing.
 """
 
 from __future__ import annotations
@@ -20,12 +24,14 @@ from typing import Final
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Reason
 from ibkr_adapter.core.alerts import AlertSeverity, Condition
+from ibkr_adapter.core.link import daily_stop
 from ibkr_adapter.core.request_ids import ReqIdCounter
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import GatewayConfigured
 from ibkr_adapter.requests import Request, RequestGatewayConfiguration, RequestIds
 from ibkr_adapter.snapshot import PreflightView
+from ibkr_adapter.windows import Window
 
 SERVER_VERSION_MIN: Final = 219
 """Source: ibapi 10.46.1, ``MIN_SERVER_VER_CONFIG``."""
@@ -40,6 +46,8 @@ API_SETTINGS: Final = (
 )
 MAINTAINS_REMEDY: Final = f'untick "Maintain and resubmit orders when connection is restored" in {API_SETTINGS}'
 READ_ONLY_REMEDY: Final = f'untick "Read-Only API" in {API_SETTINGS}'
+
+UNCHECKED_REMEDY: Final = f"see by hand that it is off, and do so again after each update: {MAINTAINS_REMEDY}"
 
 READ_ONLY_WORDS: Final = "read-only mode"
 """As in ``The API interface is currently in Read-Only mode``, the cause in a 321."""
@@ -60,11 +68,16 @@ class Preflight:
         self._settings = settings
         self._request_ids = request_ids
         self._gateway = ""
-        self._forget("not asked yet")
+        self._forget_gateway()
         self._ask_nothing()
 
     def __repr__(self) -> str:
         return f"<Preflight {self.checked.value} {self.detail}>"
+
+    def _forget_gateway(self) -> None:
+        self._forget("not asked yet")
+        self._unknowable = ""
+        self._daily_stop = ""
 
     def _forget(self, detail: str) -> None:
         self.checked = Checked.UNCHECKED
@@ -84,6 +97,19 @@ class Preflight:
     def _wrong(self) -> bool:
         return self.checked is Checked.ON or bool(self.read_only)
 
+    @property
+    def _asks_again(self) -> bool:
+        return self._wrong or (self._tells_settings and self._stops_unexpectedly)
+
+    @property
+    def _stops_unexpectedly(self) -> bool:
+        """A simulated one restarts when it is told to, and has no windows."""
+        return self._settings.account_kind != "simulated" and daily_stop.unexpected(self._daily_stop, self._windows)
+
+    @property
+    def _windows(self) -> tuple[Window, ...]:
+        return next((each.windows for each in self._settings.gateways if each.name == self._gateway), ())
+
     # What happened.
 
     def session_identified(
@@ -93,13 +119,14 @@ class Preflight:
         self._identified = True
         if gateway != self._gateway:
             self._gateway = gateway
-            self._forget("not asked yet")
+            self._forget_gateway()
         if not self._settings.orders:
             self.detail = f"not asked: component {self._settings.component} sends no orders"
             return
         if server_version is None or server_version < SERVER_VERSION_MIN:
             self.checked = Checked.UNCHECKED
-            self.detail = f"server version {server_version} does not tell its settings, {SERVER_VERSION_MIN} does"
+            self._unknown(f"server version {server_version} does not tell its settings, {SERVER_VERSION_MIN} does")
+            self._daily_stop = ""
             self._again_ns = now_ns
             return
         if not self._wrong:
@@ -129,9 +156,11 @@ class Preflight:
         self._req_id = None
         self.read_only = event.read_only
         self.rejects_above_rate = event.rejects_above_rate
+        self._daily_stop = event.daily_stop
+        self._unknowable = ""
         if event.maintains_orders is None:
             self.checked = Checked.UNCHECKED
-            self.detail = "the gateway does not tell whether it maintains and resubmits orders"
+            self._unknown("the gateway does not tell whether it maintains and resubmits orders")
         elif event.maintains_orders:
             self.checked = Checked.ON
             self.detail = "the gateway maintains orders, and submits them late when its connection is restored"
@@ -150,7 +179,10 @@ class Preflight:
         """What is known to be wrong stays so: no answer is no evidence that it was mended."""
         self._req_id = None
         if not self._wrong:
-            self.detail = why
+            self._unknown(why)
+
+    def _unknown(self, why: str) -> None:
+        self.detail = self._unknowable = why
 
     def ids_told(self) -> None:
         """An answer that a read-only gateway does not give."""
@@ -171,11 +203,11 @@ class Preflight:
             return
         if self._req_id is not None and now_ns >= self._answer_by_ns:
             self._unanswered(f"the gateway did not answer within {ANSWER_WITHIN_NS // SECOND} s")
-        if self._wrong and now_ns >= self._again_ns:
+        if self._asks_again and now_ns >= self._again_ns:
             self._question(ask, now_ns)
         if self._req_id is not None:
             out.wake_at(self._answer_by_ns)
-        if self._wrong:
+        if self._asks_again:
             out.wake_at(self._again_ns)
 
     # What follows from it.
@@ -197,12 +229,31 @@ class Preflight:
                 text=self.detail,
                 remedy=MAINTAINS_REMEDY,
             )
+        if self._settings.orders and self.checked is Checked.UNCHECKED and self._unknowable:
+            yield from self._unchecked()
+        if self._settings.orders and self._stops_unexpectedly:
+            yield Condition(
+                key="gateway/daily_stop",
+                severity=AlertSeverity.WARNING,
+                text=daily_stop.words(self._daily_stop),
+                remedy=daily_stop.remedy(self._gateway),
+            )
         if self._settings.orders and self._settings.trading and self.read_only:
             yield Condition(
                 key="gateway/read_only",
                 severity=AlertSeverity.WARNING,
                 text="trading is switched on, but the gateway's API is read-only",
                 remedy=READ_ONLY_REMEDY,
+            )
+
+    def _unchecked(self) -> Iterable[Condition]:
+        """Not on paper, where a late order costs nothing, and not where none is sent."""
+        if self._settings.trading and self._settings.account_kind == "live":
+            yield Condition(
+                key="gateway/unchecked",
+                severity=AlertSeverity.WARNING,
+                text=f"nobody knows whether the gateway keeps orders and sends them late: {self._unknowable}",
+                remedy=UNCHECKED_REMEDY,
             )
 
     def view(self) -> PreflightView:
