@@ -31,6 +31,7 @@ class MovedClock(SystemClock):
         return super().now_ns() + self.ahead_ns
 
 
+@pytest.mark.fault("E14")
 async def test_vault_away_is_one_alert_from_half_of_a_life_to_its_return(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

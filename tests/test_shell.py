@@ -328,6 +328,7 @@ async def test_the_last_turn_opens_no_session() -> None:
     assert gateway.story.count("open") == 1
 
 
+@pytest.mark.fault("F09")
 async def test_a_wall_clock_that_stepped_is_one_warning(logged: Callable[[str], list[dict[str, Any]]]) -> None:
     """Our own time goes on evenly; other machines' times no longer fit to it, and somebody should know."""
     gateway = Gateway()

@@ -143,7 +143,7 @@ def test_a_gateway_with_another_time_closes_the_gate(sign: int):
     clocked(world, 0)
     world.quote()
     assert world.gate() == []
-    assert abs(world.engine.link.view(world.now_ns).clock_ahead_ns or 0) <= SECOND
+    assert abs(world.engine.snapshot(world.now_ns).link.clock_ahead_ns or 0) <= SECOND
 
 
 def test_three_seconds_apart_is_told_and_trades():
@@ -190,6 +190,7 @@ def test_an_answer_that_may_belong_to_two_questions_measures_nothing():
     assert world.engine.link.heartbeat.offset is None
 
 
+@pytest.mark.fault("F09")
 def test_a_step_of_our_own_clock_closes_the_gate_until_it_is_back():
     """F09: a second is told, five close the gate: expiries and windows would be judged by a wrong time."""
     world = World().ready()

@@ -110,6 +110,7 @@ def refused(file: Path) -> tuple[int, str]:
     return answer.returncode, answer.stderr
 
 
+@pytest.mark.fault("E14")
 def test_no_secret_is_anywhere_but_in_memory(
     tmp_path: Path, stub: VaultStub, simulator: GatewayThread, redis_server: RedisServer
 ) -> None:
@@ -151,6 +152,7 @@ def test_a_wrong_password_of_redis_is_said_without_it(
     assert PASSWORD not in running.log.read_text()
 
 
+@pytest.mark.fault("E14")
 @pytest.mark.parametrize(("mode", "words"), [("sealed", "is sealed"), ("slow", "does not answer"), ("html", "not as")])
 def test_without_its_secrets_the_service_does_not_start(
     tmp_path: Path, stub: VaultStub, simulator: GatewayThread, mode: str, words: str
