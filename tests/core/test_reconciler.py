@@ -6,6 +6,7 @@ import pytest
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.market.reconciler import Precedence
+from ibkr_adapter.core.market.stream import QUOTE
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.requests import (
     CancelQuotes,
@@ -57,7 +58,7 @@ def test_a_thousand_streams_leave_room_for_a_question_about_orders():
     world = World(lines=1_000, instruments=tuple(Instrument(symbol=f"S{number}") for number in range(1_000)))
     world.connect()
     for _ in range(20):
-        assert world.engine.pacing.waiting <= world.settings.messages_max
+        assert world.engine.pacing.waiting <= world.settings.pacing.messages_max
         world.wait(SECOND)
 
     world.wait(40 * SECOND)
@@ -109,7 +110,7 @@ def test_whatever_order_the_words_come_in_it_converges(codes: tuple[int, ...]):
 
     assert world.engine.link.ready
     assert world.gate() == []
-    assert world.engine.market.flows("SPY")
+    assert world.engine.market.flows(QUOTE, "SPY")
     assert len(world.requests(SubscribeQuotes)) == 1 + codes.count(1101)
 
 
@@ -122,7 +123,9 @@ def test_a_storm_of_1101_stays_within_the_budget():
         world.notice(1101)
     world.wait(2 * SECOND)
 
-    assert len(world.sent) - before <= 3 * (world.settings.messages_max + world.settings.messages_reserved)
+    assert len(world.sent) - before <= 3 * (
+        world.settings.pacing.messages_max + world.settings.pacing.messages_reserved
+    )
     live = {request.req_id for request in world.requests(SubscribeQuotes)} - {
         request.req_id for request in world.requests(CancelQuotes)
     }

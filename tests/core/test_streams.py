@@ -458,7 +458,10 @@ def test_leaving_cancels_every_subscription_within_the_message_budget():
     out = Outbox()
     world.engine.leave(world.now_ns, out)
     world._perform(out)
-    assert len(out.sends) in (world.settings.messages_max - 1, world.settings.messages_max)  # less a heartbeat
+    assert len(out.sends) in (
+        world.settings.pacing.messages_max - 1,
+        world.settings.pacing.messages_max,
+    )  # less a heartbeat
     assert not world.engine.left
     world.wait(SECOND)
 

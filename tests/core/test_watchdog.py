@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ibkr_adapter.clock import MILLISECOND, MINUTE, SECOND
+from ibkr_adapter.core.market.stream import QUOTE
 from ibkr_adapter.events import Gap, GapCause
 from ibkr_adapter.requests import CancelQuotes, RequestContractDetails, SubscribeQuotes
 from ibkr_adapter.snapshot import StreamView
@@ -244,7 +245,7 @@ def test_data_that_comes_back_while_its_farm_is_still_called_broken_has_its_gap(
         ("quote:SPY", before_ns),
         ("quote:QQQ", before_ns),
     ]
-    assert world.engine.market.flows("SPY")
+    assert world.engine.market.flows(QUOTE, "SPY")
 
 
 def test_after_1102_only_what_stays_silent_is_asked_anew():

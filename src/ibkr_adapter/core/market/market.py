@@ -1,4 +1,4 @@
-"""Market data as one part: what is wanted, what is on the wire, what the ticks make."""
+"""Market data as one part: what is said of it goes to what it concerns, and what is dead is found."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ibkr_adapter.core.link.planes import FarmChange, Planes
 from ibkr_adapter.core.link.quotas import Quota
 from ibkr_adapter.core.market.contracts import Contracts
 from ibkr_adapter.core.market.orphans import Orphans
-from ibkr_adapter.core.market.quotes import QuoteBook
+from ibkr_adapter.core.market.quote_feed import QuoteFeed
 from ibkr_adapter.core.market.rhythm import SILENT_NS
 from ibkr_adapter.core.market.sources import DetailsSource, QuotesSource
-from ibkr_adapter.core.market.stream import Stream
+from ibkr_adapter.core.market.stream import QUOTE, Stream
 from ibkr_adapter.core.market.subscriptions import Subscriptions
 from ibkr_adapter.core.market.switch import Record, Switch
 from ibkr_adapter.core.market.watchdog import ANSWER_WITHIN_NS, Watchdog
@@ -28,15 +28,10 @@ from ibkr_adapter.events import (
     Gap,
     GapCause,
     NoticeReceived,
-    PriceTick,
     Quote,
-    QuotesProven,
-    SizeTick,
     StreamsSwitched,
-    TextTick,
     Tick,
     TickParameters,
-    ValueTick,
 )
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.notices import Effect, FarmKind, Notice
@@ -46,7 +41,10 @@ Ask = Callable[[Request], None]
 
 
 class Market:
-    """Quotes of the configured instruments, with every interruption accounted for.
+    """Streams of the configured instruments, with every interruption accounted for.
+
+    One kind is asked for today: quotes. Another brings a source of its own (``sources.py``), hands what comes to
+    ``received``, and makes of it what it likes in a feed of its own (as ``quote_feed.py``); the rest is of any kind.
 
     A component without the capability ``market_data`` wants none of them, and asks for nothing but the details of
     what it may trade.
@@ -74,31 +72,27 @@ class Market:
         self._watchdog = Watchdog(planes, self.contracts)
         self._look_ns: int | None = None
         self._stirred = True
-        self._books: dict[str, QuoteBook] = {}
-        self._changed: dict[str, QuoteBook] = {}
-        self._proof_ns = 0
+        self._feed = QuoteFeed(self.subscriptions, settings.proof_every_ns)
         self.gaps: deque[Gap] = deque(maxlen=self.GAPS_KEPT)
         self.orphans = Orphans()
         self.late_ticks = 0
         self.dropped_ticks = 0
         for instrument in settings.instruments if settings.market_data else ():
             self.want(instrument)
-        self.subscriptions.resume_from(last_recv_ns)
+        self.subscriptions.resume_from(QUOTE, last_recv_ns)
         self.switch = Switch(settings, self.subscriptions, switched)
 
     # What is wanted; the reconciler makes it so.
 
     def want(self, instrument: Instrument) -> None:
         self._stirred = True
-        self.subscriptions.want(instrument)
-        self._books.setdefault(instrument.key, QuoteBook(instrument.key))
+        self.subscriptions.want(instrument, QUOTE)
+        self._feed.want(instrument.key)
 
     def unwant(self, instrument: Instrument) -> None:
-        """Its last quote goes with it: nobody would keep it current."""
         self._stirred = True
-        self.subscriptions.unwant(instrument)
-        self._books.pop(instrument.key, None)
-        self._changed.pop(instrument.key, None)
+        self.subscriptions.unwant(instrument, QUOTE)
+        self._feed.unwant(instrument.key)
 
     def command(self, command: StopStreams | StartStreams, record: Record, now_ns: int, out: Outbox) -> None:
         """All market data off, or on again."""
@@ -107,10 +101,10 @@ class Market:
 
     def leave(self, ask: Ask) -> None:
         """Nothing is wanted any more; the last quotes stay to be looked at."""
-        for instrument in self.subscriptions.wanted:
-            self.subscriptions.unwant(instrument)
-        for request in self._quotes.surplus():
-            ask(request)
+        self.subscriptions.unwant_all()
+        for source in self.sources:
+            for request in source.surplus():
+                ask(request)
 
     # The session.
 
@@ -201,25 +195,14 @@ class Market:
         return min((ns for ns in (late_ns, aged_ns) if ns is not None and ns > now_ns), default=None)
 
     def _asked(self, stream: Stream, now_ns: int) -> None:
-        self._books[stream.key].begin_anew()
+        self._feed.asked(stream)
         self._look_by(now_ns + ANSWER_WITHIN_NS)
 
     # What came.
 
     def tick(self, tick: Tick, out: Outbox) -> None:
-        book = self._received(tick.req_id, tick.ts_recv_ns, out)
-        if book is None:
-            return
-        match tick:
-            case PriceTick():
-                book.price(tick)
-            case SizeTick():
-                book.size(tick)
-            case TextTick():
-                book.text(tick)
-            case ValueTick():
-                book.value(tick)
-        self._changed[book.instrument] = book
+        if (stream := self.received(QUOTE, tick.req_id, tick.ts_recv_ns, out)) is not None:
+            self._feed.tick(stream, tick)
 
     def answered(self, event: TickParameters) -> None:
         """Not data yet, but the gateway knows of the subscription."""
@@ -230,9 +213,7 @@ class Market:
         stream = self.subscriptions.of(event.req_id)
         if stream is not None:
             stream.answered = True
-            book = self._books[stream.key]
-            book.data_type(event)
-            self._changed[book.instrument] = book
+            self._feed.data_type(stream, event)
 
     def contract(self, event: ContractDescribed | ContractsEnd) -> None:
         if isinstance(event, ContractDescribed):
@@ -254,9 +235,8 @@ class Market:
             case Effect.QUOTA_LINES if stream is not None:
                 self._lines.refused(stream.name, event.ts_recv_ns)
                 self.subscriptions.refused(event.req_id, detail, event.ts_recv_ns, retry=True)
-            case Effect.DELAYED if stream is not None:
-                book = self._changed[stream.key] = self._books[stream.key]
-                book.delayed(event.ts_recv_ns)
+            case Effect.DELAYED if stream is not None and stream.kind == QUOTE:
+                self._feed.delayed(stream, event.ts_recv_ns)
             case Effect.FAIL_REQUEST | Effect.RETRY_REQUEST:
                 if (instrument := self.contracts.failed(event.req_id, event.text)) is not None:
                     return instrument.key
@@ -283,57 +263,49 @@ class Market:
     # What goes out.
 
     def flush(self, out: Outbox) -> None:
-        """Publish each quote that this batch changed, once, and every trade print."""
-        for book in self._changed.values():
-            out.publishes.extend(book.trades)
-            book.trades.clear()
-            if book.changed:
-                out.publishes.append(book.take())
-        self._changed.clear()
+        """What this batch made of each stream, once."""
+        self._feed.flush(out)
 
     def prove(self, now_ns: int, *, alive: bool, out: Outbox) -> None:
-        """While line, farm and link are proven alive, an unchanged quote is a current quote: say so now and then."""
-        if not alive:
-            return
-        if now_ns - self._proof_ns >= self._settings.proof_every_ns:
-            self._proof_ns = now_ns
-            if live := self.proven:
-                out.publishes.append(QuotesProven(ts_recv_ns=now_ns, instruments=live))
-        out.wake_at(self._proof_ns + self._settings.proof_every_ns)
+        """``alive``: the line, and the gateway's link to IB, are proven to stand."""
+        self._feed.prove(now_ns, alive=alive, out=out)
+
+    # What others ask.
+
+    def flows(self, kind: str, key: str) -> bool:
+        """True if this instrument's stream of this kind is live: no other kind vouches for it."""
+        return self.subscriptions.flows(kind, key)
 
     @property
     def proven(self) -> tuple[str, ...]:
-        """The instruments whose streams are live, as far as the farms go."""
-        return tuple(stream.key for stream in self.subscriptions if stream.flows)
-
-    def flows(self, key: str) -> bool:
-        """True if this instrument's stream is live, not interrupted, and not perhaps of a farm that broke."""
-        return any(stream.flows for stream in self.subscriptions if stream.key == key)
+        return self._feed.proven
 
     def quote(self, key: str) -> Quote | None:
-        book = self._books.get(key)
-        return book.quote if book is not None and book.quote.ts_recv_ns else None
+        return self._feed.quote(key)
 
     def quotes(self) -> dict[str, Quote]:
-        return {key: book.quote for key, book in self._books.items() if book.quote.ts_recv_ns}
+        return self._feed.quotes()
 
-    def _received(self, req_id: int, ts_recv_ns: int, out: Outbox) -> QuoteBook | None:
+    # Of any kind.
+
+    def received(self, kind: str, req_id: int, ts_recv_ns: int, out: Outbox) -> Stream | None:
+        """Data of this kind came; the stream it belongs to, ``None`` if it is nobody's."""
         stream = self.subscriptions.of(req_id)
         if stream is None:
             self.late_ticks += 1  # ticks keep coming for a while after a cancel, and after a refusal
             if self.orphans.heard(req_id, ts_recv_ns):
-                self.subscriptions.cancel_again(req_id)
+                self.subscriptions.cancel_again(kind, req_id)
                 self._stirred = True
             return None
         flowing = stream.flows
         if not flowing:
             self._stirred = True
             self._look_by(ts_recv_ns + SILENT_NS)  # whatever it was waiting for, from now on it must go on speaking
-        gap = self.subscriptions.received(stream, ts_recv_ns)
+        gap = self.subscriptions.received(stream, ts_recv_ns, lost_ns=self._planes.upstream_lost_ns)
         self._watchdog.alive(ts_recv_ns, flowing=flowing)
         if gap is not None:
             self._account_for(gap, out)
-        return self._books[stream.key]
+        return stream
 
     def _account_for(self, gap: Gap, out: Outbox) -> None:
         self.gaps.append(gap)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ibkr_adapter.core.link.quotas import Priority, Quota
 from ibkr_adapter.core.market.contracts import Contracts
 from ibkr_adapter.core.market.reconciler import Precedence
-from ibkr_adapter.core.market.stream import Stream, StreamState
+from ibkr_adapter.core.market.stream import QUOTE, Stream, StreamState
 from ibkr_adapter.core.market.subscriptions import Subscriptions
 from ibkr_adapter.core.request_ids import ReqIdCounter
 from ibkr_adapter.core.settings import Settings
@@ -72,7 +72,7 @@ class QuotesSource:
         self._type_chosen = False
 
     def surplus(self) -> Iterator[Request]:
-        surplus = tuple(self._subscriptions.surplus())
+        surplus = tuple(self._subscriptions.surplus(QUOTE))
         if surplus:
             self._settle()
         for req_id in surplus:
@@ -80,7 +80,7 @@ class QuotesSource:
 
     def missing(self, now_ns: int) -> Iterator[Request]:
         self.line_free_ns = None
-        missing = self._subscriptions.missing()
+        missing = self._subscriptions.missing(QUOTE)
         if missing or self._lines.probing:
             self._settle()
         for index, stream in enumerate(missing):

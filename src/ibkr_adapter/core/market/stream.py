@@ -16,6 +16,9 @@ from ibkr_adapter.events import Gap, GapCause
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.snapshot import StreamView
 
+QUOTE = "quote"
+"""The kind of stream that is the top of book. A kind is one way of asking for an instrument, and of cancelling that."""
+
 STRAGGLE_NS = SECOND
 """An event this soon after its source broke may have been under way: it proves nothing of the time behind it."""
 

@@ -3,70 +3,88 @@
 A registry that answers "already subscribed" from memory is how data dies after a reconnect: the memory survives, the
 subscription does not. So what is wanted is kept apart from what this session was asked, the wire side dies with its
 session, and the differences, ``missing`` and ``surplus``, are computed, never remembered.
+
+Each kind of stream is asked for and cancelled in its own way, so both differences are taken kind by kind. What happens
+to the session, to the gateway's link and to farms happens to the streams of every kind alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ibkr_adapter.core.market.stream import STRAGGLE_NS, Stream, StreamState
 from ibkr_adapter.events import Gap, GapCause
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.snapshot import StreamView
 
-QUOTE = "quote"
-
 
 class Subscriptions:
     """The streams we want, by kind and instrument, and which of them this session was asked for."""
 
     def __init__(self) -> None:
-        self._streams: dict[tuple[str, str], Stream] = {}
+        self._streams: dict[str, dict[str, Stream]] = {}
+        """By kind, and of each kind by instrument."""
         self._by_req_id: dict[int, Stream] = {}
-        self._replaced: list[int] = []
-        """Request ids that still stand at the gateway although their stream is to be asked for anew."""
-        self._upstream_lost = False
+        self._replaced: dict[str, list[int]] = {}
+        """Request ids, by kind, that still stand at the gateway although their stream is to be asked for anew."""
         self.stopped = False
         self.ticked_while_lost_ns = 0
         self.competing: set[str] = set()
         """Streams that another session of the login has taken, by name."""
 
     def __iter__(self) -> Iterator[Stream]:
-        return iter(self._streams.values())
+        return (stream for streams in self._streams.values() for stream in streams.values())
+
+    def of_kind(self, kind: str) -> Iterable[Stream]:
+        return self._streams.get(kind, {}).values()
+
+    def flows(self, kind: str, key: str) -> bool:
+        """True if this very stream is live, not interrupted, and not perhaps of a farm that broke."""
+        stream = self._streams.get(kind, {}).get(key)
+        return stream is not None and stream.flows
 
     # What is wanted, and what is not on the wire of it.
 
-    def want(self, instrument: Instrument, kind: str = QUOTE) -> Stream:
-        stream = self._streams.get((kind, instrument.key))
+    def want(self, instrument: Instrument, kind: str) -> Stream:
+        streams = self._streams.setdefault(kind, {})
+        stream = streams.get(instrument.key)
         if stream is None:
-            stream = Stream(kind=kind, key=instrument.key, instrument=instrument)
-            self._streams[kind, stream.key] = stream
+            stream = streams[instrument.key] = Stream(kind=kind, key=instrument.key, instrument=instrument)
         stream.wanted = True
         return stream
 
-    def unwant(self, instrument: Instrument, kind: str = QUOTE) -> None:
+    def unwant(self, instrument: Instrument, kind: str) -> None:
         """What is on the wire stays until it is cancelled there; what is not is gone at once, and leaves no gap."""
-        stream = self._streams.get((kind, instrument.key))
+        stream = self._streams.get(kind, {}).get(instrument.key)
         if stream is not None:
-            stream.wanted = False
-            if not stream.on_wire:
-                self._gone(stream)
+            self._unwant(stream)
+
+    def unwant_all(self) -> None:
+        for stream in tuple(self):
+            self._unwant(stream)
+
+    def _unwant(self, stream: Stream) -> None:
+        stream.wanted = False
+        if not stream.on_wire:
+            self._gone(stream)
 
     @property
     def wanted(self) -> tuple[Instrument, ...]:
-        return tuple(stream.instrument for stream in self._streams.values() if stream.wanted)
+        """Of each instrument once, of however many kinds."""
+        return tuple({stream.key: stream.instrument for stream in self if stream.wanted}.values())
 
-    def missing(self) -> tuple[Stream, ...]:
+    def missing(self, kind: str) -> tuple[Stream, ...]:
         """Wanted, and not asked of this session."""
         if self.stopped:
             return ()
-        return tuple(s for s in self._streams.values() if s.wanted and s.state is StreamState.WAITING)
+        return tuple(s for s in self.of_kind(kind) if s.wanted and s.state is StreamState.WAITING)
 
-    def surplus(self) -> Iterator[int]:
+    def surplus(self, kind: str) -> Iterator[int]:
         """Request ids that stand at the gateway and should not; each is taken for cancelled when it is given out."""
-        while self._replaced:
-            yield self._replaced.pop()
-        for stream in tuple(s for s in self._streams.values() if s.on_wire and not s.wanted):
+        replaced = self._replaced.get(kind, [])
+        while replaced:
+            yield replaced.pop()
+        for stream in tuple(s for s in self.of_kind(kind) if s.on_wire and not s.wanted):
             if stream.req_id is not None:
                 yield stream.req_id
             self._gone(stream)
@@ -93,7 +111,7 @@ class Subscriptions:
         """All that stands at the gateway is to be cancelled; what is wanted waits until ``start``."""
         self.stopped = True
         self.competing.clear()
-        for stream in self._streams.values():
+        for stream in self:
             stream.interrupt(GapCause.STOPPED)
             self._off_wire(stream)
             stream.doubt = None
@@ -101,17 +119,17 @@ class Subscriptions:
 
     def start(self) -> None:
         self.stopped = False
-        for stream in self._streams.values():
+        for stream in self:
             stream.detail = ""
 
-    def cancel_again(self, req_id: int) -> None:
+    def cancel_again(self, kind: str, req_id: int) -> None:
         """What it says is nobody's: its cancel did not help, or was never sent."""
-        self._replaced.append(req_id)
+        self._replaced.setdefault(kind, []).append(req_id)
 
     def _off_wire(self, stream: Stream) -> None:
         if stream.req_id is not None:
             if stream.on_wire:
-                self._replaced.append(stream.req_id)
+                self.cancel_again(stream.kind, stream.req_id)
             self._by_req_id.pop(stream.req_id, None)
         stream.to(StreamState.WAITING)
         stream.req_id = None
@@ -119,7 +137,7 @@ class Subscriptions:
         stream.check_ns = None
 
     def _gone(self, stream: Stream) -> None:
-        self._streams.pop((stream.kind, stream.key), None)
+        self._streams[stream.kind].pop(stream.key, None)
         self.competing.discard(stream.name)
         if stream.req_id is not None:
             self._by_req_id.pop(stream.req_id, None)
@@ -130,8 +148,8 @@ class Subscriptions:
         stream = self._by_req_id.get(req_id)
         return stream if stream is not None and stream.wanted else None
 
-    def received(self, stream: Stream, ts_recv_ns: int) -> Gap | None:
-        """Something came; the gap that it ends, if there was one.
+    def received(self, stream: Stream, ts_recv_ns: int, *, lost_ns: int | None) -> Gap | None:
+        """Something came; the gap that it ends, if there was one. ``lost_ns``: since when the gateway is without IB.
 
         What was refused and flows all the same is live: some refusals are advice.
         """
@@ -147,9 +165,9 @@ class Subscriptions:
         stream.detail = ""
         stream.retry_ns = None
         self.competing.discard(stream.name)
-        if self._upstream_lost:
+        if lost_ns is not None:
             self.ticked_while_lost_ns = ts_recv_ns
-            return _flowed_while_lost(stream, ts_recv_ns)
+            return _flowed_while_lost(stream, before_ns or 0, ts_recv_ns, lost_ns)
         if stream.doubt is not None:
             stream.settle_doubt(before_ns, ts_recv_ns)
         stream.check_ns = None
@@ -177,7 +195,7 @@ class Subscriptions:
 
     def retry_due(self, now_ns: int) -> int | None:
         """Put back among the missing what was refused for a time that is over; when the next of them is due."""
-        refused = [s for s in self._streams.values() if s.state is StreamState.REFUSED and s.retry_ns is not None]
+        refused = [s for s in self if s.state is StreamState.REFUSED and s.retry_ns is not None]
         for stream in refused:
             if stream.retry_ns is not None and now_ns >= stream.retry_ns:
                 self.ask_anew(stream, stream.detail, GapCause.REFUSED, now_ns)
@@ -196,19 +214,19 @@ class Subscriptions:
         named.interrupt(GapCause.COMPETING)
         named.detail = detail
         self.competing.add(named.name)
-        for stream in self._streams.values():
+        for stream in self:
             if stream.name not in self.competing:
                 stream.raise_doubt(GapCause.COMPETING, ts_ns)
         return named
 
     def farm_down(self, now_ns: int) -> None:
         """Which streams are its own IB does not say: each of them says so by what it does next."""
-        for stream in self._streams.values():
+        for stream in self:
             stream.raise_doubt(GapCause.FARM_BROKEN, now_ns)
 
     def farm_up(self, down_ns: int, now_ns: int, *, another_down: bool) -> None:
         """What has not ticked while the farm was down missed something until it ticks; all must tick soon."""
-        for stream in self._streams.values():
+        for stream in self:
             seen_ns = stream.last_recv_ns
             own = seen_ns is not None and (seen_ns < down_ns + STRAGGLE_NS or now_ns - seen_ns > stream.rhythm.pause_ns)
             if own and now_ns - down_ns >= STRAGGLE_NS:
@@ -218,17 +236,13 @@ class Subscriptions:
             self._must_speak(stream, now_ns, alone=True)
 
     def upstream_lost(self) -> None:
-        if not self._upstream_lost:
-            self.ticked_while_lost_ns = 0
-        self._upstream_lost = True
-        for stream in self._streams.values():
+        for stream in self:
             stream.interrupt(GapCause.UPSTREAM_LOST)
             stream.doubt = None
 
     def upstream_restored(self, now_ns: int) -> None:
         """With its streams, as the gateway says: who stays silent while its peers tick is asked anew all the same."""
-        self._upstream_lost = False
-        for stream in self._streams.values():
+        for stream in self:
             self._must_speak(stream, now_ns, alone=False)
 
     def _must_speak(self, stream: Stream, now_ns: int, *, alone: bool) -> None:
@@ -239,17 +253,17 @@ class Subscriptions:
 
     def streams_lost(self) -> None:
         """1101: by the gateway's word the wire side is empty. What has no answer yet may not even have been sent."""
-        unanswered = [s.req_id for s in self._streams.values() if s.on_wire and not s.answered and s.req_id is not None]
+        unanswered = [(s.kind, s.req_id) for s in self if s.on_wire and not s.answered and s.req_id is not None]
         self.wire_lost(GapCause.UPSTREAM_LOST)
-        self._replaced.extend(unanswered)
+        for kind, req_id in unanswered:
+            self.cancel_again(kind, req_id)
 
     def wire_lost(self, cause: GapCause) -> None:
         """The wire side dies with its session; what flowed is interrupted."""
-        self._upstream_lost = False
         self.competing.clear()
         self._by_req_id.clear()
         self._replaced.clear()
-        for stream in tuple(self._streams.values()):
+        for stream in tuple(self):
             stream.interrupt(cause)
             if not stream.wanted:
                 self._gone(stream)
@@ -261,28 +275,27 @@ class Subscriptions:
             stream.retries = 0
             stream.next_ask_ns = 0
 
-    def resume_from(self, last_recv_ns: dict[str, int]) -> None:
-        """Since when each stream is missing in the store: the time this service was down is a gap too."""
+    def resume_from(self, kind: str, last_recv_ns: dict[str, int]) -> None:
+        """Since when each stream of a kind is missing in the store: the time this service was down is a gap too."""
         for key, since_ns in last_recv_ns.items():
-            if stream := self._streams.get((QUOTE, key)):
+            if stream := self._streams.get(kind, {}).get(key):
                 stream.interrupt(GapCause.ADAPTER_DOWN, since_ns=since_ns)
 
     def views(self) -> tuple[StreamView, ...]:
-        return tuple(
-            stream.view(taken=stream.name in self.competing, stopped=self.stopped) for stream in self._streams.values()
-        )
+        return tuple(stream.view(taken=stream.name in self.competing, stopped=self.stopped) for stream in self)
 
 
-def _flowed_while_lost(stream: Stream, ts_recv_ns: int) -> Gap | None:
+def _flowed_while_lost(stream: Stream, before_ns: int, ts_recv_ns: int, lost_ns: int) -> Gap | None:
     """While the gateway has lost IB a tick may be a straggler: the gap begins behind it, and ends with the next one.
 
-    Some gateways never say that they have IB back. So a pause that is longer than the stream's own is told with the
-    tick that ends it; what is told later begins there.
+    Some gateways never say that they have IB back. So a pause that is longer than the stream's own, and a shorter one
+    that began with the word of the loss, is told with the tick that ends it; what is told later begins there.
     """
     since_ns = stream.interrupted_ns
-    if since_ns is not None and stream.cause is not GapCause.UPSTREAM_LOST:
-        return None
-    paused = since_ns is not None and ts_recv_ns - since_ns > stream.rhythm.lull_ns
+    another = stream.cause is not GapCause.UPSTREAM_LOST  # begun by something else, which is over with any tick
+    soon_ns = max(STRAGGLE_NS, 2 * (stream.rhythm.usual_ns or 0))
+    announced = before_ns <= lost_ns and ts_recv_ns - lost_ns > soon_ns
+    paused = since_ns is not None and (another or announced or ts_recv_ns - since_ns > stream.rhythm.lull_ns)
     gap = stream.resume(ts_recv_ns) if paused else None
     stream.interrupted_ns, stream.cause = ts_recv_ns, GapCause.UPSTREAM_LOST
     return gap

@@ -19,6 +19,7 @@ from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.link.planes import Planes
 from ibkr_adapter.core.link.preflight import Preflight
 from ibkr_adapter.core.market.market import Market
+from ibkr_adapter.core.market.stream import QUOTE
 from ibkr_adapter.core.records import Records
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.order import Order, OrderState
@@ -91,7 +92,7 @@ class Permit:
         if not self.settings.market_data:
             return command.terms.limit_price
         quote = self.market.quote(command.terms.instrument.key)
-        if quote is None or not self.market.flows(command.terms.instrument.key):
+        if quote is None or not self.market.flows(QUOTE, command.terms.instrument.key):
             return None
         if self.settings.account_kind == "live" and quote.source is not Source.LIVE:
             return None
