@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ibkr_adapter import message_codes
 from ibkr_adapter.clock import SECOND
+from ibkr_adapter.config import reading
 from ibkr_adapter.effects import MessageCodesReplaced, OutsideTrouble
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.events import AlertSeverity, NoticeReceived
@@ -24,6 +25,8 @@ from ibkr_adapter.ops import logging as structured
 from ibkr_adapter.ops.message_codes import MessageCodes
 from ibkr_adapter.ops.reporting import Reporter
 from tests.core.world import World
+
+_PRODUCTION = '[environments.production]\naccount = "U1234567"\n'
 
 
 def refused(text: str) -> ConfigurationError:
@@ -119,6 +122,30 @@ class TestFile:
         found = parse(f'[[codes]]\ncode = {code}\neffect = "{effect}"')
         assert bool(found.warnings) == bool(warned)
         assert warned in "".join(found.warnings)
+
+    @pytest.mark.parametrize("code", [1100, 1101, 1102, 326, 100])
+    def test_no_steering_effect_is_taken_away_where_money_is_at_stake(self, code: int) -> None:
+        """A gate that 1100 does not close is found out by a loss; giving an effect to another code is the desk's."""
+        row = f'[[codes]]\ncode = {code}\neffect = "inform"'
+        with pytest.raises(ConfigurationError, match="the connection is run by it") as caught:
+            parse(row, keep_steering=True)
+        assert caught.value.path == f"message_codes: code {code}.effect"
+        assert "live account" in caught.value.remedy
+        assert [words.partition(" ")[0] for words in parse(row).unsteered] == [str(code)]
+        given = '[[codes]]\ncode = 2104\neffect = "upstream_lost"\n[[codes]]\ncode = 1100\ntext = "gone"'
+        assert parse(given, keep_steering=True).unsteered == ()
+
+    @pytest.mark.parametrize(
+        ("more", "at_stake"),
+        [
+            ("", False),
+            ("[trading]\nenabled = true", True),
+            ('environment = "production"\n[gateways.primary]\nport = 4001\n' + _PRODUCTION, True),
+        ],
+    )
+    def test_money_is_at_stake_with_a_live_account_or_with_trading_on(self, more: str, at_stake: bool) -> None:
+        """Either is enough."""
+        assert message_codes.money_at_stake(reading.parse(more, "desk.toml")) is at_stake
 
     def test_no_effect_makes_an_order_terminal(self) -> None:
         """There is no such word: the broker is asked first."""
@@ -237,19 +264,52 @@ class TestReload:
             await codes.reload()
         assert codes.in_force is good
         assert [(event.key, event.severity) for event in told] == [
+            ("message_codes/steering", None),
             ("message_codes/refused", AlertSeverity.WARNING),
         ]
-        assert "there is no effect 'terminal'" in told[0].text
+        assert "there is no effect 'terminal'" in told[1].text
         assert logged(lines, "message_codes_refused")[0]["kept"] == "the last good table"
         file.unlink()
         with pytest.raises(ConfigurationError):
             await codes.reload()
         file.write_text("")
         await codes.reload()
-        assert told[-2:] == [
+        assert told[-3:] == [
             OutsideTrouble(key="message_codes/refused", severity=None),
             MessageCodesReplaced(rows=shipped_rows()),
+            OutsideTrouble(key="message_codes/steering", severity=None),
         ]
+        codes.close()
+
+    async def test_a_code_that_no_longer_steers_is_an_alert_as_long_as_it_is_so(
+        self, tmp_path: Path, lines: io.StringIO
+    ) -> None:
+        """From the start on, and with one line of the log; a reload that gives the effect back ends it."""
+        file, told = tmp_path / "codes.toml", []
+        file.write_text('[[codes]]\ncode = 1100\neffect = "inform"')
+        codes = MessageCodes(str(file), message_codes.load(str(file)), tell=told.append)
+        (trouble,) = told
+        assert (trouble.key, trouble.severity) == ("message_codes/steering", AlertSeverity.WARNING)
+        assert "1100 is inform and no longer upstream_lost" in trouble.text
+        assert len(logged(lines, "message_codes_warning")) == 1
+        file.write_text("")
+        await codes.reload()
+        assert told[-1] == OutsideTrouble(key="message_codes/steering", severity=None)
+        codes.close()
+
+    async def test_a_reload_that_takes_a_steering_effect_away_is_refused_where_money_is_at_stake(
+        self, tmp_path: Path, lines: io.StringIO
+    ) -> None:
+        """The last good table stays, and somebody is told why."""
+        file, told = tmp_path / "codes.toml", []
+        file.write_text("")
+        codes = MessageCodes(str(file), good := message_codes.load(str(file)), tell=told.append, keep_steering=True)
+        file.write_text('[[codes]]\ncode = 1100\neffect = "inform"')
+        with pytest.raises(ConfigurationError):
+            await codes.reload()
+        assert codes.in_force is good
+        assert not [event for event in told if isinstance(event, MessageCodesReplaced)]
+        assert (told[-1].key, told[-1].severity) == ("message_codes/refused", AlertSeverity.WARNING)
         codes.close()
 
 

@@ -19,12 +19,12 @@ import uvicorn
 
 from ibkr_adapter import __version__, message_codes, statefile
 from ibkr_adapter.clock import SECOND, Clock, SystemClock, WallClock
-from ibkr_adapter.config import Capability, Config, MarketData, Secret, Source
+from ibkr_adapter.config import Capability, Config, Secret, Source
 from ibkr_adapter.config.places import state_home
 from ibkr_adapter.config.secrets import Passphrase
 from ibkr_adapter.console.app import build as build_console
 from ibkr_adapter.core.engine import Engine
-from ibkr_adapter.core.settings import GatewaySettings, Settings
+from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.effects import Open, OutsideTrouble
 from ibkr_adapter.errors import AddressInUse, ConfigurationError, JournalError, SecretUnavailable
@@ -81,9 +81,7 @@ async def serve(
     clock = clock or SystemClock()
     check_package(config)
     check_extras(config)
-    codes = message_codes.load(config.message_codes)
-    for warning in codes.warnings:
-        _log.warning("message_codes_warning", detail=warning)
+    codes = message_codes.load(config.message_codes, keep_steering=message_codes.money_at_stake(config))
     secrets = Secrets(config, clock)
     await secrets.open()
     token = console_token(config, secrets)
@@ -161,7 +159,7 @@ async def _running(
     # The core, with what earlier lives wrote.
     ledger = _recovered(config, recovery, notices)
     engine = Engine(
-        settings_of(config),
+        Settings.of(config),
         notices=notices,
         rand=random.SystemRandom().random,
         ledger=ledger,
@@ -195,7 +193,12 @@ async def _running(
     )
     keeper = _keeper(config, boot_id, clock, shell, secrets)
     summary = SummaryWatch(config, tell=shell.summary_owned, lease_of=_leases(config, secrets))
-    codes = MessageCodes(config.message_codes, codes_found, tell=shell.outside)
+    codes = MessageCodes(
+        config.message_codes,
+        codes_found,
+        tell=shell.outside,
+        keep_steering=message_codes.money_at_stake(config),
+    )
     codes.hear_hangups()
     leaving = asyncio.Event()
     application = build_console(
@@ -272,53 +275,6 @@ def _recovered(config: Config, recovery: Recovery, notices: NoticeTable) -> Ledg
             )
         ledger.recover(seq, event)
     return ledger
-
-
-def settings_of(config: Config) -> Settings:
-    """What the core needs of the configuration."""
-    active, identity = config.active, config.identity
-    return Settings(
-        environment=config.environment,
-        component=config.component,
-        version=__version__,
-        gateways=tuple(_gateway_settings(config, name) for name in config.usable_gateways),
-        client_id=config.client_id,
-        account_kind="simulated" if config.environment == "simulated" else active.account_kind.value,
-        accounts_expected=(active.account,) if active.account else (),
-        capabilities=frozenset(identity.capabilities),
-        trading=config.trading.enabled,
-        lease_required=config.ha.enabled,
-        paper_only=identity.paper_only,
-        limits=config.trading.limits,
-        upstream_recycle_ns=_ns(active.upstream_recycle_s),
-        upstream_failover_ns=_ns(active.upstream_failover_s),
-        instruments=config.instruments,
-        messages_max=config.pacing.messages_max,
-        messages_reserved=config.pacing.messages_reserved,
-        messages_burst=config.pacing.messages_burst,
-        lines=config.pacing.lines,
-        depth=config.pacing.depth,
-        tick_by_tick=config.pacing.tick_by_tick,
-        generic_ticks=config.market_data.generic_ticks,
-        data_type=1 if active.market_data is MarketData.LIVE_ONLY else 3,
-    )
-
-
-def _ns(seconds: int | None) -> int | None:
-    return None if seconds is None else seconds * SECOND
-
-
-def _gateway_settings(config: Config, name: str) -> GatewaySettings:
-    gateway = config.gateways[name]
-    own = name == config.active.gateway
-    return GatewaySettings(
-        name=name,
-        address=gateway.address,
-        trading=own if gateway.trading is None else gateway.trading,
-        username=gateway.username,
-        time_zone=gateway.time_zone,
-        windows=gateway.windows,
-    )
 
 
 def _keeper(config: Config, boot_id: str, clock: Clock, shell: Shell, secrets: Secrets) -> LeaseKeeper | None:

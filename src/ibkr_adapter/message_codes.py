@@ -5,7 +5,8 @@
     effect = "inform"
     severity = "warning"
 
-A row changes the columns it names of a code that is in the table, and adds a code that is not.
+A row changes the columns it names of a code that is in the table, and adds a code that is not. Where money may be at
+stake none of them takes away an effect by which the connection is run.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from ibkr_adapter.config import AccountKind, Config
 from ibkr_adapter.config.typing import did_you_mean
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.notices import Effect, FarmKind, Notice, shipped_rows
@@ -44,15 +46,27 @@ ASKING: Final = frozenset({Effect.REJECT_ORDER, Effect.SUSPECT_ORDER})
 
 
 class Overrides(Struct, frozen=True, kw_only=True):
-    """The rows in force, which codes are the desk's own, and what is accepted but should be known."""
+    """The rows in force, which codes are the desk's own, and what is accepted but should be known.
+
+    ``unsteered``: codes by which the connection was run and no longer is, in words.
+    """
 
     rows: tuple[Notice, ...]
     overridden: frozenset[int] = frozenset()
     warnings: tuple[str, ...] = ()
+    unsteered: tuple[str, ...] = ()
 
 
-def load(path: str) -> Overrides:
-    """Shipped rows with those of the file over them; no ``path``, no change. Raises ``ConfigurationError``."""
+def money_at_stake(config: Config) -> bool:
+    """A live account, or trading switched on: the connection is then run by every code it ships with."""
+    return config.active.account_kind is AccountKind.LIVE or config.trading.enabled
+
+
+def load(path: str, *, keep_steering: bool = False) -> Overrides:
+    """Shipped rows with those of the file over them; no ``path``, no change. Raises ``ConfigurationError``.
+
+    ``keep_steering``: also for a row that takes a steering effect away.
+    """
     if not path:
         return Overrides(rows=shipped_rows())
     try:
@@ -65,10 +79,10 @@ def load(path: str) -> Overrides:
         raise ConfigurationError(KEY, f"{path!r} is not UTF-8 text", remedy="save it as UTF-8") from None
     if len(raw) > FILE_BYTES_MAX:
         raise ConfigurationError(KEY, f"{path!r} has more than {FILE_BYTES_MAX} bytes", remedy="it is no such table")
-    return parse(text)
+    return parse(text, keep_steering=keep_steering)
 
 
-def parse(text: str) -> Overrides:
+def parse(text: str, *, keep_steering: bool = False) -> Overrides:
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -78,6 +92,7 @@ def parse(text: str) -> Overrides:
     columns = _Columns(rows)
     own: dict[int, Notice] = {}
     warnings: list[str] = []
+    unsteered: list[str] = []
     for index, table in enumerate(_tables(document)):
         where = f"{KEY}: codes[{index}]"
         code = _code(table, where)
@@ -86,7 +101,16 @@ def parse(text: str) -> Overrides:
             raise ConfigurationError(where, "has two rows", remedy="remove one")
         own[code] = _row(code, table, rows.get(code), columns, where)
         warnings += _dangers(rows.get(code), own[code], where)
-    return Overrides(rows=tuple((rows | own).values()), overridden=frozenset(own), warnings=tuple(warnings))
+        if taken := _taken_away(rows.get(code), own[code]):
+            if keep_steering:
+                raise ConfigurationError(f"{where}.effect", taken, remedy=_KEEP_IT)
+            unsteered.append(f"{code} {taken}")
+    return Overrides(
+        rows=tuple((rows | own).values()),
+        overridden=frozenset(own),
+        warnings=tuple(warnings),
+        unsteered=tuple(unsteered),
+    )
 
 
 def differences(before: tuple[Notice, ...], after: tuple[Notice, ...]) -> list[str]:
@@ -169,6 +193,16 @@ def _row(code: int, table: Mapping[str, Any], known: Notice | None, columns: _Co
             )
     defaults = {"category": "warning", "scope": "request-or-order", "severity": "warning", "source": "the desk"}
     return Notice(**{"code": code} | defaults | given)
+
+
+_KEEP_IT: Final = "remove the row's effect: with a live account, or with trading on, the gate depends on it"
+
+
+def _taken_away(before: Notice | None, after: Notice) -> str:
+    """What the connection no longer hears, in words; empty where it hears all it did."""
+    if before is None or before.effect not in STEERING or after.effect is before.effect:
+        return ""
+    return f"is {after.effect} and no longer {before.effect}: the connection is run by it"
 
 
 def _dangers(before: Notice | None, after: Notice, where: str) -> Iterator[str]:

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ibkr_adapter.app import VAULT_ALERT
-from ibkr_adapter.ops.message_codes import ALERT
+from ibkr_adapter.ops.message_codes import ALERT, STEERING_ALERT
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "src" / "ibkr_adapter" / "core"
 PAGE = ROOT / "docs" / "reference" / "alerts.md"
+
+SHELL = {"notice/<>", VAULT_ALERT, ALERT, STEERING_ALERT}
 
 
 def keys(source: str) -> Iterator[str]:
@@ -28,6 +30,6 @@ def keys(source: str) -> Iterator[str]:
 
 def test_every_alert_stands_in_the_reference() -> None:
     """docs/reference/alerts.md has a row for each key of the core and the shell, and for none that is not there."""
-    told = {key for path in CORE.rglob("*.py") for key in keys(path.read_text())} | {"notice/<>", VAULT_ALERT, ALERT}
+    told = {key for path in CORE.rglob("*.py") for key in keys(path.read_text())} | SHELL
     rows = re.findall(r"^\| `([^`]+)` \|", PAGE.read_text(), re.MULTILINE)
     assert sorted(re.sub("<[a-z]+>", "<>", row) for row in rows) == sorted(told)

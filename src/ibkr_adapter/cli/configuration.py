@@ -19,7 +19,7 @@ def check_config(file: Path) -> None:
     """Say whether FILE can be used, and if not, which key is wrong and what to do."""
     config = reading.load(file)
     check_extras(config)
-    codes = message_codes.load(config.message_codes)
+    codes = message_codes.load(config.message_codes, keep_steering=message_codes.money_at_stake(config))
     for warning in (*config.warnings, *check_tls(config), *codes.warnings):
         click.echo(f"warning: {warning}", err=True)
     active = config.active
