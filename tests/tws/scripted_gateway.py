@@ -274,6 +274,19 @@ def gateway(script: Script, version: int = ANY_VERSION, **kwargs: int) -> Iterat
 # --- Our end ------------------------------------------------------------------------------------------------------
 
 
+class StoppedClock:
+    """Time passes when somebody says so."""
+
+    def __init__(self) -> None:
+        self._now_ns = SystemClock().now_ns()
+
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    def pass_(self, ns: int) -> None:
+        self._now_ns += ns
+
+
 class Inbox:
     """A mailbox whose events a test can wait for."""
 

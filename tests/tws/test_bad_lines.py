@@ -39,6 +39,7 @@ from tests.tws.scripted_gateway import (
     VERSIONS,
     Inbox,
     Peer,
+    StoppedClock,
     Wire,
     frame,
     gateway,
@@ -137,19 +138,6 @@ def test_a_line_of_one_byte_segments_changes_no_event(version: int) -> None:
 
 
 # --- A peer that is none ------------------------------------------------------------------------------------------
-
-
-class StoppedClock:
-    """Time passes when somebody says so."""
-
-    def __init__(self) -> None:
-        self._now_ns = SystemClock().now_ns()
-
-    def now_ns(self) -> int:
-        return self._now_ns
-
-    def pass_(self, ns: int) -> None:
-        self._now_ns += ns
 
 
 @pytest.mark.fault("A05")

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from ibkr_adapter import events, requests
+from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import OrderTerms
 from ibkr_adapter.config import Tls
 from ibkr_adapter.events import (
@@ -38,6 +39,7 @@ from tests.tws.scripted_gateway import (
     Inbox,
     Peer,
     Script,
+    StoppedClock,
     Wire,
     frame,
     gateway,
@@ -406,6 +408,7 @@ def test_frames_that_had_to_wait_arrive_whole_and_in_order(papers: Papers) -> No
 def test_a_peer_that_stops_reading_ends_the_session_within_the_write_deadline(papers: Papers) -> None:
     """The tunnel's end may hold much or little; ours is counted by what the kernel took."""
     done = threading.Event()
+    clock = StoppedClock()
 
     def script(peer: Peer) -> None:
         peer.open()
@@ -413,18 +416,23 @@ def test_a_peer_that_stops_reading_ends_the_session_within_the_write_deadline(pa
 
     inbox = Inbox()
     with gateway(over(papers.tunnel(), script), receive_buffer_bytes=4096) as playing:
-        subject = session(playing.port, inbox, tls=papers.tls(), write_deadline_s=0.3, send_buffer_bytes=4096)
+        subject = session(playing.port, inbox, tls=papers.tls(), clock=clock, send_buffer_bytes=4096)
         subject.start()
         inbox.until(SessionOpened)
         for req_id in range(5000):
             subject.perform(SubscribeQuotes(req_id=req_id, instrument=SPY))
         subject.perform(buy(5))
+        woken = 0
+        while not subject.join(0.01):
+            clock.pass_(2 * SECOND)
+            subject.perform(RequestCurrentTime())  # which wakes whoever waits for the deadline
+            woken += 1
         end = inbox.until(SessionLost)
-        assert subject.join(PATIENCE_S)
         done.set()
+    counters = subject.counters
     assert end.cause is LossCause.WRITE_DEADLINE
     assert inbox.of(FrameSent) == []
-    assert subject.counters.frames_out + end.unsent == 5000 + 1 + 2
+    assert counters.frames_out + end.unsent + counters.requests_dropped == 2 + 5000 + 1 + woken
 
 
 # --- The wrong tunnel ---------------------------------------------------------------------------------------------
