@@ -41,11 +41,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the desk in virtual time s
 
 from msgspec.structs import replace
 
-from ibkr_adapter.app import settings_of
 from ibkr_adapter.clock import SECOND, SystemClock
 from ibkr_adapter.config.resolving import resolve
 from ibkr_adapter.core.engine import Engine
 from ibkr_adapter.core.link.pacing import Pacing
+from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.effects import Open, Outbox
 from ibkr_adapter.events import GateChanged, LinkChanged, Started
@@ -200,7 +200,7 @@ class Service:
             "instruments": [{"symbol": symbol} for symbol in symbols],
         }
         self._config = resolve(document, "benchmark", directory)
-        settings = replace(settings_of(self._config), backoff_max_ns=SECOND)
+        settings = replace(Settings.of(self._config), backoff_max_ns=SECOND)
         clock = SystemClock()
         journal = directory / "journal"
         recovery = recover(journal)
@@ -435,7 +435,7 @@ def silent_scenario() -> Any:
 
 def rotation_day() -> dict[str, float]:
     """Two depth lines change every ten seconds, a probe every five, and once an hour everything is asked anew."""
-    pacing = Pacing(messages_max=45, messages_reserved=5)
+    pacing = Pacing(messages_max=45, messages_reserved=5, burst_max=5)
     depth = [Instrument(symbol=f"D{number}") for number in range(8)]
     quotes = [Instrument(symbol=f"Q{number}") for number in range(100)]
     sent: list[int] = []

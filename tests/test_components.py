@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ibkr_adapter.app import settings_of
 from ibkr_adapter.config import Capability, Config
 from ibkr_adapter.config.reading import load, parse
+from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.errors import ConfigurationError, ReadOnlyClient
 from ibkr_adapter.lease.summary_owner import better, owner_here
 from ibkr_adapter.requests import CancelQuotes, Request, SendCancel, SendOrder
@@ -45,8 +45,8 @@ def client(name: str, version: int) -> Client:
 def test_each_component_has_its_id_and_its_capability(name: str) -> None:
     """The table that the desk agreed on; only 1 and 99 may send orders."""
     config = of(name)
-    assert (config.client_id, settings_of(config).orders) == TABLE[name]
-    assert settings_of(config).paper_only == (name == "execution_replay")
+    assert (config.client_id, Settings.of(config).orders) == TABLE[name]
+    assert Settings.of(config).paper_only == (name == "execution_replay")
 
 
 @pytest.mark.parametrize("name", READ_ONLY)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from ibkr_adapter import statefile
-from ibkr_adapter.app import settings_of
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.config import (
     DEFAULT_SYMBOLS,
@@ -25,6 +24,7 @@ from ibkr_adapter.config import (
 from ibkr_adapter.config.defaults import DEFAULT_TEMPLATE
 from ibkr_adapter.config.reading import parse, simulated
 from ibkr_adapter.config.showing import show
+from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.errors import ConfigurationError
 
 LIVE = """
@@ -280,9 +280,9 @@ class TestStandby:
         """Both gateways may be used, the environment's own first; orders go to a standby only where it says so."""
         config = parse(STANDBY, "x")
         assert config.usable_gateways == ("primary", "secondary")
-        assert [gateway.trading for gateway in settings_of(config).gateways] == [True, False]
+        assert [gateway.trading for gateway in Settings.of(config).gateways] == [True, False]
         config = parse(STANDBY + "trading = true", "x")
-        assert [gateway.trading for gateway in settings_of(config).gateways] == [True, True]
+        assert [gateway.trading for gateway in Settings.of(config).gateways] == [True, True]
 
     def test_without_a_standby_there_is_no_failover(self) -> None:
         """A second gateway in the file is not enough."""
@@ -312,10 +312,10 @@ class TestStandby:
 
     def test_how_long_a_gateway_may_be_without_ib_is_for_ever_unless_said(self) -> None:
         """Unset is never, and seconds reach the core as they were meant."""
-        settings = settings_of(parse(STANDBY, "x"))
+        settings = Settings.of(parse(STANDBY, "x"))
         assert (settings.upstream_recycle_ns, settings.upstream_failover_ns) == (None, None)
         said = STANDBY.replace("standby =", "upstream_recycle_s = 300\nupstream_failover_s = 600\nstandby =")
-        settings = settings_of(parse(said, "x"))
+        settings = Settings.of(parse(said, "x"))
         assert (settings.upstream_recycle_ns, settings.upstream_failover_ns) == (300 * SECOND, 600 * SECOND)
 
 

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from ibkr_adapter.app import settings_of
 from ibkr_adapter.config.reading import parse
 from ibkr_adapter.config.showing import show
+from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.errors import ConfigurationError
 
 REDIS = '[redis]\nurl = "redis://localhost"\n'
@@ -19,14 +19,14 @@ def test_by_default_no_lease_is_shared() -> None:
     config = parse("", "test")
     assert not config.ha.enabled
     assert config.ha.lease_ttl_s == 15
-    assert not settings_of(config).lease_required
+    assert not Settings.of(config).lease_required
 
 
 def test_machines_that_share_need_redis() -> None:
     """Without one nothing is started."""
     with pytest.raises(ConfigurationError, match=r"ha\.enabled: .*Redis.*\(set redis\.url\)"):
         parse("[ha]\nenabled = true", "test")
-    assert settings_of(parse(f"{REDIS}[ha]\nenabled = true", "test")).lease_required
+    assert Settings.of(parse(f"{REDIS}[ha]\nenabled = true", "test")).lease_required
 
 
 @pytest.mark.parametrize("ttl", ["0", "0.5", "301", "-15"])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ibkr_adapter.app import settings_of
 from ibkr_adapter.config.reading import parse
+from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.errors import ConfigurationError
 
 
@@ -15,10 +15,10 @@ def test_a_login_with_more_lines_may_speak_faster() -> None:
         "[pacing]\nlines = 400\nmessages_max = 190\nmessages_reserved = 10\ndepth = 4\ntick_by_tick = 20\n", "x"
     )
 
-    settings = settings_of(config)
+    pacing = Settings.of(config).pacing
 
-    assert (settings.messages_max, settings.messages_reserved, settings.messages_burst) == (190, 10, 5)
-    assert (settings.lines, settings.depth, settings.tick_by_tick) == (400, 4, 20)
+    assert (pacing.messages_max, pacing.messages_reserved, pacing.messages_burst) == (190, 10, 5)
+    assert (pacing.lines, pacing.depth, pacing.tick_by_tick) == (400, 4, 20)
     assert config.warnings == ()
 
 

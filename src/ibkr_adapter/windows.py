@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
+
+DEFAULT_ZONE: Final = "America/New_York"
+"""In which windows are meant that say nothing else: IB's own, and that of the exchanges."""
 
 
 class WindowKind(StrEnum):

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Action, CancelOrder, CommandOutcome, OrderType, PlaceOrder, Reason
 from ibkr_adapter.config import Capability, Limits
+from ibkr_adapter.config.model import Pacing
 from ibkr_adapter.core.engine import Engine, Happening
 from ibkr_adapter.core.settings import GatewaySettings, Settings
 from ibkr_adapter.core.trading.ledger import Ledger
@@ -90,6 +91,8 @@ B = GatewaySettings(name="b", address="127.0.0.1:4003")
 
 
 def settings(**changes: Any) -> Settings:
+    """Ours, but for ``changes``; what is of pacing is named by itself."""
+    pacing = {name: changes.pop(name) for name in Pacing.__struct_fields__ if name in changes}
     return Settings(
         **{
             "environment": "development",
@@ -107,7 +110,8 @@ def settings(**changes: Any) -> Settings:
                 price_collar_percent=Decimal(5),
             ),
             "instruments": (SPY,),
-            "messages_burst": 45,  # all at once: what a test is about happens at the moment at which it happens
+            # All at once: what a test is about happens at the moment at which it happens.
+            "pacing": Pacing(**{"messages_burst": 45, **pacing}),
             **changes,
         }
     )

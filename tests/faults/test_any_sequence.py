@@ -97,7 +97,7 @@ def end_well(desk: VirtualDesk) -> None:
         gateway.director.stop()
     desk.run_until(lambda: desk.link.ready and len(desk.engine.market.proven) == 2 and not shut(desk), within_s=240)
     desk.run(3)
-    assert desk.most_in_a_second() <= desk.settings.messages_max
+    assert desk.most_in_a_second() <= desk.settings.pacing.messages_max
 
 
 def shut(desk: VirtualDesk) -> set[str]:

@@ -100,7 +100,7 @@ def test_no_second_complaint_comes_within_the_hour():
 
     assert desk.now_ns - told_ns >= 60 * MINUTE
     assert counts[100] == 1
-    assert desk.most_in_a_second() <= desk.settings.messages_max
+    assert desk.most_in_a_second() <= desk.settings.pacing.messages_max
     assert desk.raised("pacing/violated") == []
     assert len(desk.engine.market.proven) == len(SYMBOLS)
 

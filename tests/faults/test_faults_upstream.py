@@ -105,7 +105,7 @@ def test_fifty_streams_are_live_within_ten_seconds_of_1101():
 
     assert len(desk.sent(SubscribeQuotes)) == 100
     assert len(desk.sent(RequestPositions)) == positions + 1
-    assert desk.most_in_a_second() <= desk.settings.messages_max
+    assert desk.most_in_a_second() <= desk.settings.pacing.messages_max
     assert len(desk.gaps) == 50
 
 

@@ -60,7 +60,7 @@ def test_a_link_that_comes_back_without_its_data_is_asked_for_all_of_it():
     assert len(desk.sent(SubscribeQuotes)) == 4
     assert len(desk.sent(RequestPositions)) == positions + 1
     assert streams_of(desk, GapCause.UPSTREAM_LOST) == BOTH
-    assert desk.most_in_a_second() <= desk.settings.messages_max
+    assert desk.most_in_a_second() <= desk.settings.pacing.messages_max
 
 
 @pytest.mark.fault("B03", "B04")

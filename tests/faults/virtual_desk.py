@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from ibkr_adapter.app import settings_of
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Action, CancelOrder, CommandOutcome, OrderTerms, OrderType, PlaceOrder
 from ibkr_adapter.config.resolving import resolve
 from ibkr_adapter.core.engine import Engine, Happening
 from ibkr_adapter.core.link.link import Link
+from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.effects import Close, Durable, Hands, Open, Outbox, Send, SendFailed, perform
 from ibkr_adapter.errors import LocalError
@@ -153,7 +153,7 @@ class VirtualDesk:
         self._transports: dict[int, MemoryTransport] = {}
         self._mailbox = Mailbox(lambda: None)
         self._keys = len(self.journal)  # those of an earlier life stand for its orders
-        chosen = settings_of(self.config)
+        chosen = Settings.of(self.config)
         self.settings = type(chosen)(
             **{name: getattr(chosen, name) for name in chosen.__struct_fields__} | dict(settings)
         )

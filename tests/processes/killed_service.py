@@ -14,20 +14,30 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from msgspec.structs import replace
 
 from ibkr_adapter import app
 from ibkr_adapter.clock import SECOND
+from ibkr_adapter.config import Config
 from ibkr_adapter.config.reading import simulated
 from ibkr_adapter.core.engine import Engine
+from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.effects import Append, Durable
 from ibkr_adapter.events import ExecutionReported, FrameSent, OpenOrderReported, OrderIntended
 from ibkr_adapter.journal.writer import JournalWriter
 from ibkr_adapter.ops import logging
 
 ARRIVALS = {"after_send": FrameSent, "after_acknowledgement": OpenOrderReported, "after_fill": ExecutionReported}
+
+
+class Impatient(Settings, frozen=True, kw_only=True):
+    """Asks the broker sooner than a service does, so that a test need not wait."""
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        return replace(super().of(config), inquiry_every_ns=SECOND // 2, absence_apart_ns=SECOND // 2)
 
 
 def die() -> None:
@@ -81,10 +91,7 @@ async def main(point: str, port: str, account: str, data_dir: str) -> None:
     KilledWriter.point = point
     app.Engine = KilledEngine  # type: ignore[misc]
     app.JournalWriter = KilledWriter  # type: ignore[misc]
-    settings_of = app.settings_of
-    app.settings_of = lambda config: replace(
-        settings_of(config), inquiry_every_ns=SECOND // 2, absence_apart_ns=SECOND // 2
-    )
+    app.Settings = Impatient  # type: ignore[misc]
     logging.configure("warning")
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)

@@ -110,7 +110,7 @@ def paced(
     requests: Sequence[Request], send: Callable[[Sequence[Request]], tuple[int, int]], wait: Callable[[int], int]
 ) -> Pacing:
     """Send all of them through pacing; ``send`` answers as a session's ``taken``, ``wait`` with the time."""
-    lanes = Pacing(messages_max=45, messages_reserved=5)
+    lanes = Pacing(messages_max=45, messages_reserved=5, burst_max=5)
     for request in requests:
         lanes.ask(request, epoch=1)
     now_ns = wait(0)

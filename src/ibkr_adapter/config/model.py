@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from ibkr_adapter.config.secrets import Reference
 from ibkr_adapter.instruments import Instrument
-from ibkr_adapter.windows import Window
+from ibkr_adapter.windows import DEFAULT_ZONE, Window
 
 
 class AccountKind(StrEnum):
@@ -92,7 +92,7 @@ class Gateway(Section, frozen=True, kw_only=True):
     kind: AccountKind | None = None
     username: str = ""
     trading: bool | None = None
-    time_zone: str = "America/New_York"
+    time_zone: str = DEFAULT_ZONE
     windows: tuple[Window, ...] = ()
     tls: Tls | None = None
 

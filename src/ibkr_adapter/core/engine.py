@@ -125,15 +125,17 @@ class Engine:
         self._notices = notices
         request_ids = ReqIdCounter()
         self.pacing = Pacing(
-            messages_max=settings.messages_max,
-            messages_reserved=settings.messages_reserved,
-            burst_max=settings.messages_burst,
+            messages_max=settings.pacing.messages_max,
+            messages_reserved=settings.pacing.messages_reserved,
+            burst_max=settings.pacing.messages_burst,
         )
         self.planes = Planes()
         self.patience = UpstreamPatience(settings)
         self.alerts = Alerts(open_alerts, now_ns=now_ns)
         self.link = Link(settings, rand=rand, epoch=ledger.last_epoch, now_ns=now_ns)
-        self.quotas = Quotas(lines=settings.lines, depth=settings.depth, tick_by_tick=settings.tick_by_tick)
+        self.quotas = Quotas(
+            lines=settings.pacing.lines, depth=settings.pacing.depth, tick_by_tick=settings.pacing.tick_by_tick
+        )
         self.market = Market(
             settings, request_ids, self.planes, self.quotas.lines, last_recv_ns, ledger.streams_switched
         )

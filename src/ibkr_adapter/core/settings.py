@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from msgspec import Struct
 
+from ibkr_adapter import __version__
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.config import Capability, Limits
+from ibkr_adapter.config.defaults import SIMULATED
+from ibkr_adapter.config.model import Capability, Config, Limits, MarketData, MarketDataSettings, Pacing
 from ibkr_adapter.instruments import Instrument
-from ibkr_adapter.windows import Window
+from ibkr_adapter.windows import DEFAULT_ZONE, Window
 
 
 class GatewaySettings(Struct, frozen=True, kw_only=True):
@@ -21,8 +25,21 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     address: str
     trading: bool = True
     username: str = ""
-    time_zone: str = "America/New_York"
+    time_zone: str = DEFAULT_ZONE
     windows: tuple[Window, ...] = ()
+
+    @classmethod
+    def of(cls, config: Config, name: str) -> Self:
+        gateway = config.gateways[name]
+        own = name == config.active.gateway
+        return cls(
+            name=name,
+            address=gateway.address,
+            trading=own if gateway.trading is None else gateway.trading,
+            username=gateway.username,
+            time_zone=gateway.time_zone,
+            windows=gateway.windows,
+        )
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -51,7 +68,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     paper_only: bool = False
     limits: Limits = Limits()
     instruments: tuple[Instrument, ...] = ()
-    generic_ticks: str = "233"
+    generic_ticks: str = MarketDataSettings().generic_ticks
     data_type: int = 3
     account_tags: tuple[str, ...] = (
         "AccountType",
@@ -64,12 +81,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         "MaintMarginReq",
         "GrossPositionValue",
     )
-    messages_max: int = 45
-    messages_reserved: int = 5
-    messages_burst: int = 5
-    lines: int = 100
-    depth: int = 3
-    tick_by_tick: int = 5
+    pacing: Pacing = Pacing()
     backoff_first_ns: int = 1 * SECOND
     backoff_max_ns: int = 60 * SECOND
     identify_timeout_ns: int = 10 * SECOND
@@ -83,6 +95,30 @@ class Settings(Struct, frozen=True, kw_only=True):
     inquiry_every_ns: int = 10 * SECOND
     absence_apart_ns: int = 10 * SECOND
 
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        active, identity = config.active, config.identity
+        return cls(
+            environment=config.environment,
+            component=config.component,
+            version=__version__,
+            gateways=tuple(GatewaySettings.of(config, name) for name in config.usable_gateways),
+            client_id=config.client_id,
+            account_kind=SIMULATED if config.environment == SIMULATED else active.account_kind.value,
+            accounts_expected=(active.account,) if active.account else (),
+            capabilities=frozenset(identity.capabilities),
+            trading=config.trading.enabled,
+            lease_required=config.ha.enabled,
+            paper_only=identity.paper_only,
+            limits=config.trading.limits,
+            upstream_recycle_ns=_ns(active.upstream_recycle_s),
+            upstream_failover_ns=_ns(active.upstream_failover_s),
+            instruments=config.instruments,
+            pacing=config.pacing,
+            generic_ticks=config.market_data.generic_ticks,
+            data_type=1 if active.market_data is MarketData.LIVE_ONLY else 3,
+        )
+
     @property
     def market_data(self) -> bool:
         return Capability.MARKET_DATA in self.capabilities
@@ -94,3 +130,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     @property
     def orders(self) -> bool:
         return Capability.ORDERS in self.capabilities
+
+
+def _ns(seconds: int | None) -> int | None:
+    return None if seconds is None else seconds * SECOND

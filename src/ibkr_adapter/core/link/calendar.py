@@ -18,7 +18,7 @@ from msgspec import Struct
 from ibkr_adapter.calendar import LocalTime, weekday
 from ibkr_adapter.clock import MINUTE, SECOND
 from ibkr_adapter.snapshot import WindowView
-from ibkr_adapter.windows import Window, WindowKind
+from ibkr_adapter.windows import DEFAULT_ZONE, Window, WindowKind
 
 __all__ = ["CLOSE_BEFORE_NS", "Excuse", "RestartCalendar", "Window", "WindowKind"]
 
@@ -56,7 +56,7 @@ class _Present(Struct, frozen=True, kw_only=True):
 class RestartCalendar:
     """When a gateway may be away. UTC nanoseconds in and out; the zone's rules are used only in between."""
 
-    def __init__(self, windows: Sequence[Window], zone: str = "America/New_York") -> None:
+    def __init__(self, windows: Sequence[Window], zone: str = DEFAULT_ZONE) -> None:
         self._windows = tuple(windows)
         self._zone = zone
         self._local = LocalTime(zone)

@@ -63,7 +63,7 @@ class Pacing:
     WAITING_MAX = 10_000
     """Requests that may wait; one more is our own bug (a loop that subscribes), and fails loudly."""
 
-    def __init__(self, *, messages_max: int, messages_reserved: int, burst_max: int = 5) -> None:
+    def __init__(self, *, messages_max: int, messages_reserved: int, burst_max: int) -> None:
         self.messages_max = messages_max
         self._reserved = messages_reserved
         self._burst_max = burst_max
