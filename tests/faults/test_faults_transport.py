@@ -126,6 +126,8 @@ def test_whoever_accepts_and_says_nothing_has_five_seconds() -> None:
 def test_a_port_that_flaps_for_ten_minutes_is_one_incident(open_s: float, seed: int) -> None:
     """Once a second it opens, closes, and ends what is open: one attempt for each slot of the backoff, one alert."""
     desk = steady(**QUIET, seed=seed)
+    ended: list[int] = []
+    desk.heard.append(lambda told: ended.extend(event.epoch for event in told if isinstance(event, SessionLost)))
     began_ns = desk.now_ns
     for _ in range(600):
         befall(desk, PortDown(), Close())
@@ -144,6 +146,7 @@ def test_a_port_that_flaps_for_ten_minutes_is_one_incident(open_s: float, seed: 
     assert desk.story("link/down") == [True]
 
     desk.run_until(lambda: desk.link.ready, within_s=72)
+    assert ended == list(range(1, desk.link.epoch)), "each session ended once"
     desk.run(FLAPPING_NS / SECOND + 60)
     assert desk.story("link/down") == [True, False]
     assert {alert.key for alert in desk.raised() if alert.key.startswith("link/")} == {"link/down"}
