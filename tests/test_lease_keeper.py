@@ -15,7 +15,7 @@ from ibkr_adapter.events import LeaseChanged
 from ibkr_adapter.lease.keeper import LeaseKeeper, boottime
 from ibkr_adapter.lease.mark import EpochMark
 from ibkr_adapter.lease.redis_epoch import RedisEpoch, read_once
-from ibkr_adapter.sinks.redis import RedisStore
+from ibkr_adapter.redis_store import RedisStore
 from tests.redis_server import RedisServer
 
 TTL_NS = SECOND // 2

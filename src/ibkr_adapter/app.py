@@ -59,7 +59,6 @@ from ibkr_adapter.tws.session import Endpoint, Session
 if TYPE_CHECKING:
     from ibkr_adapter.lease.keeper import LeaseKeeper
     from ibkr_adapter.ops.vaulted import Trouble
-    from ibkr_adapter.sinks.redis import RedisStore
 
 LEAVE_S = 3.0
 TOKEN_CHARS_MIN = 16
@@ -95,8 +94,9 @@ async def serve(
         held.callback(recovery.close)
         held.enter_context(Lease(config.usable_addresses, config.client_id, component=config.component))
         held.callback(secrets.close)
-        service = _service(config, listener, token)
-        async with _running(config, recovery, listener, token, clock, secrets, codes):
+        life = new_key()
+        service = _service(config, life, listener, token)
+        async with _running(config, life, recovery, listener, token, clock, secrets, codes):
             with statefile.written(service), statefile.registered(service, state_home()):
                 announce(service)
                 await stop.wait()
@@ -144,6 +144,7 @@ def check_extras(config: Config) -> None:
 @contextlib.asynccontextmanager
 async def _running(
     config: Config,
+    boot_id: str,
     recovery: Recovery,
     listener: socket.socket,
     token: Secret,
@@ -152,7 +153,6 @@ async def _running(
     codes_found: Overrides,
 ) -> AsyncIterator[None]:
     """Everything that runs, from the journal up to the page. What breaks in it is raised where it is entered."""
-    boot_id = new_key()
     notices = NoticeTable(codes_found.rows)
     store = SqliteStore(Path(config.store.path))
 
@@ -283,9 +283,10 @@ def _keeper(config: Config, boot_id: str, clock: Clock, shell: Shell, secrets: S
         return None
     from ibkr_adapter.lease.keeper import LeaseKeeper  # an extra: needed where configured
     from ibkr_adapter.lease.redis_epoch import RedisEpoch
+    from ibkr_adapter.redis_store import RedisStore
 
     return LeaseKeeper(
-        RedisEpoch(_redis(config, secrets), config.client_id),
+        RedisEpoch(RedisStore.of(config, secrets), config.client_id),
         EpochMark(config.data_path / f"lease-client-{config.client_id}"),
         client_id=config.client_id,
         name=config.ha.name or socket.gethostname(),
@@ -301,8 +302,9 @@ def _leases(config: Config, secrets: Secrets) -> Callable[[int], Awaitable[Recor
     if not config.ha.enabled:
         return None
     from ibkr_adapter.lease.redis_epoch import read_once
+    from ibkr_adapter.redis_store import RedisStore
 
-    return lambda client_id: read_once(_redis(config, secrets), client_id)
+    return lambda client_id: read_once(RedisStore.of(config, secrets), client_id)
 
 
 def passphrase(config: Config, gateway: str, secrets: Secrets | None) -> Passphrase | None:
@@ -344,17 +346,6 @@ def _always() -> bool:
     return True
 
 
-def _redis(config: Config, secrets: Secrets) -> RedisStore:
-    from ibkr_adapter.sinks.redis import RedisStore  # an extra: needed where configured
-
-    return RedisStore(
-        config.redis.url,
-        environment=config.environment,
-        prefix=config.redis.prefix,
-        password=secrets.source("redis.password", config.redis.password),
-    )
-
-
 def _sinks(config: Config, store: SqliteStore, durable_seq: int, clock: Clock, secrets: Secrets) -> list[Sink]:
     journal = Path(config.journal.directory)
     sinks: list[Sink] = [
@@ -363,9 +354,10 @@ def _sinks(config: Config, store: SqliteStore, durable_seq: int, clock: Clock, s
         AlertRecord(config.data_path),
     ]
     if config.redis.url:
+        from ibkr_adapter.redis_store import RedisStore  # an extra: needed where configured
         from ibkr_adapter.sinks.redis import RedisOrders, RedisSink
 
-        redis = _redis(config, secrets)
+        redis = RedisStore.of(config, secrets)
         sinks += [RedisSink(redis, clock=clock), RedisOrders(redis, journal, durable_seq=durable_seq)]
     return sinks
 
@@ -437,7 +429,7 @@ def console_token(config: Config, secrets: Secrets) -> Secret:
     return token
 
 
-def _service(config: Config, listener: socket.socket, token: Secret) -> RunningService:
+def _service(config: Config, life: str, listener: socket.socket, token: Secret) -> RunningService:
     host, port = listener.getsockname()[:2]
     return RunningService(
         url=f"http://{f'[{host}]' if ':' in host else host}:{port}",
@@ -446,6 +438,11 @@ def _service(config: Config, listener: socket.socket, token: Secret) -> RunningS
         pid=os.getpid(),
         environment=config.environment,
         state_file=str(statefile.path_in(config.data_path)),
+        component=config.component,
+        life=life,
+        addresses=tuple(config.usable_addresses),
+        components=dict(config.components),
+        store=config.store.path,
     )
 
 

@@ -11,7 +11,8 @@ from ibkr_adapter.clock import SECOND, SystemClock
 from ibkr_adapter.errors import StoreError
 from ibkr_adapter.events import Gap, GapCause, GateChanged, QuotesProven, Recorded
 from ibkr_adapter.fanout import Fanout
-from ibkr_adapter.sinks.redis import RedisOrders, RedisSink, RedisStore
+from ibkr_adapter.redis_store import RedisStore
+from ibkr_adapter.sinks.redis import RedisOrders, RedisSink
 from ibkr_adapter.sinks.sink import SinkRunner
 from ibkr_adapter.snapshot import SinkView
 from tests.journals import write_journal

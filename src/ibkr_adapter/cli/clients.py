@@ -124,7 +124,7 @@ def _leases(config: Config, unknown: list[str]) -> dict[int, Record]:
     if not config.ha.enabled:
         return {}
     from ibkr_adapter.lease.redis_epoch import read_once
-    from ibkr_adapter.sinks.redis import RedisStore
+    from ibkr_adapter.redis_store import RedisStore
 
     secrets = Secrets(config, SystemClock())
 
@@ -133,9 +133,7 @@ def _leases(config: Config, unknown: list[str]) -> dict[int, Record]:
         password = secrets.source("redis.password", config.redis.password)
         if not marked(config.redis, password):  # a store would put our mark on it
             return {}
-        store = RedisStore(
-            config.redis.url, environment=config.environment, prefix=config.redis.prefix, password=password
-        )
+        store = RedisStore.of(config, secrets)
         ids = [component.client_id for component in config.components.values()]
         return {client_id: record for client_id in ids if (record := await read_once(store, client_id)) is not None}
 

@@ -21,7 +21,7 @@ def marked(redis: Redis, password: Callable[[], Secret] | None = None) -> str:
     from redis.exceptions import RedisError
     from redis.retry import Retry
 
-    from ibkr_adapter.sinks.redis import Credentials, without_user
+    from ibkr_adapter.redis_store import Credentials, without_user
 
     url = redis.url if password is None else without_user(redis.url)
     credentials = None if password is None else Credentials(redis.url, password)

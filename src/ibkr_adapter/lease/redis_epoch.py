@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from ibkr_adapter.lease.claim import Look, Plant, Record, Renew, Step, Take
-from ibkr_adapter.sinks.redis import RedisStore
+from ibkr_adapter.redis_store import RedisStore
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

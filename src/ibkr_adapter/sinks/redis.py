@@ -2,27 +2,23 @@
 
 Keys, each behind the configured prefix: ``ib:l1:{instrument}``, JSON of the quote with ``as_of``, gone 5 s after the
 last proof that it is current; ``ib:md:quote:{instrument}`` and ``ib:md:gap:{instrument}``, streams of quotes and of
-their interruptions; ``ib:orders:evt``, the journal's order records with the record's number as stream id;
-``ib:environment``, which environment this prefix belongs to. Every entry has a field ``event`` holding JSON; entries
-of orders also have the ``hash`` of their record.
+their interruptions; ``ib:orders:evt``, the journal's order records with the record's number as stream id.
+Every entry has a field ``event`` holding JSON; entries of orders also have the ``hash`` of their record.
 
 Market data arrives at least once: a batch whose answer was lost is sent again. Order records arrive exactly once.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from ibkr_adapter.clock import MILLISECOND, SECOND, Clock
-from ibkr_adapter.config import Secret
-from ibkr_adapter.errors import ConfigurationError, SecretUnavailable, StoreError
 from ibkr_adapter.events import (
     CancelIntended,
     CommissionReported,
@@ -46,19 +42,9 @@ from ibkr_adapter.events import (
 )
 from ibkr_adapter.fanout import Overflow
 from ibkr_adapter.journal.record import Record
+from ibkr_adapter.redis_store import RedisStore
 from ibkr_adapter.sinks.projection import JournalSource
 from ibkr_adapter.worker import Serial
-
-try:
-    from redis.asyncio import Redis
-    from redis.asyncio.retry import Retry
-    from redis.backoff import NoBackoff
-    from redis.credentials import CredentialProvider
-    from redis.exceptions import ConnectionError, RedisError, ResponseError
-except ImportError as error:
-    raise ConfigurationError(
-        "redis", "the Redis client library is not installed", remedy="pip install 'ibkr-adapter[redis]'"
-    ) from error
 
 T = TypeVar("T")
 
@@ -82,110 +68,6 @@ ORDER_KINDS = (
     NoticeReceived,
 )
 """What of the journal concerns who follows orders."""
-
-
-class Credentials(CredentialProvider):
-    """User of the address, and the password as it is at this moment."""
-
-    def __init__(self, url: str, password: Callable[[], Secret]) -> None:
-        self._user = unquote(urlsplit(url).username or "")
-        self._password = password
-
-    def get_credentials(self) -> tuple[str] | tuple[str, str]:
-        try:
-            password = self._password().reveal()
-        except SecretUnavailable as error:
-            raise ConnectionError(str(error)) from None
-        return (self._user, password) if self._user else (password,)
-
-    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
-        return self.get_credentials()  # at hand: nothing is waited for
-
-
-def without_user(url: str) -> str:
-    """The address without what stands before its @."""
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
-
-
-class RedisStore:
-    """How to reach one Redis, and whose it must be."""
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        environment: str,
-        prefix: str = "",
-        timeout_s: float = 0.25,
-        password: Callable[[], Secret] | None = None,
-    ) -> None:
-        """``timeout_s`` bounds every exchange; a Redis that hangs is a Redis that is down.
-
-        ``password`` is asked at each new connection, so that a new one counts without a restart.
-        """
-        self.environment = environment
-        self.prefix = prefix
-        self.timeout_s = timeout_s
-        self._url = url
-        self._password = password
-        self._where = url.rpartition("@")[2].partition("//")[2] or url.rpartition("@")[2]
-
-    def __repr__(self) -> str:
-        return f"<RedisStore {self._where} {self.environment} prefix {self.prefix!r}>"
-
-    async def connect(self) -> Redis:
-        """A client whose every connection has found, or set, the mark of our environment."""
-        client: Redis = Redis.from_url(
-            self._url if self._password is None else without_user(self._url),
-            credential_provider=None if self._password is None else Credentials(self._url, self._password),
-            socket_timeout=self.timeout_s,
-            socket_connect_timeout=self.timeout_s,
-            retry=Retry(NoBackoff(), 0),
-            redis_connect_func=self._greet,
-        )
-        try:
-            async with self.answering():
-                await client.ping()
-        except BaseException:
-            await self.disconnect(client)
-            raise
-        return client
-
-    async def disconnect(self, client: Redis) -> None:
-        async with self.answering():
-            await client.aclose()
-
-    @asynccontextmanager
-    async def answering(self) -> AsyncIterator[None]:
-        """Bounds what happens inside, and turns Redis's errors into ours."""
-        try:
-            async with asyncio.timeout(2 * self.timeout_s):
-                yield
-        except TimeoutError as error:
-            raise StoreError(
-                f"Redis at {self._where} did not answer within {self.timeout_s:g} s", remedy="check that it is running"
-            ) from error
-        except (RedisError, OSError) as error:
-            raise StoreError(
-                f"Redis at {self._where} failed: {error}", remedy="check that it is running and its configuration"
-            ) from error
-
-    async def _greet(self, connection: Any) -> None:
-        """On each new connection: the server may have been replaced by another since the last."""
-        await connection.on_connect()
-        key = f"{self.prefix}ib:environment"
-        await connection.send_command("SET", key, self.environment, "NX")
-        await connection.read_response()
-        await connection.send_command("GET", key)
-        answer = await connection.read_response()
-        marked = answer.decode() if isinstance(answer, bytes) else str(answer)
-        if marked != self.environment:
-            await connection.disconnect()
-            raise StoreError(
-                f"Redis at {self._where} belongs to environment {marked!r}, this is {self.environment!r}",
-                remedy=f"use another Redis or another prefix; {key} says whose it is",
-            )
 
 
 class RedisSink:
