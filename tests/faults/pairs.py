@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ibkr_adapter.events import AlertChanged
 from tests.faults.virtual_desk import VirtualDesk
 from tws_simulator.faults.reading import read_action
 from tws_simulator.faults.scenario import Scenario
@@ -31,6 +32,11 @@ def do(desk: VirtualDesk, action: str, *, gateway: str = "primary", **values: An
     """A fault of the simulator now, as ``tws-simulator do`` names it."""
     desk.gateways[gateway].director.do(read_action({"do": action, **values}))
     desk.settle()
+
+
+def incidents(desk: VirtualDesk) -> list[AlertChanged]:
+    """All alerts that were raised, but for those about how the gateway is set up."""
+    return [alert for alert in desk.raised() if not alert.key.startswith("gateway/")]
 
 
 def logins(desk: VirtualDesk) -> list[str]:

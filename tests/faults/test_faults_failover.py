@@ -13,7 +13,7 @@ from ibkr_adapter.clock import MINUTE, SECOND
 from ibkr_adapter.events import LossCause, OrderIntended, OrderLapsed, OrderNotFound, SessionLost
 from ibkr_adapter.requests import SendCancel, SendOrder, SubscribeQuotes
 from tests.faults.gap_oracle import GapOracle
-from tests.faults.pairs import became, do, logins, pair
+from tests.faults.pairs import became, do, incidents, logins, pair
 from tests.faults.virtual_desk import VirtualDesk
 from tws_simulator.faults.library import named
 
@@ -84,7 +84,7 @@ def test_two_gateways_that_are_down_are_tried_in_turn_and_are_one_incident():
     assert all(one != other for (_, one), (_, other) in pairwise(tried))
     assert max(apart) <= 60 * SECOND
     assert min(apart[-20:]) >= 48 * SECOND
-    assert [(alert.key, alert.severity) for alert in desk.raised()] == [("link/down", "critical")]
+    assert [(alert.key, alert.severity) for alert in incidents(desk)] == [("link/down", "critical")]
     assert desk.resolved("link/down") == []
 
     do(desk, "port_up", gateway="secondary")
