@@ -470,16 +470,9 @@ def rotation_day() -> dict[str, float]:
         sent += [now_ns] * len(out.sends)
         next_ns = min(rotated_ns + 10 * SECOND, probed_ns + 5 * SECOND)
         now_ns = min(next_ns, out.wake_at_ns) if out.wake_at_ns is not None else next_ns
+    from tests.faults.rates import most_in_a_second
+
     return {"rotation day most in a second": float(most_in_a_second(sent)), "rotation day messages": float(len(sent))}
-
-
-def most_in_a_second(times: list[int]) -> int:
-    most = first = 0
-    for last, at_ns in enumerate(times):
-        while times[first] <= at_ns - SECOND:
-            first += 1
-        most = max(most, last - first + 1)
-    return most
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ibkr_adapter.requests import SendOrder
 from tests.faults.virtual_desk import VirtualDesk
+from tws_simulator.faults.actions.sockets import StallReading
 
 
 def test_it_connects_and_has_prices_of_everything_wanted():
@@ -35,3 +36,19 @@ def test_equal_seeds_give_equal_days():
         return [repr(event) for event in desk.published]
 
     assert day() == day()
+
+
+def test_messages_count_from_when_they_were_written():
+    """What waited for a gateway that did not read leaves at once when it does, and no second has too many of it."""
+    desk = VirtualDesk(kernel_bytes=0, document={"pacing": {"messages_max": 10}}).ready()
+    desk.run(61)
+    desk.gateways["primary"].director.do(StallReading(for_s=1.5))
+    for order in range(20):
+        desk.place(quantity=1 + order)
+        if order == 9:
+            desk.run(1.25)
+    desk.run(10)
+
+    assert len(desk.opens) == 1
+    assert len(desk.sent(SendOrder)) == 20
+    assert desk.most_in_a_second() == 10

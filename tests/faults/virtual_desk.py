@@ -29,15 +29,27 @@ from ibkr_adapter.core.engine import Engine, Happening
 from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.trading.ledger import Ledger
-from ibkr_adapter.effects import Close, Durable, Hands, Open, Outbox, Send, SendFailed, perform
-from ibkr_adapter.errors import LocalError
-from ibkr_adapter.events import AlertChanged, Event, FeedEvent, Gap, JournalEvent, LinkChanged, LossCause, Started
+from ibkr_adapter.effects import Durable, Hands, Open, Outbox, Send, TicksDropped, perform
+from ibkr_adapter.events import (
+    AlertChanged,
+    Event,
+    FeedEvent,
+    Gap,
+    JournalEvent,
+    LinkChanged,
+    LossCause,
+    SessionLost,
+    Started,
+)
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.notices import shipped
 from ibkr_adapter.requests import Request
+from ibkr_adapter.sessions import Sessions
+from ibkr_adapter.shell import BULK_SLICE
 from ibkr_adapter.tws.mailbox import Mailbox
 from ibkr_adapter.tws.session import Endpoint, Session
 from tests.faults.memory_transport import KERNEL_BYTES, MemoryTransport
+from tests.faults.rates import most_in_a_second
 from tws_simulator.api.core import GatewayCore
 from tws_simulator.api.options import options_of
 from tws_simulator.faults.director import Director
@@ -135,6 +147,9 @@ class VirtualDesk:
         self.journal: list[JournalEvent] = list(journal or [])
         self.opens: list[tuple[int, str]] = []
         self.sends: list[Sent] = []
+        """What the engine released."""
+        self.writes_ns: list[int] = []
+        """When each message was taken off our hands."""
         self.replies: dict[str, CommandOutcome] = {}
         self.heard: list[Callable[[Sequence[Happening]], None]] = []
         """Told what the engine is told, before it is."""
@@ -149,7 +164,9 @@ class VirtualDesk:
         self._alarm_ns: int | None = None
         self._coming: list[Happening] = []
         self._safe_seq = len(self.journal)
-        self._sessions: dict[int, Session] = {}
+        self._sessions = Sessions(
+            self._session, tell=self._coming.append, clock=self.clock, client_id=self.config.client_id
+        )
         self._transports: dict[int, MemoryTransport] = {}
         self._mailbox = Mailbox(lambda: None)
         self._keys = len(self.journal)  # those of an earlier life stand for its orders
@@ -169,7 +186,7 @@ class VirtualDesk:
             now_ns=start_ns,
         )
         self._hands = Hands(
-            close=self._close,
+            close=self._sessions.close,
             append=lambda appends: self.journal.extend(append.event for append in appends),
             open=self._open,
             send=self._send,
@@ -179,7 +196,7 @@ class VirtualDesk:
         )
         out = Outbox()
         self.engine.begin(self._started(), out)
-        self._perform(out)
+        perform(out, self._hands)
 
     # What happened.
 
@@ -228,14 +245,8 @@ class VirtualDesk:
         return self._transports[self.link.epoch]
 
     def most_in_a_second(self) -> int:
-        """The most requests that fell into any sliding second."""
-        times = [each.at_ns for each in self.sends]
-        most = first = 0
-        for last, at_ns in enumerate(times):
-            while times[first] <= at_ns - SECOND:
-                first += 1
-            most = max(most, last - first + 1)
-        return most
+        """The most messages that were written in any sliding second."""
+        return most_in_a_second(self.writes_ns)
 
     # Time.
 
@@ -272,7 +283,7 @@ class VirtualDesk:
                 transport.pump()
                 if transport.join(0):
                     del self._transports[epoch]
-            happenings, self._coming = [*self._coming, *self._mailbox.drain(1_000_000)], []
+            happenings = self._arrived()
             if self._safe_seq < len(self.journal):
                 self._safe_seq = len(self.journal)
                 happenings.append(Durable(seq=self._safe_seq))
@@ -284,13 +295,26 @@ class VirtualDesk:
         for look in self.stepped:
             look()
 
+    def _arrived(self) -> list[Happening]:
+        """In the order in which the service hears it."""
+        happenings, self._coming[:] = list(self._coming), []
+        letters = self._mailbox.drain(BULK_SLICE)
+        happenings += [
+            TicksDropped(req_id=req_id, count=count) for req_id, count in self._mailbox.take_dropped().items()
+        ]
+        return [*happenings, *letters]
+
     def tell(self, *happenings: Happening) -> None:
+        """One turn of the service: what was written by now, what is told, and what is done about it."""
         self.turns += 1
         for hear in self.heard:
             hear(happenings)
         out = Outbox()
-        self.engine.receive(happenings, self.now_ns, out)
-        self._perform(out)
+        self.engine.receive([*self._sessions.taken(), *happenings], self.now_ns, out)
+        perform(out, self._hands)
+        for happening in happenings:
+            if isinstance(happening, SessionLost):
+                self._sessions.forget(happening.epoch)
 
     def _next_ns(self) -> int:
         moments = [self._next_tick_ns]
@@ -347,13 +371,6 @@ class VirtualDesk:
 
     # The outbox, on this desk's hands.
 
-    def _perform(self, out: Outbox) -> None:
-        perform(out, self._hands)
-
-    def _close(self, close: Close) -> None:
-        if session := self._sessions.get(close.epoch):
-            session.close(close.reason)
-
     def _publish(self, events: Sequence[FeedEvent]) -> None:
         self.published += events
         self.states += [event for event in events if isinstance(event, LinkChanged)]
@@ -364,8 +381,11 @@ class VirtualDesk:
     def _open(self, opening: Open) -> None:
         assert not self.open_sessions, "one session ends before the next begins"
         self.opens.append((self.now_ns, opening.gateway))
+        self._sessions.open(opening)
+
+    def _session(self, opening: Open) -> Session:
         gateway = self.config.gateways[opening.gateway]
-        session = Session(
+        return Session(
             Endpoint(opening.gateway, gateway.host, gateway.port),
             client_id=self.config.client_id,
             epoch=opening.epoch,
@@ -374,11 +394,9 @@ class VirtualDesk:
             orders=True,
             transport=lambda **given: self._wire(opening, given),
         )
-        self._sessions[opening.epoch] = session
-        session.start()
 
     def _wire(self, opening: Open, given: dict[str, Any]) -> MemoryTransport:
-        given |= {"kernel_bytes": self._kernel_bytes, "overhear": self._overhear}
+        given |= {"kernel_bytes": self._kernel_bytes, "overhear": self._overhear, "wrote": self._wrote}
         transport = MemoryTransport(self.gateways[opening.gateway].core, **given)
         self._transports[opening.epoch] = transport
         return transport
@@ -387,15 +405,12 @@ class VirtualDesk:
         for hear in self.overheard:
             hear(data)
 
+    def _wrote(self, messages: int) -> None:
+        self.writes_ns += [self.now_ns] * messages
+
     def _send(self, send: Send) -> None:
-        session = self._sessions.get(send.epoch)
-        if session is None:
-            return
         self.sends.append(Sent(self.now_ns, send.epoch, send.request))
-        try:
-            session.perform(send.request)
-        except LocalError as error:
-            self._coming.append(SendFailed(request=send.request, detail=str(error)))
+        self._sessions.send(send)
 
     def _started(self) -> Started:
         return Started(
