@@ -171,3 +171,35 @@ def test_a_login_that_nobody_makes_is_told_before_the_week_begins(day: str):
 
     assert desk.link.gateway.name == "secondary"
     assert "link/down" in [alert.key for alert in incidents(desk)]
+
+
+@pytest.mark.fault("B25")
+def test_an_order_lost_in_a_restart_nobody_planned_is_in_question_and_never_sent_again():
+    """Lists find in the end that it is not there; its id, to which the gateway goes back, serves no other order."""
+    unplanned = {"gateways": {"primary": {"port": 4002, "windows": []}}}
+    desk = VirtualDesk("orders-lost-at-restart", start="2026-03-05 04:44", tick_s=0.05, document=unplanned, **WELL)
+    desk.ready()
+    desk.run((new_york("2026-03-05 04:45") - desk.now_ns) / SECOND - 0.1)
+    lost = desk.place()
+    desk.run_until(lambda: "link" in desk.gate(), within_s=1)
+    order = desk.engine.ledger.orders.of(lost)
+    assert order is not None
+    assert order.state == "in_doubt"
+    desk.run_until(lambda: order.state == "not_found", within_s=180)
+    later = desk.place(quantity=7)
+    desk.run(5)
+
+    first, second = desk.sent(SendOrder)
+    assert second.order_id > first.order_id
+    assert [placement.order_id for placement in desk.gateways["primary"].placements] == [second.order_id]
+    assert desk.engine.ledger.orders.of(later).state == "filled"
+
+
+@pytest.mark.fault("B25")
+def test_just_before_a_planned_restart_no_order_is_taken():
+    """In the last 200 milliseconds the gate has been closed for a minute."""
+    desk = VirtualDesk("orders-lost-at-restart", start="2026-03-05 04:44", **WELL).ready()
+    desk.run((new_york("2026-03-05 04:45") - desk.now_ns) / SECOND - 0.1)
+
+    assert "restart_window" in [reason.code for reason in desk.replies[desk.place()].reasons]
+    assert desk.sent(SendOrder) == []
