@@ -66,7 +66,7 @@ class TestDefaults:
 
     def test_the_reference_page_holds_the_template(self) -> None:
         """docs/reference/configuration.md shows the template word for word."""
-        page = Path(__file__).parents[1] / "docs" / "reference" / "configuration.md"
+        page = Path(__file__).parents[2] / "docs" / "reference" / "configuration.md"
         assert DEFAULT_TEMPLATE in page.read_text()
 
     def test_data_lives_in_the_state_directory_of_the_user(self, monkeypatch: pytest.MonkeyPatch) -> None:

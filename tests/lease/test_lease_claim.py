@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.lease.claim import Claim, Hold, Look, Plant, Record, Take
-from tests.lease_model import TTL_NS, Machine, Memory
+from tests.lease.lease_model import TTL_NS, Machine, Memory
 
 TICK_NS = SECOND // 10
 
