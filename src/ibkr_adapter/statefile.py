@@ -14,6 +14,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from ibkr_adapter.config import Component
+
 NAME = "service.json"
 REGISTER = "running"
 
@@ -22,6 +24,10 @@ class RunningService(Struct, frozen=True, kw_only=True):
     """Where a running service is found. The token allows whatever changes something.
 
     It is empty where the configuration names its place: then ``token_from`` says where, and the file holds no secret.
+
+    ``life`` is the boot id of this life, which a lease of it bears too. ``addresses`` are those of the gateways it may
+    use, ``components`` the table of client ids it knows, ``store`` its own database. A service of an older version does
+    not say them.
     """
 
     url: str
@@ -30,9 +36,14 @@ class RunningService(Struct, frozen=True, kw_only=True):
     environment: str
     state_file: str
     token_from: str = ""
+    component: str = ""
+    life: str = ""
+    addresses: tuple[str, ...] = ()
+    components: dict[str, Component] = {}
+    store: str = ""
 
     def __repr__(self) -> str:
-        return f"<RunningService {self.environment} {self.url} pid {self.pid}>"
+        return f"<RunningService {self.environment} {self.component} {self.url} pid {self.pid}>"
 
     @property
     def alive(self) -> bool:

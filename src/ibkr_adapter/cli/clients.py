@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,20 +14,22 @@ from msgspec import Struct
 
 from ibkr_adapter.cli.reach import age, ask, json_option, state_option, table
 from ibkr_adapter.cli.redis_probe import marked
+from ibkr_adapter.cli.tables import IdTable, tables
 from ibkr_adapter.clock import SECOND, SystemClock
-from ibkr_adapter.config import Config, reading
+from ibkr_adapter.config import Config
 from ibkr_adapter.config.places import state_home
 from ibkr_adapter.errors import IbkrError, NotRunning
 from ibkr_adapter.lease import Holder, holder_of, lock_path, locks_of, shared_directory
 from ibkr_adapter.lease.claim import Record
 from ibkr_adapter.ops.secrets import Secrets
 from ibkr_adapter.sinks.client_ids import Use, last_uses
-from ibkr_adapter.statefile import RunningService, found, path_in, read
+from ibkr_adapter.statefile import found
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """One client id of the table. ``address`` of the gateway at which ``holder`` has it."""
+    """One client id of a table. ``address`` of the gateway at which ``holder`` has it."""
 
+    environment: str
     client_id: int
     component: str
     purpose: str
@@ -47,8 +48,16 @@ class Stranger(Struct, frozen=True, kw_only=True):
     where: str
 
 
-class Report(Struct, frozen=True, kw_only=True):
+class Place(Struct, frozen=True, kw_only=True):
+    """What was looked at: the gateways of one table, and how it became known."""
+
     environment: str
+    addresses: tuple[str, ...]
+    said_by: str
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    looked_at: tuple[Place, ...]
     clients: tuple[Row, ...]
     strangers: tuple[Stranger, ...]
     unknown: tuple[str, ...] = ()
@@ -62,10 +71,10 @@ class Report(Struct, frozen=True, kw_only=True):
 def clients(file: Path | None, state: Path | None, as_json: bool) -> None:
     """Show each client id: who may use it, who holds it now, its last session, and who has one and should not.
 
-    Nothing is taken or changed: lock files and Redis are only read.
+    Without --config the services that run say which table and which gateways. Nothing is taken or changed: lock files
+    and Redis are only read.
     """
-    loaded = reading.load(file) if file is not None else reading.parse("", "defaults")
-    report = look(loaded, file, state)
+    report = look(tables(file, state))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
         return
@@ -73,28 +82,39 @@ def clients(file: Path | None, state: Path | None, as_json: bool) -> None:
         click.echo(line)
 
 
-def look(config: Config, file: Path | None, state: Path | None) -> Report:
+def look(known: list[IdTable]) -> Report:
     unknown: list[str] = []
-    leases = _leases(config, unknown)
-    rows = tuple(_row(config, name, file, leases) for name in config.components)
-    strangers = [*_strange_locks(config), *_strange_leases(config, rows), *_strange_orders(config, state, unknown)]
+    rows: list[Row] = []
+    strangers: list[Stranger] = []
+    for each in known:
+        leases = _leases(each.config, unknown) if each.config is not None else {}
+        its = tuple(_row(each, name, leases) for name in each.components)
+        rows += its
+        strangers += _strange_locks(each)
+        strangers += _strange_leases(each, its)
+        strangers += _strange_orders(each, unknown)
     return Report(
-        environment=config.environment, clients=rows, strangers=tuple(strangers), unknown=tuple(dict.fromkeys(unknown))
+        looked_at=tuple(
+            Place(environment=each.environment, addresses=each.addresses, said_by=each.said_by) for each in known
+        ),
+        clients=tuple(rows),
+        strangers=tuple(strangers),
+        unknown=tuple(dict.fromkeys(unknown)),
     )
 
 
 # --- The table ----------------------------------------------------------------------------------------------------
 
 
-def _row(config: Config, name: str, file: Path | None, leases: dict[int, Record]) -> Row:
-    component = config.components[name]
+def _row(known: IdTable, name: str, leases: dict[int, Record]) -> Row:
+    component = known.components[name]
     holder, address = None, ""
-    for each in config.usable_addresses:
+    for each in known.addresses:
         at_this = holder_of(lock_path(each, component.client_id))
         if at_this is not None and (holder is None or at_this.alive):
             holder, address = at_this, each
-    uses = (_last_use(place, component.client_id) for place in _stores(config, name, file))
     return Row(
+        environment=known.environment,
         client_id=component.client_id,
         component=name,
         purpose=component.purpose,
@@ -102,22 +122,8 @@ def _row(config: Config, name: str, file: Path | None, leases: dict[int, Record]
         holder=holder,
         address=address,
         lease=leases.get(component.client_id),
-        last=max((use for use in uses if use is not None), key=lambda use: use.from_ns, default=None),
+        last=last_uses(known.stores[name]).get(component.client_id) if name in known.stores else None,
     )
-
-
-def _stores(config: Config, name: str, file: Path | None) -> Iterator[Path]:
-    """Where a component keeps its store: by this file, and where its service runs now."""
-    if name == config.component:
-        yield Path(config.store.path)
-    elif file is not None:
-        yield Path(reading.load(file, component=name).store.path)
-    else:
-        yield Path(reading.parse("", "defaults", component=name).store.path)
-
-
-def _last_use(store: Path, client_id: int) -> Use | None:
-    return last_uses(store).get(client_id)
 
 
 def _leases(config: Config, unknown: list[str]) -> dict[int, Record]:
@@ -149,10 +155,10 @@ def _leases(config: Config, unknown: list[str]) -> dict[int, Record]:
 # --- Who should not -----------------------------------------------------------------------------------------------
 
 
-def _strange_locks(config: Config) -> Iterator[Stranger]:
+def _strange_locks(known: IdTable) -> Iterator[Stranger]:
     """Ids held on this machine that are no component's, or by another component than the table says."""
-    names = {component.client_id: name for name, component in config.components.items()}
-    ours = {lock_path(address, 0).name.partition("-client-")[0] for address in config.usable_addresses}
+    names = {component.client_id: name for name, component in known.components.items()}
+    ours = {lock_path(address, 0).name.partition("-client-")[0] for address in known.addresses}
     for address, client_id, path in locks_of(shared_directory()):
         holder = holder_of(path)
         if address not in ours or holder is None or not holder.alive:
@@ -166,30 +172,36 @@ def _strange_locks(config: Config) -> Iterator[Stranger]:
             yield Stranger(client_id=client_id, what=what, where=str(path))
 
 
-def _strange_leases(config: Config, rows: tuple[Row, ...]) -> Iterator[Stranger]:
-    """A lease that stands here and is not of the process that has the lock of this machine."""
-    host = os.uname().nodename
+def _strange_leases(known: IdTable, rows: tuple[Row, ...]) -> Iterator[Stranger]:
+    """A lease of a process of this machine that is not the one with its lock.
+
+    Known by its life: names of hosts and numbers of processes come twice, as those of a standby beside it may.
+    """
+    lives = {service.life: service for service in (*known.services, *found(state_home())) if service.life}
     for row in rows:
         lease, holder = row.lease, row.holder
-        if lease is None or not lease.stands or lease.host != host or holder is None or not holder.alive:
+        if lease is None or not lease.stands or holder is None or not holder.alive:
             continue
-        if lease.pid != holder.pid:
-            what = f"process {lease.pid} has the lease, process {holder.pid} the lock of this machine"
+        service = lives.get(lease.token)
+        if service is not None and service.pid != holder.pid:
+            what = f"process {service.pid} has the lease, process {holder.pid} the lock of this machine"
             yield Stranger(client_id=row.client_id, what=what, where="Redis")
 
 
-def _strange_orders(config: Config, state: Path | None, unknown: list[str]) -> Iterator[Stranger]:
+def _strange_orders(known: IdTable, unknown: list[str]) -> Iterator[Stranger]:
     """Orders that a running service sees and that are of no client id of the table."""
-    known = {component.client_id for component in config.components.values()}
-    for service in _services(config, state):
+    ours = {component.client_id for component in known.components.values()}
+    for service in known.services:
         try:
             _, snapshot = ask(service, "GET", "/v1/snapshot")
         except NotRunning as error:
             unknown.append(error.message)
             continue
+        if known.config is None and snapshot["lease"]["required"]:
+            unknown.append("leases: --config FILE says in which Redis they are")
         counts: dict[int, int] = {}
         for order in snapshot["orders"]:
-            if order.get("foreign") and order["client_id"] not in known:
+            if order.get("foreign") and order["client_id"] not in ours:
                 counts[order["client_id"]] = counts.get(order["client_id"], 0) + 1
         for client_id, count in sorted(counts.items()):
             whose = "by hand in TWS" if client_id == 0 else "of a program nobody listed"
@@ -197,24 +209,21 @@ def _strange_orders(config: Config, state: Path | None, unknown: list[str]) -> I
             yield Stranger(client_id=client_id, what=f"{count} {plural} {whose}", where=f"seen by {service.url}")
 
 
-def _services(config: Config, state: Path | None) -> list[RunningService]:
-    files = [path_in(config.data_path)] if state is None else [path_in(state) if state.is_dir() else state]
-    named = [service for file in files if (service := read(file)) is not None and service.alive]
-    if named or state is not None:
-        return named
-    return [service for service in found(state_home()) if service.environment == config.environment]
-
-
 # --- In words -----------------------------------------------------------------------------------------------------
 
 
 def _lines(report: Report, now_ns: int) -> Iterator[str]:
-    head = ["id", "component", "may", "held by", "last session"]
+    several = len(report.looked_at) > 1
+    head = [*(["environment"] if several else []), "id", "component", "may", "held by", "last session"]
     rows = [
-        [str(row.client_id), row.component, ", ".join(row.capabilities), _held(row, now_ns), _last(row.last, now_ns)]
+        [
+            *([row.environment] if several else []),
+            *(str(row.client_id), row.component, ", ".join(row.capabilities)),
+            *(_held(row, now_ns), _last(row.last, now_ns)),
+        ]
         for row in report.clients
     ]
-    yield table(head, rows, frozenset({0}))
+    yield table(head, rows, frozenset({head.index("id")}))
     for row in report.clients:
         if row.lease is not None:
             yield f"lease of {row.client_id}: {_lease(row.lease)}"
@@ -222,6 +231,8 @@ def _lines(report: Report, now_ns: int) -> Iterator[str]:
         yield f"should not: client id {stranger.client_id}: {stranger.what} ({stranger.where})"
     if not report.strangers:
         yield "nobody else was seen"
+    for place in report.looked_at:
+        yield f"looked at: {place.environment}, {', '.join(place.addresses)} ({place.said_by})"
     for trouble in report.unknown:
         yield f"not looked at: {trouble}"
 

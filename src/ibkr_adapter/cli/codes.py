@@ -9,10 +9,12 @@ import click
 import msgspec
 
 from ibkr_adapter import message_codes
-from ibkr_adapter.cli.reach import ask, find, json_option, state_option, table
+from ibkr_adapter.cli.reach import ask, component_option, find, json_option, state_option, table
 from ibkr_adapter.config import reading
+from ibkr_adapter.config.places import state_home
 from ibkr_adapter.console.message_codes import table as as_table
 from ibkr_adapter.errors import ExitCode, IbkrError, NotRunning
+from ibkr_adapter.statefile import found as running
 
 
 class UnknownCode(IbkrError):
@@ -38,10 +40,13 @@ def codes() -> None:
 @click.option("--overridden", is_flag=True, help="Only the desk's own rows.")
 @click.option("--config", "file", type=click.Path(path_type=Path), help="As this TOML file says, without a service.")
 @state_option
+@component_option
 @json_option
-def show(code: int | None, overridden: bool, file: Path | None, state: Path | None, as_json: bool) -> None:
+def show(
+    code: int | None, overridden: bool, file: Path | None, state: Path | None, component: str, as_json: bool
+) -> None:
     """Show the table, or one CODE: as the running service has it, else as shipped."""
-    found, where = _found(file, state)
+    found, where = _found(file, state, component)
     rows = [row for row in found["codes"] if not overridden or row["origin"] == "override"]
     if code is not None:
         rows = [row for row in rows if row["code"] == code]
@@ -58,10 +63,11 @@ def show(code: int | None, overridden: bool, file: Path | None, state: Path | No
 
 @codes.command("reload")
 @state_option
+@component_option
 @json_option
-def reload(state: Path | None, as_json: bool) -> None:
+def reload(state: Path | None, component: str, as_json: bool) -> None:
     """Have the running service read its file of message codes again; a bad file changes nothing."""
-    _, answer = ask(find(state), "POST", "/v1/message-codes/reload")
+    _, answer = ask(find(state, component), "POST", "/v1/message-codes/reload")
     if as_json:
         click.echo(msgspec.json.encode(answer))
         return
@@ -70,14 +76,14 @@ def reload(state: Path | None, as_json: bool) -> None:
     click.echo("\n".join(answer["changed"]) or "nothing changed")
 
 
-def _found(file: Path | None, state: Path | None) -> tuple[dict[str, Any], str]:
+def _found(file: Path | None, state: Path | None, component: str) -> tuple[dict[str, Any], str]:
     if file is not None:
         path = reading.load(file).message_codes
         return _plain(path), f"{file}{f' with {path}' if path else ', which names no file of codes'}"
     try:
-        service = find(state)
+        service = find(state, component)
     except NotRunning:
-        if state is not None:
+        if state is not None or component or running(state_home()):
             raise
         return _plain(""), "as shipped, no service runs"
     answer: dict[str, Any] = ask(service, "GET", "/v1/message-codes")[1]

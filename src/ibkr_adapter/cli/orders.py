@@ -11,7 +11,18 @@ from typing import Any, Final
 import click
 import msgspec
 
-from ibkr_adapter.cli.reach import Answered, age, ask, find, json_option, number, price, state_option, table
+from ibkr_adapter.cli.reach import (
+    Answered,
+    age,
+    ask,
+    component_option,
+    find,
+    json_option,
+    number,
+    price,
+    state_option,
+    table,
+)
 from ibkr_adapter.commands import Action, TimeInForce
 from ibkr_adapter.console.orders import EXPIRES_S_MAX
 from ibkr_adapter.errors import ExitCode
@@ -72,6 +83,7 @@ def orders() -> None:
     help="Seconds to wait for the broker.",
 )
 @state_option
+@component_option
 @json_option
 def place(
     action: str,
@@ -85,6 +97,7 @@ def place(
     expires_in_s: float | None,
     wait_s: float,
     state: Path | None,
+    component: str,
     as_json: bool,
 ) -> None:
     """Place one order, for example: BUY 100 SPY --limit 661.50"""
@@ -101,7 +114,7 @@ def place(
         "account": account,
         "expires_in_s": expires_in_s,
     }
-    service = find(state)
+    service = find(state, component)
     _, outcome = ask(service, "POST", "/v1/orders", form)
     if not outcome["accepted"]:
         _end(outcome, as_json, ExitCode.ORDER_REFUSED, f"not sent: {_reasons(outcome)}")
@@ -118,10 +131,11 @@ def place(
 @orders.command()
 @click.argument("order_key")
 @state_option
+@component_option
 @json_option
-def cancel(order_key: str, state: Path | None, as_json: bool) -> None:
+def cancel(order_key: str, state: Path | None, component: str, as_json: bool) -> None:
     """Cancel one order: by its key, four or more characters of its beginning or end, or IB's order id."""
-    service = find(state)
+    service = find(state, component)
     key = _resolve(service, order_key)
     _, outcome = ask(service, "DELETE", f"/v1/orders/{key}")
     if not outcome["accepted"]:
@@ -132,10 +146,11 @@ def cancel(order_key: str, state: Path | None, as_json: bool) -> None:
 @orders.command("list")
 @click.option("--all", "everything", is_flag=True, help="Finished orders too.")
 @state_option
+@component_option
 @json_option
-def list_orders(everything: bool, state: Path | None, as_json: bool) -> None:
+def list_orders(everything: bool, state: Path | None, component: str, as_json: bool) -> None:
     """List the orders that work, or with --all every one of today."""
-    service = find(state)
+    service = find(state, component)
     _, answer = ask(service, "GET", "/v1/orders")
     shown = [order for order in answer["orders"] if everything or not _finished(order)]
     if as_json:

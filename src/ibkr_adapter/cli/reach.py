@@ -30,6 +30,9 @@ state_option = click.option(
     type=click.Path(path_type=Path),
     help="The service's state file or data directory; otherwise it is found.",
 )
+component_option = click.option(
+    "--component", default="", help="Where several components run: the one that is asked, as `risk_manager`."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 
@@ -41,20 +44,30 @@ class Answered(IbkrError):
         self.exit_code = exit_code
 
 
-def find(state: Path | None) -> RunningService:
-    """The service of a state file, or the only one that runs."""
+def find(state: Path | None, component: str = "") -> RunningService:
+    """The service of a state file, or the only one that runs, of those that run as ``component`` if one is named."""
     if state is not None:
         service = read(state / NAME if state.is_dir() else state)
         if service is None or not service.alive:
             raise NotRunning(f"no service runs for {str(state)!r}", remedy=_START)
+        if component not in ("", service.component):
+            what = f"the service of {str(state)!r} runs as {service.component or 'an unnamed component'}"
+            raise NotRunning(what, remedy="leave out --component, or name another --state")
         return service
     running = found(state_home())
     if not running:
         raise NotRunning("no service is running", remedy=f"{_START}; if one runs, name its directory with --state")
-    if len(running) > 1:
-        names = ", ".join(f"{service.environment} {service.state_file}" for service in running)
-        raise NotRunning(f"{len(running)} services run: {names}", remedy="choose one with --state FILE")
-    return running[0]
+    named = [service for service in running if component in ("", service.component)]
+    if not named:
+        raise NotRunning(f"no {component[:40]} is running, but {_names(running)}", remedy="name one of these")
+    if len(named) > 1:
+        choose = "choose one with --component NAME or --state FILE"
+        raise NotRunning(f"{len(named)} services run: {_names(named)}", remedy=choose)
+    return named[0]
+
+
+def _names(services: list[RunningService]) -> str:
+    return ", ".join(f"{each.environment} {each.component or 'unnamed'} {each.state_file}" for each in services)
 
 
 def ask(service: RunningService, method: str, path: str, body: Mapping[str, object] | None = None) -> tuple[int, Any]:

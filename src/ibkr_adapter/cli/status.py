@@ -11,7 +11,7 @@ from typing import Any
 import click
 import msgspec
 
-from ibkr_adapter.cli.reach import age, ask, find, json_option, price, state_option, table
+from ibkr_adapter.cli.reach import age, ask, component_option, find, json_option, price, state_option, table
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.errors import ExitCode
 from ibkr_adapter.statefile import RunningService
@@ -21,10 +21,11 @@ ODD_STREAMS_SHOWN = 5
 
 @click.command()
 @state_option
+@component_option
 @json_option
-def status(state: Path | None, as_json: bool) -> None:
+def status(state: Path | None, component: str, as_json: bool) -> None:
     """Ask the running service. Ends with 0 when it is ready, 1 when it runs but is not."""
-    service = find(state)
+    service = find(state, component)
     _, snapshot = ask(service, "GET", "/v1/snapshot")
     _, ready = ask(service, "GET", "/readyz")
     if as_json:

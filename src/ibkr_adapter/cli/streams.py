@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from ibkr_adapter.cli.reach import age, ask, find, json_option, state_option, table
+from ibkr_adapter.cli.reach import age, ask, component_option, find, json_option, state_option, table
 from ibkr_adapter.errors import ExitCode
 
 
@@ -20,10 +20,11 @@ def streams() -> None:
 
 @streams.command("list")
 @state_option
+@component_option
 @json_option
-def list_streams(state: Path | None, as_json: bool) -> None:
+def list_streams(state: Path | None, component: str, as_json: bool) -> None:
     """List every stream: its state, the age of its last event, its present gap, and why."""
-    snapshot = ask(find(state), "GET", "/v1/snapshot")[1]
+    snapshot = ask(find(state, component), "GET", "/v1/snapshot")[1]
     if as_json:
         found = {name: snapshot[name] for name in ("streams", "stopped", "orphans", "quotas")}
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
@@ -47,22 +48,24 @@ def listed(rows: list[dict[str, Any]], now_ns: int) -> str:
 
 @streams.command()
 @state_option
+@component_option
 @json_option
-def stop(state: Path | None, as_json: bool) -> None:
+def stop(state: Path | None, component: str, as_json: bool) -> None:
     """Cancel all market data at once; it stays off, over restarts too, until `streams start`."""
-    _switch("stop", "market data is off; `ibkr-adapter streams start` takes it on again", state, as_json)
+    _switch("stop", "market data is off; `ibkr-adapter streams start` takes it on again", state, component, as_json)
 
 
 @streams.command()
 @state_option
+@component_option
 @json_option
-def start(state: Path | None, as_json: bool) -> None:
+def start(state: Path | None, component: str, as_json: bool) -> None:
     """Ask for all market data again."""
-    _switch("start", "market data is on", state, as_json)
+    _switch("start", "market data is on", state, component, as_json)
 
 
-def _switch(which: str, told: str, state: Path | None, as_json: bool) -> None:
-    outcome = ask(find(state), "POST", f"/v1/streams/{which}")[1]
+def _switch(which: str, told: str, state: Path | None, component: str, as_json: bool) -> None:
+    outcome = ask(find(state, component), "POST", f"/v1/streams/{which}")[1]
     if as_json:
         click.echo(msgspec.json.encode(outcome))
     elif outcome["accepted"]:
