@@ -70,6 +70,11 @@ class Reconciler:
     def due(self, now_ns: int) -> bool:
         return self._again_ns is not None and now_ns >= self._again_ns
 
+    def cancel(self, ask: Ask) -> None:
+        """What stands and is not wanted, of every source, whatever the state of the session."""
+        for unwanted in (request for source in self._sources for request in source.surplus()):
+            ask(unwanted)
+
     def close(self, ask: Ask, now_ns: int, out: Outbox, *, room: int, ready: bool) -> None:
         """Cancel what is too much, then ask for what is missing; come back soon if there was no room for all of it."""
         sources = [source for source in self._sources if ready or not source.needs_ready]

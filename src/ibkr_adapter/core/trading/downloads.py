@@ -64,6 +64,10 @@ class Downloads:
         else:
             self._asked[download] = _Asked(deadline_ns=now_ns + self._timeout_ns, number=self._number)
 
+    def forget(self, download: Download) -> None:
+        """What was answered does not hold any more, and it will be asked again."""
+        self._asked.pop(download, None)
+
     def row(self, download: Download) -> None:
         if (asked := self._asked.get(download)) and asked.answer is Answer.WAITING:
             asked.rows += 1
