@@ -164,6 +164,14 @@ def test_volumes_and_networks_that_are_used_are_declared() -> None:
     assert {network for s in SERVICES.values() for network in s.get("networks", [])} == set(COMPOSE["networks"])
 
 
+def test_the_hour_of_the_restart_is_said_to_count_in_the_gateways_own_zone() -> None:
+    """Whoever sets it reads so there, and finds the check that tells whether the calendar expects it."""
+    (line,) = [line for line in (DEPLOY / "compose.yaml").read_text().splitlines() if "AUTO_RESTART_TIME:" in line]
+    assert "jts.ini" in line
+    assert "`doctor`" in line
+    assert "*daily stop*" in (DEPLOY / "README.md").read_text()
+
+
 class TestImage:
     TEXT = (DEPLOY / "Dockerfile").read_text()
 
@@ -227,6 +235,27 @@ while True:
             assert process.stdout.readline() == "lives 2\n"
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 3
+
+    def test_it_waits_longer_after_each_short_life_and_says_why(self, tmp_path: Path) -> None:
+        """5 s, doubled up to a minute, and 5 s again after a life of a minute: no Vault is hammered all night."""
+        commands = tmp_path / "commands"
+        commands.mkdir()
+        self.script(commands / "sleep", "echo $1 >> pauses; [ $(wc -l < pauses) -lt 7 ] || kill -TERM $PPID")
+        self.script(commands / "date", "cat now 2>/dev/null || echo 0")
+        self.script(tmp_path / "adapter", "[ -f pauses ] && [ $(wc -l < pauses) -eq 5 ] && echo 60 > now; exit 5")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("RESTART_")}
+        environment["PATH"] = f"{commands}:{environment['PATH']}"
+        command = [str(DEPLOY / "supervise.sh"), str(tmp_path / "adapter")]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+        assert (tmp_path / "pauses").read_text().split() == ["5", "10", "20", "40", "60", "5", "10"]
+        said = done.stderr.splitlines()
+        assert "ended with 5: a secret cannot be read, as while Vault is sealed" in said[0]
+        assert said[0].endswith("started anew in 5 s")
+
+    @staticmethod
+    def script(path: Path, text: str) -> None:
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
 
     def test_it_passes_a_hangup_on_and_stays(self, tmp_path: Path) -> None:
         """A question for the message codes reaches the adapter and restarts nothing."""
