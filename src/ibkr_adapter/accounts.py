@@ -1,6 +1,8 @@
-"""What an account number says of its account."""
+"""What an account number says of its account, and whether the accounts of a login are those that are meant."""
 
 from __future__ import annotations
+
+from collections.abc import Collection, Sequence
 
 _PAPER_PREFIX = "D"
 _LIVE_PREFIXES = ("U", "F", "I")
@@ -14,3 +16,16 @@ def account_kind(account: str) -> str:
     if account.startswith(_PAPER_PREFIX):
         return "paper"
     return "live" if account.startswith(_LIVE_PREFIXES) else "unknown"
+
+
+def mismatch(found: Sequence[str], expected: Collection[str], kind: str) -> str:
+    """Why a login with these accounts must not be used; empty if it may.
+
+    ``expected``: exactly these, where any are given; one more is a login that somebody else meant. ``kind`` of the
+    environment: what is not live is paper.
+    """
+    shown = ", ".join(found)
+    if expected and set(expected) != set(found):
+        return f"accounts {shown} are not the expected {', '.join(expected)}"
+    wrong = [account for account in found if account_kind(account) != ("live" if kind == "live" else "paper")]
+    return f"account {', '.join(wrong)} is not a {kind} account" if wrong else ""

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ibkr_adapter.app import VAULT_ALERT
 from ibkr_adapter.ops.message_codes import ALERT, STEERING_ALERT
+from ibkr_adapter.ops.secrets import VAULT_ALERT
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "src" / "ibkr_adapter" / "core"

@@ -270,10 +270,6 @@ class TestNotices:
         assert self.told(504) == [("notice/504", "warning")]
         assert self.told(2148, alert=True, effect=Effect.INFORM, severity="critical") == [("notice/2148", "critical")]
 
-    def test_a_code_that_changes_a_part_is_told_by_that_part(self) -> None:
-        """1100, 326, 100 and a broken farm: never twice for one cause."""
-        assert [told for code in (1100, 326, 100, 2103, 202, 2104) if (told := self.told(code))] == []
-
 
 class TestBounds:
     def test_causes_beyond_the_bound_are_counted_and_not_told(self) -> None:

@@ -92,7 +92,7 @@ def test_the_standby_is_tried_within_22_seconds_of_a_loss(rand: float):
     world.connect()
     assert world.engine.link.ready
     assert "standby" in world.gate()
-    assert world.engine.link.view(world.now_ns).standby
+    assert world.engine.snapshot(world.now_ns).link.standby
     assert raised(world, "link/standby") == [True]
 
 
@@ -229,11 +229,11 @@ def test_a_minute_of_ready_makes_the_delays_short_again():
     world.connect()
     world.wait(59 * SECOND)
     world.lose()
-    assert world.engine.link.view(world.now_ns).next_attempt_ns == world.now_ns + 60 * SECOND
+    assert world.engine.snapshot(world.now_ns).link.next_attempt_ns == world.now_ns + 60 * SECOND
     world.connect()
     world.wait(60 * SECOND)
     world.lose()
-    assert world.engine.link.view(world.now_ns).next_attempt_ns == world.now_ns + SECOND
+    assert world.engine.snapshot(world.now_ns).link.next_attempt_ns == world.now_ns + SECOND
 
 
 def test_a_message_that_ends_every_session_is_named_and_not_hammered():
@@ -290,7 +290,7 @@ def test_three_complaints_about_our_pace_cost_a_minute():
         world.notice(100)
     world.lose(LossCause.CLOSED)
 
-    assert world.engine.link.view(world.now_ns).next_attempt_ns == world.now_ns + MINUTE
+    assert world.engine.snapshot(world.now_ns).link.next_attempt_ns == world.now_ns + MINUTE
 
 
 def test_a_port_that_changed_is_told_and_not_followed():
@@ -339,7 +339,7 @@ def test_the_gate_closes_a_minute_before_a_restart_and_opens_after_it():
     assert world.gate() == []
     world.wait(RESTART_NS - MINUTE - world.now_ns)
     assert world.gate() == ["restart_window"]
-    [reason] = world.engine.trading.permit.gate(world.now_ns)
+    [reason] = world.engine.trading.gate.reasons(world.now_ns)
     assert reason.text == "planned window gateway restart, Tue 01:00 to Tue 01:15 UTC"
     world.wait(15 * MINUTE + MINUTE)
     world.quote()
@@ -355,7 +355,7 @@ def test_inside_a_restart_attempts_come_every_five_seconds_and_nobody_is_told():
         lost_ns = world.now_ns
         fail(world, 60)
         assert world.now_ns - lost_ns == pytest.approx(60 * EXCUSED_EVERY_NS, abs=SECOND)
-        assert world.engine.link.view(world.now_ns).excuse == "gateway restart"
+        assert world.engine.snapshot(world.now_ns).link.excuse == "gateway restart"
         until_attempt(world)
         world.connect()
         world.wait(MINUTE)

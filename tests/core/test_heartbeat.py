@@ -260,7 +260,7 @@ def test_what_is_left_unanswered_ends_the_session_once():
     """Whoever notices it says what did not come."""
     world = World().ready()
     out = Outbox()
-    world.engine.link.unanswered("bars", world.now_ns, out)
-    world.engine.link.unanswered("depth", world.now_ns, out)
+    world.engine.link.recycle("no bars came", world.now_ns, out)
+    world.engine.link.recycle("no depth came", world.now_ns, out)
 
-    assert [close.reason for close in out.closes] == ["the gateway tells the time, but no bars came"]
+    assert [close.reason for close in out.closes] == ["no bars came"]

@@ -9,7 +9,7 @@ import pytest
 
 from ibkr_adapter.accounts import account_kind
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.core.link.link import TRANSITIONS, LinkState
+from ibkr_adapter.core.link.states import TRANSITIONS, LinkState
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import FrameSent, LinkChanged, LossCause, ManagedAccounts, NextValidId
 from ibkr_adapter.requests import RequestAllOpenOrders, RequestCurrentTime, RequestIds, SubscribeQuotes
@@ -238,7 +238,7 @@ def test_an_operator_can_read_it_at_night():
 
     world.lose(LossCause.RESET, detail="connection reset by peer")
     assert repr(world.engine.link) == "<Link 1@a DOWN connection reset by peer>"
-    assert world.engine.link.view(world.now_ns).next_attempt_ns == world.now_ns + SECOND
+    assert world.engine.snapshot(world.now_ns).link.next_attempt_ns == world.now_ns + SECOND
 
 
 def test_being_down_always_has_a_next_attempt():

@@ -15,7 +15,7 @@ from ibkr_adapter.commands import OrderTerms
 from ibkr_adapter.core.link.lanes import Lane, lane_of
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.effects import FramesTaken, Outbox
-from ibkr_adapter.events import AlertChanged, AlertSeverity
+from ibkr_adapter.events import AlertChanged, AlertSeverity, LossCause, SessionLost
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.requests import (
     CancelHistory,
@@ -35,6 +35,10 @@ from ibkr_adapter.requests import (
 )
 from ibkr_adapter.snapshot import HeldView
 from tests.core.world import QQQ, SPY, World
+
+
+def lost(epoch: int) -> SessionLost:
+    return SessionLost(ts_recv_ns=0, epoch=epoch, gateway="a", client_id=1, cause=LossCause.RESET)
 
 
 def order(order_id: int) -> SendOrder:
@@ -224,7 +228,7 @@ def test_a_new_session_does_not_start_with_a_fresh_window():
     released(lanes, 0)
     lanes.ask(order(1), epoch=1)
 
-    lanes.forget_session(1, 0)
+    lanes.session_lost(lost(1), 0, Outbox())
 
     assert lanes.waiting == 0
     lanes.ask(order(2), epoch=2)
@@ -238,7 +242,7 @@ def test_what_waits_for_another_session_is_not_dropped_with_this_one():
     lanes.ask(order(1), epoch=1)
     lanes.ask(order(2), epoch=2)
 
-    lanes.forget_session(1, 0)
+    lanes.session_lost(lost(1), 0, Outbox())
 
     assert released(lanes, 0) == [order(2)]
 
@@ -388,7 +392,7 @@ def test_what_is_gone_before_its_deadline_is_not_told():
     late: list[Request] = []
     for number, epoch in ((1, 1), (2, 2), (3, 2)):
         lanes.ask(quotes(number), epoch=epoch, deadline_ns=SECOND, expired=late.append)
-    lanes.forget_session(1, 0)
+    lanes.session_lost(lost(1), 0, Outbox())
     lanes.ask(CancelQuotes(req_id=2), epoch=2)
 
     assert release(lanes, 0) == ([quotes(3)], None)
@@ -442,7 +446,7 @@ def test_a_session_that_ends_has_no_request_open_any_more():
     lanes = asking(pacing(), *(history(number, what_to_show=f"KIND {number % 11}") for number in range(55)))
     assert len(drained(lanes)) == 50
 
-    lanes.forget_session(1, 10 * SECOND)
+    lanes.session_lost(lost(1), 10 * SECOND, Outbox())
 
     for number in range(55, 66):
         lanes.ask(history(number, what_to_show=f"KIND {number % 11}"), epoch=2)
@@ -673,7 +677,7 @@ class Speaking(RuleBasedStateMachine):
     @rule()
     def lose_the_session(self) -> None:
         self.asked -= self.lanes.waiting
-        self.lanes.forget_session(self.epoch, self.now_ns)
+        self.lanes.session_lost(lost(self.epoch), self.now_ns, Outbox())
         self.unsent.clear()
         self.epoch += 1
 

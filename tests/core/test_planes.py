@@ -5,15 +5,25 @@ from __future__ import annotations
 import pytest
 
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.core.link.planes import SETTLED_NS, FarmChange, Planes, Upstream, farm_name
-from ibkr_adapter.notices import FarmKind, shipped
+from ibkr_adapter.core.link.planes import SETTLED_NS, FarmChange, FarmState, Planes, Upstream, farm_name
+from ibkr_adapter.effects import Outbox
+from ibkr_adapter.events import LossCause, SessionLost
+from ibkr_adapter.notices import Effect, FarmKind, shipped
 
 BROKEN = "Market data farm connection is broken:usfarm"
 OK = "Market data farm connection is OK:usfarm"
 
 
 def told(planes: Planes, code: int, text: str, now_ns: int) -> FarmChange | None:
-    return planes.apply(shipped().of(code), text, now_ns)
+    notice = shipped().of(code)
+    match notice.effect:
+        case Effect.UPSTREAM_LOST:
+            planes.lost(now_ns)
+        case Effect.UPSTREAM_RESTORED | Effect.UPSTREAM_RESTORED_STREAMS_LOST:
+            planes.restored()
+        case farm:
+            return planes.farm(notice, text, FarmState(farm.value.removeprefix("farm_")), now_ns)
+    return None
 
 
 def keys(planes: Planes, now_ns: int) -> list[str]:
@@ -48,7 +58,7 @@ def test_a_farm_notice_names_its_farm_kind_and_state(code: int, text: str, farm:
     """Texts as captured: the name stands behind a colon, or behind the last dot."""
     planes = Planes()
 
-    planes.apply(shipped().of(code), text, 5)
+    told(planes, code, text, 5)
 
     view = planes.farms(5)[0]
     assert (view.name, view.kind, view.state, view.since_ns) == (farm, kind, state, 5)
@@ -104,7 +114,8 @@ def test_a_new_session_knows_nothing():
     told(planes, 1100, "", 1)
     told(planes, 2103, "Market data farm connection is broken:usfarm", 1)
 
-    planes.session_lost()
+    lost = SessionLost(ts_recv_ns=2, epoch=1, gateway="a", client_id=1, cause=LossCause.RESET)
+    planes.session_lost(lost, 2, Outbox())
     planes.session_opened("another")
 
     assert planes.upstream is Upstream.UNKNOWN

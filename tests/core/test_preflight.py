@@ -53,7 +53,7 @@ class Desk(World):
         return self.engine.snapshot(self.now_ns).preflight
 
     def alerts(self) -> dict[str, AlertSeverity]:
-        return {condition.key: condition.severity for condition in self.engine.preflight.conditions()}
+        return {condition.key: condition.severity for condition in self.engine.preflight.conditions(self.now_ns)}
 
 
 def test_a_gateway_that_keeps_orders_gets_none_of_a_live_account() -> None:
@@ -62,7 +62,7 @@ def test_a_gateway_that_keeps_orders_gets_none_of_a_live_account() -> None:
     assert desk.view().maintains_orders == "on"
     assert "maintained_orders" in desk.gate()
     assert desk.alerts() == {"gateway/maintains_orders": AlertSeverity.CRITICAL}
-    (reason,) = [r for r in desk.engine.trading.permit.gate(desk.now_ns) if r.code == "maintained_orders"]
+    (reason,) = [r for r in desk.engine.trading.gate.reasons(desk.now_ns) if r.code == "maintained_orders"]
     assert "Maintain and resubmit orders" in reason.remedy
 
 
@@ -107,7 +107,7 @@ def test_a_live_desk_with_an_unchecked_gateway_is_told_of_it(how: str) -> None:
         case "does not answer":
             desk.wait(10 * SECOND)
     assert desk.alerts() == {"gateway/unchecked": AlertSeverity.WARNING}
-    (condition,) = desk.engine.preflight.conditions()
+    (condition,) = desk.engine.preflight.conditions(desk.now_ns)
     assert "Maintain and resubmit orders" in condition.remedy
     desk.lose()
     desk.wait(120 * SECOND)
@@ -140,7 +140,7 @@ def test_a_gateway_that_stops_outside_every_restart_window_is_told_of(kind: str)
     desk = Desk(account_kind=kind, **at_night()).up()
     desk.configured(maintains_orders=False, daily_stop="11:45 PM restart")
     assert desk.alerts() == {"gateway/daily_stop": AlertSeverity.WARNING}
-    (condition,) = desk.engine.preflight.conditions()
+    (condition,) = desk.engine.preflight.conditions(desk.now_ns)
     assert "daily at 11:45 PM restart" in condition.text
     assert "gateways.a.windows" in condition.remedy
     desk.lose()

@@ -144,7 +144,7 @@ def test_never_more_than_the_limit_nor_than_one_beyond_what_was_learned(steps):
             case "proved":
                 quota.proved(key)
             case "lost":
-                quotas.session_lost()
+                quota.session_lost()
         assert quota.used <= 5
         assert quota.learned is None or quota.used <= quota.learned + quota.probing
     assert [view.name for view in quotas.views()] == ["lines", "depth", "tick-by-tick"]

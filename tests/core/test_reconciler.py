@@ -123,9 +123,8 @@ def test_a_storm_of_1101_stays_within_the_budget():
         world.notice(1101)
     world.wait(2 * SECOND)
 
-    assert len(world.sent) - before <= 3 * (
-        world.settings.pacing.messages_max + world.settings.pacing.messages_reserved
-    )
+    pacing = world.settings.pacing
+    assert len(world.sent) - before <= 3 * (pacing.messages_max + pacing.messages_reserved)
     live = {request.req_id for request in world.requests(SubscribeQuotes)} - {
         request.req_id for request in world.requests(CancelQuotes)
     }

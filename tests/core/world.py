@@ -367,7 +367,7 @@ class World:
         return order
 
     def gate(self) -> list[str]:
-        return codes(self.engine.trading.permit.gate(self.now_ns))
+        return codes(self.engine.trading.gate.reasons(self.now_ns))
 
     def restarted(self, **changes: Any) -> World:
         """Another process over what is on disk of this one's journal."""

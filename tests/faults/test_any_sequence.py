@@ -55,7 +55,7 @@ class Watch:
     def look(self) -> None:
         desk = self._desk
         assert len(desk.open_sessions) <= 1, "two sessions"
-        if desk.engine.trading.permit.gate(desk.now_ns):
+        if desk.engine.trading.gate.reasons(desk.now_ns):
             return
         assert desk.link.ready, "the gate is open and the link is not ready"
         assert not desk.link.suspect

@@ -25,7 +25,7 @@ from msgspec import Struct
 from ibkr_adapter.clock import MINUTE, SECOND
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import AlertChanged, AlertSeverity, NoticeReceived
-from ibkr_adapter.notices import Effect, Notice
+from ibkr_adapter.notices import Notice
 from ibkr_adapter.snapshot import AlertView
 
 __all__ = ["AlertSeverity", "Alerts", "Condition"]
@@ -105,8 +105,8 @@ class Alerts:
             self.dropped += 1
 
     def noticed(self, event: NoticeReceived, notice: Notice) -> None:
-        """A code that alerts and changes nothing else. The others change a part, which says what is wrong with it."""
-        if notice.alert and notice.effect is Effect.INFORM:
+        """A code that changes nothing, and perhaps is to be told. Others change a part, which says what is wrong."""
+        if notice.alert:
             critical = notice.severity == "critical"
             self.struck(
                 f"notice/{event.code}",

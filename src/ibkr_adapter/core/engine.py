@@ -6,16 +6,21 @@ engine therefore runs under the real loop, under a test, and under a simulation 
 
 Order within a batch is the order of arrival, with one rule on top: what belongs to a session that is gone is dropped,
 unless it is a fact about money (an execution, its commission, a frame that left), which is true whoever brings it.
+
+Most of what comes is ticks, and most ticks change nothing but a quote. So time passes through the parts when something
+else was said, when the moment has come that a part asked to be woken at, or when a tick stirred one: where a batch does
+none of that, no part would have done anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder, StartStreams, StopStreams
 from ibkr_adapter.core import picture
 from ibkr_adapter.core.alerts import Alerts, Condition
+from ibkr_adapter.core.codes import Codes
 from ibkr_adapter.core.link.lanes import ends
 from ibkr_adapter.core.link.lease import LeaseState
 from ibkr_adapter.core.link.link import Link, LinkState
@@ -27,9 +32,9 @@ from ibkr_adapter.core.link.upstream_patience import Remedy, UpstreamPatience
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.market.reconciler import Reconciler
 from ibkr_adapter.core.notebook import Notebook
-from ibkr_adapter.core.outside import Outside
 from ibkr_adapter.core.request_ids import ReqIdCounter
 from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.core.told_troubles import ToldTroubles
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.core.trading.trading import Trading
 from ibkr_adapter.effects import (
@@ -49,7 +54,6 @@ from ibkr_adapter.events import (
     AccountValue,
     BrokerEvent,
     BrokerTime,
-    ClientIdRefused,
     CommissionReported,
     CompletedOrderReported,
     CompletedOrdersEnd,
@@ -71,19 +75,15 @@ from ibkr_adapter.events import (
     OrderStatusReported,
     PositionReported,
     PositionsEnd,
-    PriceTick,
     SessionLost,
     SessionOpened,
-    SizeTick,
     Started,
     Stopped,
-    TextTick,
     Tick,
     TickParameters,
-    ValueTick,
 )
-from ibkr_adapter.notices import Effect, NoticeTable
-from ibkr_adapter.requests import Request, RequestGatewayConfiguration, SendOrder, SubscribeQuotes
+from ibkr_adapter.notices import NoticeTable
+from ibkr_adapter.requests import Request, SendOrder
 from ibkr_adapter.snapshot import AlertView, Snapshot
 
 Happening = (
@@ -124,32 +124,79 @@ class Engine:
         self._settings = settings
         self._notices = notices
         request_ids = ReqIdCounter()
+        self.ledger = ledger
         self.pacing = Pacing(
             messages_max=settings.pacing.messages_max,
             messages_reserved=settings.pacing.messages_reserved,
             burst_max=settings.pacing.messages_burst,
         )
-        self.planes = Planes()
-        self.patience = UpstreamPatience(settings)
-        self.alerts = Alerts(open_alerts, now_ns=now_ns)
-        self.link = Link(settings, rand=rand, epoch=ledger.last_epoch, now_ns=now_ns)
         self.quotas = Quotas(
             lines=settings.pacing.lines, depth=settings.pacing.depth, tick_by_tick=settings.pacing.tick_by_tick
         )
-        self.market = Market(
-            settings, request_ids, self.planes, self.quotas.lines, last_recv_ns, ledger.streams_switched
+        self.planes = Planes()
+        self._patience = UpstreamPatience(settings)
+        self.link = Link(
+            settings,
+            rand=rand,
+            epoch=ledger.last_epoch,
+            now_ns=now_ns,
+            struck_out=lambda: self.pacing.struck_out,
+            awaited=lambda: self.trading.inquiry.awaited,
         )
-        self.preflight = Preflight(settings, request_ids)
         self.lease = LeaseState(required=settings.lease_required, client_id=settings.client_id, now_ns=now_ns)
-        self.trading = Trading(
-            settings, request_ids, self.link, self.planes, self.market, self.pacing, ledger, self.preflight, self.lease
+        self.preflight = Preflight(settings, request_ids)
+        self.market = Market(
+            settings,
+            request_ids,
+            self.planes,
+            self.quotas.lines,
+            last_recv_ns,
+            ledger.streams_switched,
+            at_stake=lambda: {order.terms.instrument.key for order in ledger.orders.at_risk},
         )
-        self.reconciler = Reconciler((self.trading.summary, *self.market.sources))
+        against = (self.lease.reasons, self.link.reasons, self.planes.reasons, self.preflight.reasons)
+        self.trading = Trading(settings, request_ids, self.link, self.planes, self.market, self.pacing, ledger, against)
+        self.reconciler = Reconciler((*self.trading.sources, *self.market.sources))
+        self.told_troubles = ToldTroubles()
+        self.alerts = Alerts(open_alerts, now_ns=now_ns)
         self.notebook = Notebook()
-        self.outside = Outside()
-        self.ledger = ledger
+        self._codes = Codes(
+            notices=notices,
+            notebook=self.notebook,
+            alerts=self.alerts,
+            link=self.link,
+            planes=self.planes,
+            patience=self._patience,
+            pacing=self.pacing,
+            quotas=self.quotas,
+            preflight=self.preflight,
+            market=self.market,
+            trading=self.trading,
+            ask=self._ask,
+        )
+        self._of_a_session: tuple[Callable[[SessionLost, int, Outbox], None], ...] = (
+            self.link.session_lost,
+            self.pacing.session_lost,
+            self.quotas.session_lost,
+            self.market.session_lost,
+            self.preflight.session_lost,
+            self.trading.session_lost,
+            self.planes.session_lost,
+            self._patience.session_lost,
+        )
+        self._wrong: tuple[Callable[[int], Iterable[Condition]], ...] = (
+            self.link.conditions,
+            self.planes.conditions,
+            self.market.conditions,
+            self.lease.conditions,
+            self.preflight.conditions,
+            self.pacing.conditions,
+            self.told_troubles.conditions,
+            self.trading.conditions,
+        )
         self.stale_events = 0
         self._leaving = False
+        self._wake_at_ns: int | None = None
         self._routes: dict[type, Callable[[Any, int, Outbox], None]] = {
             SessionOpened: self._session_opened,
             SessionLost: self._session_lost,
@@ -157,11 +204,7 @@ class Engine:
             ManagedAccounts: self._identified,
             BrokerTime: lambda event, now_ns, out: self.link.told_time(event),
             GatewayConfigured: lambda event, now_ns, out: self.preflight.configured(event),
-            NoticeReceived: self._notice,
-            PriceTick: self._tick_received,
-            SizeTick: self._tick_received,
-            TextTick: self._tick_received,
-            ValueTick: self._tick_received,
+            NoticeReceived: self._codes.received,
             TickParameters: lambda event, now_ns, out: self.market.answered(event),
             DataTypeReported: lambda event, now_ns, out: self.market.data_type(event, out),
             ContractDescribed: lambda event, now_ns, out: self.market.contract(event),
@@ -188,9 +231,8 @@ class Engine:
             StartStreams: self._switch_streams,
             Durable: lambda event, now_ns, out: self.trading.durable(event.seq, out),
             TicksDropped: self._ticks_dropped,
-            FramesTaken: self._frames_taken,
             SendFailed: self._send_failed,
-            OutsideTrouble: lambda event, now_ns, out: self.outside.told(event),
+            OutsideTrouble: lambda event, now_ns, out: self.told_troubles.told(event),
             MessageCodesReplaced: lambda event, now_ns, out: self._notices.replace(event.rows),
             WallClockStepped: lambda event, now_ns, out: self.link.clocks.stepped(event.step_ns),
             JournalFailed: lambda event, now_ns, out: self.trading.journal_failed(event.detail, now_ns, out),
@@ -211,8 +253,9 @@ class Engine:
         self._leaving = True
         self.pacing.only_ends()
         if self.link.socket_open and not self.lease.lost:
-            self.market.leave(self._ask)
-            self.trading.leave(self._ask)
+            self.market.leave()
+            self.trading.leave()
+            self.reconciler.cancel(self._ask)
         self.receive((), now_ns, out)
 
     @property
@@ -229,38 +272,84 @@ class Engine:
         self.ledger.record(stopped, out)
 
     def receive(self, happenings: Sequence[Happening], now_ns: int, out: Outbox) -> None:
-        """Take a batch in order, let time pass, fill the outbox."""
-        for happening in happenings:
-            if isinstance(happening, BrokerEvent):
-                if happening.epoch == self.link.epoch:
-                    if not isinstance(happening, _OF_OUR_OWN_BYTES):
-                        self.link.heard(happening, now_ns, out)
-                elif not isinstance(happening, _TRUE_WHOEVER_BRINGS_IT):
-                    self.stale_events += 1
-                    continue
-            if not isinstance(happening, Tick):
-                self.reconciler.stir()
-            self._routes[type(happening)](happening, now_ns, out)
-        self._pass_time(now_ns, out)
+        """Take a batch in order, let time pass if that may change anything, fill the outbox."""
+        told = self._take(happenings, now_ns, out)
+        if told or self.market.stirring or self._due(now_ns):
+            self._pass_time(now_ns, out)
+            self._wake_at_ns = out.wake_at_ns
+        elif self._wake_at_ns is not None:
+            out.wake_at(self._wake_at_ns)
         self.market.flush(out)
 
+    def _due(self, now_ns: int) -> bool:
+        """The moment has come at which a part asked to be woken."""
+        return self._wake_at_ns is not None and now_ns >= self._wake_at_ns
+
+    def _take(self, happenings: Sequence[Happening], now_ns: int, out: Outbox) -> bool:
+        """Whether any of it, or nothing but time, may have changed more than quotes.
+
+        Of many ticks the link hears the first and the last.
+        """
+        told, doubted = not happenings, self.planes.doubted
+        first: Tick | None = None
+        last: Tick | None = None
+        for happening in happenings:
+            if isinstance(happening, Tick):
+                if happening.epoch != self.link.epoch:
+                    self.stale_events += 1
+                    continue
+                if first is None:
+                    first = happening
+                    told |= self.link.suspect
+                    self.link.heard(happening, now_ns, out)
+                if doubted:
+                    told |= self.planes.ticked(happening.ts_recv_ns)
+                self.market.tick(happening, out)
+                last = happening
+            elif isinstance(happening, FramesTaken):
+                self._frames_taken(happening, now_ns)
+                told |= bool(self.pacing.waiting)
+            elif self._is_news(happening, now_ns, out):
+                told = True
+                self._routes[type(happening)](happening, now_ns, out)
+        if last is not None and last is not first:
+            self.link.heard(last, now_ns, out)
+        if told:
+            self.reconciler.stir()
+        return told
+
+    def _is_news(self, happening: Happening, now_ns: int, out: Outbox) -> bool:
+        """It is of the present session, of none, or true whoever brings it."""
+        if not isinstance(happening, BrokerEvent):
+            return True
+        if happening.epoch == self.link.epoch:
+            if not isinstance(happening, _OF_OUR_OWN_BYTES):
+                self.link.heard(happening, now_ns, out)
+            return True
+        if isinstance(happening, _TRUE_WHOEVER_BRINGS_IT):
+            return True
+        self.stale_events += 1
+        return False
+
     def _pass_time(self, now_ns: int, out: Outbox) -> None:
-        if self.lease.held or self.link.state is not LinkState.DOWN:  # no connection is made for an id not ours
-            self.link.tick(now_ns, self._ask if self._may_ask else _unasked, out)
-        self.link.watch_words(now_ns, self._ask, out, explained=self.planes.upstream is Upstream.LOST)
-        finished = self.trading.tick(self._ask, now_ns, out)
-        self.link.awaited = self.trading.inquiry.awaited
-        if finished and self.link.state is LinkState.RECONCILING:
+        self.link.tick(
+            now_ns,
+            self._ask if self._may_ask else _unasked,
+            out,
+            may_connect=self.lease.held,
+            may_be_deaf=self.planes.upstream is Upstream.LOST,
+        )
+        if self.trading.tick(self._ask, now_ns, out) and self.link.state is LinkState.RECONCILING:
             self._reconciled(now_ns, out)
         self._close_differences(now_ns, out)
         self.market.prove(now_ns, alive=self.feed_proven, out=out)
         self.preflight.tick(self._ask, now_ns, out)
         if self.link.ready and self.planes.believe_ticks():
-            self._doubt_over(now_ns)
-        self._bear_with_upstream(now_ns, out)
-        self.trading.watch_gate(now_ns, out)
+            self._codes.doubt_over(now_ns)
         excused = self.link.excuse(now_ns) is not None
-        self.alerts.watch(self.conditions(now_ns), now_ns, excused, out)
+        self._bear_with_upstream(now_ns, out, excused=excused)
+        self.trading.watch_gate(now_ns, out)
+        self.alerts.watch(self._conditions(now_ns), now_ns, excused, out)
         if (settled_ns := self.planes.next_change_ns(now_ns)) is not None:
             out.wake_at(settled_ns)
         self.pacing.release(now_ns, out, lambda send: self.trading.confirm(send, now_ns, out))
@@ -303,52 +392,37 @@ class Engine:
         """Between what is wanted and what stands at the gateway; what is dead there is wanted anew."""
         if self.link.ready and (why := self.market.watch(now_ns, out)):
             self.link.recycle(why, now_ns, out)
-        elif self.link.ready or self.link.state is LinkState.RECONCILING:
+        elif self.link.identified:
             if self.market.stirred(now_ns) or self.reconciler.due(now_ns):
                 room = self.pacing.limit(now_ns) - self.pacing.waiting
                 self.reconciler.close(self._ask, now_ns, out, room=room, ready=self.link.ready)
             if self.link.ready:
                 self.market.wake(out)
 
-    def _bear_with_upstream(self, now_ns: int, out: Outbox) -> None:
-        excused = self.link.excuse(now_ns) is not None
-        match self.patience.watch(now_ns, excused=excused, out=out):
+    def _bear_with_upstream(self, now_ns: int, out: Outbox, *, excused: bool) -> None:
+        match self._patience.watch(now_ns, excused=excused, out=out):
             case Remedy.FAIL_OVER:
                 self.link.fail_over("the gateway has been without IB for too long", now_ns, out)
             case Remedy.RECYCLE:
                 self.link.recycle("the gateway has been without IB for too long", now_ns, out)
 
-    def conditions(self, now_ns: int) -> Iterator[Condition]:
+    def _conditions(self, now_ns: int) -> Iterator[Condition]:
         """Everything that is wrong at this moment, of every part."""
-        yield from self.link.conditions()
-        yield from self.planes.conditions(now_ns)
-        yield from self.market.conditions(now_ns)
-        yield from self.lease.conditions()
-        yield from self.preflight.conditions()
-        yield from self.pacing.conditions(now_ns)
-        yield from self.outside.conditions()
-        if self._settings.orders:
-            yield from self.ledger.order_ids.conditions(now_ns)
+        return (condition for part in self._wrong for condition in part(now_ns))
 
     # Routes that concern more than one part.
 
     def _session_opened(self, event: SessionOpened, now_ns: int, out: Outbox) -> None:
         self.pacing.spoke(now_ns)  # the message with which it made the gateway speak
         self.planes.session_opened(event.gateway)
-        self.patience.session_opened(event.gateway, now_ns)
+        self._patience.session_opened(event.gateway, now_ns)
         self.ledger.record(event, out)
         self.link.opened(event, now_ns, out)
 
     def _session_lost(self, event: SessionLost, now_ns: int, out: Outbox) -> None:
-        self.pacing.forget_session(event.epoch, now_ns)
-        self.quotas.session_lost()
         self.ledger.record(event, out)
-        self.link.lost(event, now_ns, out)
-        self.market.session_lost()
-        self.preflight.session_lost()
-        self.trading.session_lost(now_ns, out)
-        self.planes.session_lost()
-        self.patience.session_lost()
+        for session_lost in self._of_a_session:
+            session_lost(event, now_ns, out)
 
     def _lease_changed(self, event: LeaseChanged, now_ns: int, out: Outbox) -> None:
         self.lease.changed(event)
@@ -362,14 +436,9 @@ class Engine:
                 self.ledger.order_ids.greeted(event.order_id, now_ns)
             self.trading.next_valid_id(event)
             self.preflight.ids_told()
-        if self.link.identified(event, now_ns, out):
+        if self.link.named(event, now_ns, out):
             self.preflight.session_identified(self.link.gateway.name, self.link.server_version, self._ask, now_ns)
             self.trading.session_identified(self._ask, now_ns)
-
-    def _tick_received(self, event: PriceTick | SizeTick | TextTick | ValueTick, now_ns: int, out: Outbox) -> None:
-        if self.planes.doubted:
-            self.planes.ticked(event.ts_recv_ns)
-        self.market.tick(event, out)
 
     def _switch_streams(self, command: StopStreams | StartStreams, now_ns: int, out: Outbox) -> None:
         self.market.command(command, self.ledger.record, now_ns, out)
@@ -382,73 +451,20 @@ class Engine:
     ) -> None:
         self.trading.end(event, now_ns, out)
 
-    def _notice(self, event: NoticeReceived, now_ns: int, out: Outbox) -> None:
-        notice = self._notices.of(event.code)
-        doubted = self.planes.doubted
-        if (farm := self.planes.apply(notice, event.text, now_ns)) is not None:
-            self.market.farm_changed(farm, now_ns)
-        if self.planes.upstream is Upstream.CONNECTED:
-            self.patience.restored(now_ns)
-            if doubted and notice.effect is Effect.FARM_OK:
-                self._doubt_over(now_ns)
-        self.preflight.heard(event.text, now_ns)
-        self.preflight.refused(event.req_id, event.text)
-        subject = self.trading.notice(event, out) or self.market.notice(event, notice)
-        self.notebook.note(event, notice, subject)
-        self.link.noticed(notice.effect, event.text)
-        self.alerts.noticed(event, notice)
-        match notice.effect:
-            case Effect.FAIL_REQUEST:
-                self.pacing.answered(event.req_id)
-            case Effect.PACE:
-                self.pacing.slow_down(now_ns)
-            case Effect.CLIENT_ID_IN_USE:
-                self._client_id_refused(event, out)
-            case Effect.POSITIONS_UNREADY:
-                self.trading.accounts.doubt_positions()
-            case Effect.UPSTREAM_LOST:
-                self.patience.lost(now_ns)
-                self.trading.accounts.doubt_positions()
-                self.market.upstream(notice.effect, now_ns)
-            case Effect.UPSTREAM_RESTORED | Effect.UPSTREAM_RESTORED_STREAMS_LOST:
-                self.market.upstream(notice.effect, now_ns)
-                if self.link.ready or self.link.state is LinkState.RECONCILING:
-                    streams_lost = notice.effect is Effect.UPSTREAM_RESTORED_STREAMS_LOST
-                    self.trading.upstream_restored(self._ask, now_ns, streams_lost=streams_lost)
-
-    def _doubt_over(self, now_ns: int) -> None:
-        """What was answered while in doubt was perhaps from memory: all of it is asked for again."""
-        self.patience.restored(now_ns)
-        if self.link.ready or self.link.state is LinkState.RECONCILING:
-            self.trading.upstream_restored(self._ask, now_ns, streams_lost=True)
-
-    def _client_id_refused(self, event: NoticeReceived, out: Outbox) -> None:
-        self.ledger.record(
-            ClientIdRefused(
-                ts_recv_ns=event.ts_recv_ns,
-                epoch=event.epoch,
-                gateway=self.link.gateway.name,
-                client_id=self._settings.client_id,
-                address=self.link.gateway.address,
-                detail=event.text,
-            ),
-            out,
-        )
-
     def _ticks_dropped(self, event: TicksDropped, now_ns: int, out: Outbox) -> None:
         self.market.dropped(event.req_id, event.count, now_ns, out)
 
-    def _frames_taken(self, event: FramesTaken, now_ns: int, out: Outbox) -> None:
+    def _frames_taken(self, event: FramesTaken, now_ns: int) -> None:
         if event.epoch == self.link.epoch:
             self.pacing.reported(now_ns, unsent=event.unsent, written_ns=event.written_ns)
 
     def _send_failed(self, event: SendFailed, now_ns: int, out: Outbox) -> None:
         if isinstance(event.request, SendOrder):
             self.trading.never_sent(event.request.order_ref, event.detail, now_ns, out)
-        elif isinstance(event.request, SubscribeQuotes):
-            self.market.refused(event.request.req_id, event.detail)
-        elif isinstance(event.request, RequestGatewayConfiguration):
-            self.preflight.refused(event.request.req_id, event.detail)
+        elif (req_id := getattr(event.request, "req_id", None)) is not None:
+            self.pacing.answered(req_id)
+            self.market.refused(req_id, event.detail)
+            self.preflight.refused(req_id, event.detail)
 
     # What others may see.
 

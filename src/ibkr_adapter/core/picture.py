@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.settings import Settings
-from ibkr_adapter.snapshot import GateView, Snapshot
+from ibkr_adapter.snapshot import GateView, LinkView, Snapshot
 
 if TYPE_CHECKING:
     from ibkr_adapter.core.engine import Engine
@@ -13,14 +14,14 @@ if TYPE_CHECKING:
 
 def snapshot(engine: Engine, settings: Settings, now_ns: int) -> Snapshot:
     """What is so now, of every part."""
-    gate = engine.trading.permit.gate(now_ns)
+    gate = engine.trading.gate.reasons(now_ns)
     return Snapshot(
         taken_ns=now_ns,
         environment=settings.environment,
         component=settings.component,
         account_kind=settings.account_kind,
         version=settings.version,
-        link=engine.link.view(now_ns),
+        link=_link(engine.link, now_ns),
         upstream=engine.planes.upstream.value,
         farms=engine.planes.farms(now_ns),
         gate=GateView(open=not gate, reasons=gate),
@@ -31,7 +32,7 @@ def snapshot(engine: Engine, settings: Settings, now_ns: int) -> Snapshot:
         quotes=engine.market.quotes(),
         proven=engine.market.proven if engine.feed_proven else (),
         alerts=engine.alerts.views(),
-        window=engine.link.window(now_ns),
+        window=engine.link.gateways.calendar.view(now_ns),
         streams=engine.market.subscriptions.views(),
         stopped=engine.market.switch.view(),
         orphans=engine.market.orphans.views(now_ns),
@@ -45,6 +46,28 @@ def snapshot(engine: Engine, settings: Settings, now_ns: int) -> Snapshot:
         journal_seq=engine.ledger.records.last_seq,
         journal_durable_seq=engine.ledger.records.durable_seq,
         counters=_counters(engine),
+    )
+
+
+def _link(link: Link, now_ns: int) -> LinkView:
+    excuse = link.excuse(now_ns)
+    offset = link.heartbeat.offset
+    return LinkView(
+        state=link.state.value,
+        gateway=link.gateway.name,
+        address=link.gateway.address,
+        epoch=link.epoch,
+        client_id=link.client_id,
+        since_ns=link.since_ns,
+        server_version=link.server_version,
+        last_inbound_ns=link.heartbeat.last_inbound_ns,
+        detail=link.detail,
+        failures=link.gateways.failed_attempts,
+        next_attempt_ns=link.gateways.next_attempt_ns,
+        standby=link.gateways.on_standby,
+        excuse=excuse.name if excuse is not None else "",
+        excused_until_ns=excuse.until_ns if excuse is not None else None,
+        clock_ahead_ns=offset.ahead_ns if offset is not None else None,
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
+from ibkr_adapter.commands import Reason
 from ibkr_adapter.effects import Append, Outbox
 from ibkr_adapter.events import JournalEvent, Recorded
 
@@ -23,6 +25,17 @@ class Records:
     @property
     def behind(self) -> bool:
         return len(self._unsafe) >= self.UNSAFE_MAX
+
+    def reasons(self, now_ns: int) -> Iterator[Reason]:
+        """Why no new order may be sent: what is not on disk never leaves."""
+        if self.failure:
+            yield Reason(
+                code="journal",
+                text=f"the journal failed: {self.failure}",
+                remedy="mend the disk, then restart the service",
+            )
+        elif self.behind:
+            yield Reason(code="journal_behind", text="the disk does not keep up with the journal")
 
     def append(self, event: JournalEvent, out: Outbox) -> int:
         self.last_seq += 1

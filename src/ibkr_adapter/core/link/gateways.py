@@ -10,9 +10,12 @@ While a planned restart excuses the loss, attempts come every five seconds and n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ibkr_adapter.clock import SECOND
+from ibkr_adapter.commands import Reason
+from ibkr_adapter.core.alerts import AlertSeverity, Condition
+from ibkr_adapter.core.link.calendar import RestartCalendar
 from ibkr_adapter.core.settings import GatewaySettings
 
 FAILOVER_AFTER = 3
@@ -57,6 +60,7 @@ class Gateways:
 
     def __init__(self, gateways: Sequence[GatewaySettings], backoff: Backoff, *, now_ns: int) -> None:
         self._gateways = tuple(gateways)
+        self._calendars = {each.name: RestartCalendar(each.windows, each.time_zone) for each in gateways}
         self._backoff = backoff
         self._at = 0
         self._counted = 0
@@ -75,6 +79,11 @@ class Gateways:
     def present(self) -> GatewaySettings:
         """The gateway of the session, or of the attempt that comes next."""
         return self._gateways[self._at]
+
+    @property
+    def calendar(self) -> RestartCalendar:
+        """When the present gateway is expected to be away."""
+        return self._calendars[self.present.name]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -105,6 +114,10 @@ class Gateways:
         self._searching = False
         self.failed_attempts = 0
 
+    def steady(self, now_ns: int) -> bool:
+        """The present session has been ready for a minute."""
+        return self._ready_ns is not None and now_ns - self._ready_ns >= STEADY_NS
+
     def leave(self) -> None:
         """The other gateway is wanted once the session is over."""
         self._leave = self.has_standby
@@ -115,13 +128,14 @@ class Gateways:
         ``wait_ns``: the cause asks that this gateway be left alone for so long. ``gateway_answered``: it refused us
         for a reason that another gateway would not mend, so it does not count towards failover.
         """
-        was_ready, self._ready_ns = self._ready_ns, None
-        if was_ready is None:
+        was_ready = self._ready_ns is not None
+        if not was_ready:
             self.failed_attempts += 1
-        elif now_ns - was_ready >= STEADY_NS:
+        elif self.steady(now_ns):
             self._backoff.succeeded()
+        self._ready_ns = None
         self._not_before_ns[self.present.name] = now_ns + wait_ns
-        delay_ns = self._after_excused() if excused else self._after(was_ready is None and not gateway_answered)
+        delay_ns = self._after_excused() if excused else self._after(not was_ready and not gateway_answered)
         self.next_attempt_ns = max(now_ns + delay_ns, self._not_before_ns.get(self.present.name, 0))
 
     def _after_excused(self) -> int:
@@ -145,3 +159,32 @@ class Gateways:
     def _change(self) -> None:
         self._at = (self._at + 1) % len(self._gateways)
         self._leave = False
+
+    # What it means.
+
+    def reasons(self) -> Iterator[Reason]:
+        """Why no order may be sent to the present gateway."""
+        if not self.present.trading:
+            yield Reason(
+                code="standby",
+                text=f"gateway {self.present.name} serves data and account only",
+                remedy=f"set gateways.{self.present.name}.trading = true if orders may go there",
+            )
+
+    def conditions(self, *, in_use: bool, lost_because: str) -> Iterator[Condition]:
+        """``in_use``: a session with the present gateway has become ready."""
+        if in_use and self.on_standby:
+            yield Condition(
+                key="link/standby",
+                severity=AlertSeverity.WARNING,
+                text=f"the standby {self.present.name} is in use",
+                remedy="nothing goes back by itself: restart the service once the environment's own gateway is well",
+            )
+        if not in_use and self.failing:
+            yield Condition(
+                key="link/down",
+                severity=AlertSeverity.CRITICAL,
+                text=f"no session with {' or '.join(self.names)}: {lost_because}",
+                remedy="see that the gateway runs and is logged in; `ibkr-adapter doctor` tells what is wrong",
+                excusable=True,
+            )

@@ -56,7 +56,13 @@ class Rule(Protocol):
 
 
 class HistoryRule:
-    """Small bars: 60 in ten minutes, none twice in 15 s, 5 of one subject in 2 s; BID_ASK counts double. 50 open."""
+    """Small bars: 60 in ten minutes, none twice in 15 s, 5 of one subject in 2 s; BID_ASK counts double. 50 open.
+
+    A request is open from the moment it is sent until ``closed`` is told of it, and 50 that nobody closes hold back all
+    others for good. Its cancel closes it, a code that fails it, a send that failed, and the end of the session; whoever
+    takes in the bars closes it, by ``Pacing.answered``, with the end of the last of them. One that is kept up to date
+    has no end but its cancel.
+    """
 
     name = "history"
     OPEN_MAX = 50

@@ -45,7 +45,7 @@ class LeaseState:
         self.detail = event.detail
         self._was_held = self._was_held or event.held
 
-    def reasons(self) -> Iterator[Reason]:
+    def reasons(self, now_ns: int) -> Iterator[Reason]:
         if not self.held:
             yield Reason(
                 code="lease",
@@ -55,7 +55,7 @@ class LeaseState:
                 else "see whether Redis works and who has ib:clientid",
             )
 
-    def conditions(self) -> Iterator[Condition]:
+    def conditions(self, now_ns: int) -> Iterator[Condition]:
         """A service that stands by is well; one that had the lease and has not, or cannot see who has it, is not."""
         if self._was_held and not self.held:
             yield Condition(

@@ -20,19 +20,19 @@ again. If none comes the session is dropped. So is one that tells the time and a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from enum import Enum
+from collections.abc import Callable, Iterator, Sequence
 
-from ibkr_adapter.accounts import account_kind
+from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Reason
-from ibkr_adapter.core.alerts import Condition
-from ibkr_adapter.core.link import meaning
-from ibkr_adapter.core.link.calendar import Excuse, RestartCalendar
+from ibkr_adapter.core.alerts import AlertSeverity, Condition
+from ibkr_adapter.core.link.calendar import Excuse
 from ibkr_adapter.core.link.clocks import Clocks
-from ibkr_adapter.core.link.gateways import STEADY_NS, Backoff, Gateways
+from ibkr_adapter.core.link.deafness import Deafness
+from ibkr_adapter.core.link.gateways import Backoff, Gateways
 from ibkr_adapter.core.link.heartbeat import Heartbeat, Pulse
+from ibkr_adapter.core.link.identity import Identity
+from ibkr_adapter.core.link.states import OPEN, RECONCILED, TRANSITIONS, LinkState
 from ibkr_adapter.core.link.troubles import Troubles
-from ibkr_adapter.core.link.words import Words
 from ibkr_adapter.core.settings import GatewaySettings, Settings
 from ibkr_adapter.effects import Close, Open, Outbox
 from ibkr_adapter.events import (
@@ -44,66 +44,47 @@ from ibkr_adapter.events import (
     SessionLost,
     SessionOpened,
 )
-from ibkr_adapter.notices import Effect
-from ibkr_adapter.requests import Request, RequestIds
-from ibkr_adapter.snapshot import LinkView, WindowView
+from ibkr_adapter.requests import Request
 
-IDS_ASKED_MAX = 3
-"""So often the next order id is asked for, evenly over the time to identify, before the session is given up."""
+__all__ = ["Link", "LinkState"]
 
-
-class LinkState(Enum):
-    DOWN = "down"
-    CONNECTING = "connecting"
-    IDENTIFYING = "identifying"
-    RECONCILING = "reconciling"
-    READY = "ready"
-    SUSPECT = "suspect"
-    HALTED = "halted"
-
-
-TRANSITIONS: dict[LinkState, frozenset[LinkState]] = {
-    LinkState.DOWN: frozenset({LinkState.CONNECTING}),
-    LinkState.CONNECTING: frozenset({LinkState.IDENTIFYING, LinkState.DOWN}),
-    LinkState.IDENTIFYING: frozenset({LinkState.RECONCILING, LinkState.DOWN, LinkState.HALTED}),
-    LinkState.RECONCILING: frozenset({LinkState.READY, LinkState.DOWN, LinkState.HALTED}),
-    LinkState.READY: frozenset({LinkState.SUSPECT, LinkState.DOWN, LinkState.HALTED}),
-    LinkState.SUSPECT: frozenset({LinkState.READY, LinkState.DOWN, LinkState.HALTED}),
-    LinkState.HALTED: frozenset(),
-}
-
-_OPEN = frozenset({LinkState.IDENTIFYING, LinkState.RECONCILING, LinkState.READY, LinkState.SUSPECT})
-RECONCILED = frozenset({LinkState.READY, LinkState.SUSPECT})
+UNREADY_AFTER_NS = 60 * SECOND
+"""A session that is open and not ready for this long alerts. Large downloads take seconds."""
 
 
 class Link:
     """Which session is the present one, and how far it has come."""
 
-    def __init__(self, settings: Settings, *, rand: Callable[[], float], epoch: int, now_ns: int) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        rand: Callable[[], float],
+        epoch: int,
+        now_ns: int,
+        struck_out: Callable[[], bool],
+        awaited: Callable[[], Sequence[str]],
+    ) -> None:
+        """``struck_out``: the session has complained of our pace as often as it ends one; ``awaited``: late lists."""
         backoff = Backoff(first_ns=settings.backoff_first_ns, max_ns=settings.backoff_max_ns, rand=rand)
         self.gateways = Gateways(settings.gateways, backoff, now_ns=now_ns)
-        self._calendars = {each.name: RestartCalendar(each.windows, each.time_zone) for each in settings.gateways}
         self.heartbeat = Heartbeat(settings)
-        self._words = Words()
+        self.identity = Identity(settings)
         self.clocks = Clocks()
         self.troubles = Troubles(settings.client_id)
+        self._deafness = Deafness()
+        self._silent_after_ns = settings.silent_after_ns
+        self._struck_out = struck_out
+        self._awaited = awaited
         self.state = LinkState.DOWN
         self.epoch = epoch
-        self.accounts: tuple[str, ...] = ()
         self.client_id = settings.client_id
         self.detail = "not started"
         self.since_ns = now_ns
-        self._down_ns: int | None = now_ns
-        self._ready_ns: int | None = None
         self.server_version: int | None = None
-        self._opened_ns = 0
-        self._have_id = False
-        self._ids_asked = 0
+        self._down_ns: int | None = now_ns
         self._closing = ""
-        self.lost_because = ""
-        self.awaited: tuple[str, ...] = ()
-        """Lists whose end stays away from the present session."""
+        self._lost_because = ""
 
     def __repr__(self) -> str:
         return f"<Link {self.epoch}@{self.gateway.name} {self.state.name} {self.detail}>"
@@ -115,7 +96,7 @@ class Link:
 
     @property
     def socket_open(self) -> bool:
-        return self.state in _OPEN
+        return self.state in OPEN
 
     @property
     def ready(self) -> bool:
@@ -132,6 +113,16 @@ class Link:
         return self.state in RECONCILED
 
     @property
+    def accounts(self) -> tuple[str, ...]:
+        """Those that the present session has named."""
+        return self.identity.accounts
+
+    @property
+    def identified(self) -> bool:
+        """The lists of a session may be asked for."""
+        return self.state is LinkState.RECONCILING or self.ready
+
+    @property
     def halted(self) -> bool:
         return self.state is LinkState.HALTED
 
@@ -140,25 +131,21 @@ class Link:
     def opened(self, event: SessionOpened, now_ns: int, out: Outbox) -> None:
         self.server_version = event.server_version
         self.heartbeat.begin(now_ns)
-        self._words.heard(now_ns)
-        self._opened_ns = now_ns
-        self._have_id = False
-        self._ids_asked = 0
-        self.accounts = ()
+        self._deafness.heard(now_ns)
+        self.identity.begin(now_ns)
         self._to(LinkState.IDENTIFYING, "waiting for order ids and accounts", now_ns, out)
 
-    def lost(self, event: SessionLost, now_ns: int, out: Outbox) -> None:
+    def session_lost(self, event: SessionLost, now_ns: int, out: Outbox) -> None:
         """The session of the present epoch ended: wait, then try again, unless we were halted on purpose."""
         self.server_version = None
         if self.state is LinkState.HALTED:
             return
-        was_ready = self.state in RECONCILED
         if self._down_ns is None:
             self._down_ns = now_ns
-        if was_ready and self._ready_ns is not None and now_ns - self._ready_ns >= STEADY_NS:
+        if self.gateways.steady(now_ns):
             self.troubles.steady()
-        why = self.troubles.complaint or self._closing or event.detail or event.cause.value
-        wait_ns = self.troubles.ended(event, was_ready=was_ready)
+        self._lost_because = self.troubles.complaint or self._closing or event.detail or event.cause.value
+        wait_ns = self.troubles.ended(event, was_ready=self.reconciled_once, too_fast=self._struck_out())
         self._closing = ""
         self.gateways.ended(
             now_ns,
@@ -166,27 +153,22 @@ class Link:
             wait_ns=wait_ns,
             gateway_answered=self.troubles.refused,
         )
-        self.lost_because = why
-        self._to(LinkState.DOWN, why, now_ns, out, gateway=event.gateway)
+        self._to(LinkState.DOWN, self._lost_because, now_ns, out, gateway=event.gateway)
 
-    def identified(self, event: NextValidId | ManagedAccounts, now_ns: int, out: Outbox) -> bool:
+    def named(self, event: NextValidId | ManagedAccounts, now_ns: int, out: Outbox) -> bool:
         """True when both have come and the accounts are ours: the downloads may begin."""
-        if isinstance(event, NextValidId):
-            self._have_id = True
-        else:
-            self.accounts = event.accounts
+        self.identity.told(event)
         told = self.accounts or self.state is not LinkState.IDENTIFYING
-        if self.socket_open and told and (mismatch := self._account_mismatch()):
+        if self.socket_open and told and (mismatch := self.identity.mismatch()):
             self._to(LinkState.HALTED, mismatch, now_ns, out)
             out.closes.append(Close(epoch=self.epoch, reason=mismatch))
             return False
-        if self.state is not LinkState.IDENTIFYING or not (self._have_id and self.accounts):
+        if self.state is not LinkState.IDENTIFYING or not self.identity.known:
             return False
         self._to(LinkState.RECONCILING, "downloading orders, executions and positions", now_ns, out)
         return True
 
     def reconciled(self, detail: str, now_ns: int, out: Outbox) -> None:
-        self._ready_ns = now_ns
         self._down_ns = None
         self.gateways.proved(now_ns)
         self.troubles.over()
@@ -196,28 +178,12 @@ class Link:
         """Something came on the present session, whatever it was."""
         self.heartbeat.heard(event.ts_recv_ns)
         if not isinstance(event, BrokerTime):
-            self._words.heard(event.ts_recv_ns)
+            self._deafness.heard(event.ts_recv_ns)
         if self.state is LinkState.SUSPECT and not self._closing:
             self._to(LinkState.READY, "ready: the gateway speaks again", now_ns, out)
 
     def told_time(self, event: BrokerTime) -> None:
         self.heartbeat.answered(event.time_ns, event.ts_recv_ns)
-
-    def noticed(self, effect: Effect, text: str) -> None:
-        """A notice; those that explain why a session ends are remembered."""
-        self.troubles.noticed(effect, text)
-
-    def watch_words(self, now_ns: int, ask: Callable[[Request], None], out: Outbox, *, explained: bool) -> None:
-        """Find a gateway that answers nothing but the time; ``explained``: it may be silent, for it has lost IB."""
-        if explained:
-            self._words.heard(now_ns)
-        elif self.socket_open and not self._closing and self._words.watch(now_ns, ask, out):
-            self.unanswered("answer to anything else", now_ns, out)
-
-    def unanswered(self, what: str, now_ns: int, out: Outbox) -> None:
-        """``what`` stayed away through its repeat, and nothing but the time was told meanwhile: a zombie."""
-        if self.socket_open:
-            self._drop(f"the gateway tells the time, but no {what} came", now_ns, out)
 
     def recycle(self, reason: str, now_ns: int, out: Outbox) -> None:
         """End this session; the next one follows as after any loss."""
@@ -232,21 +198,29 @@ class Link:
 
     # What time does.
 
-    def tick(self, now_ns: int, ask: Callable[[Request], None], out: Outbox) -> None:
+    def tick(
+        self, now_ns: int, ask: Callable[[Request], None], out: Outbox, *, may_connect: bool, may_be_deaf: bool
+    ) -> None:
+        """``may_connect``: our client id is ours. ``may_be_deaf``: the gateway is without IB, and may be silent."""
         self._watch_calendar(now_ns, out)
         next_ns = self.gateways.next_attempt_ns
-        if self.state is LinkState.DOWN and next_ns is not None:
+        if self.state is LinkState.DOWN and may_connect and next_ns is not None:
             if now_ns >= next_ns:
                 self._attempt(now_ns, out)
             else:
                 out.wake_at(next_ns)
         if self.socket_open and not self._closing:
             self._beat(now_ns, ask, out)
-        if self.state is LinkState.IDENTIFYING and not self._closing:
-            self._await_identity(now_ns, ask, out)
+        identifying = self.state is LinkState.IDENTIFYING and not self._closing
+        if identifying and (missing := self.identity.wait(now_ns, ask, out)):
+            self._drop(f"the gateway sent no {missing}", now_ns, out)
+        if may_be_deaf:
+            self._deafness.heard(now_ns)
+        elif self.socket_open and not self._closing and self._deafness.watch(now_ns, ask, out):
+            self._drop("the gateway tells the time, but no answer to anything else came", now_ns, out)
 
     def _watch_calendar(self, now_ns: int, out: Outbox) -> None:
-        change_ns = self.calendar.next_change_ns(now_ns)
+        change_ns = self.gateways.calendar.next_change_ns(now_ns)
         if change_ns is not None:
             out.wake_at(change_ns)
         if self._down_ns is not None and (excuse := self.excuse(now_ns)) is not None:
@@ -260,22 +234,10 @@ class Link:
         self._to(LinkState.CONNECTING, f"connecting to {self.gateway.address}", now_ns, out)
         out.opens.append(Open(gateway=self.gateway.name, epoch=self.epoch))
 
-    def _await_identity(self, now_ns: int, ask: Callable[[Request], None], out: Outbox) -> None:
-        every_ns = self._settings.identify_timeout_ns // (IDS_ASKED_MAX + 1)
-        turn = (now_ns - self._opened_ns) // every_ns
-        if turn > IDS_ASKED_MAX:
-            missing = "accounts" if self._have_id else "order id" if self.accounts else "order id and no accounts"
-            self._drop(f"the gateway sent no {missing}", now_ns, out)
-            return
-        if turn > self._ids_asked:
-            self._ids_asked = turn
-            ask(RequestIds())
-        out.wake_at(self._opened_ns + (turn + 1) * every_ns)
-
     def _beat(self, now_ns: int, ask: Callable[[Request], None], out: Outbox) -> None:
         match self.heartbeat.beat(now_ns, ask, out):
             case Pulse.DEAD:
-                self._drop(f"nothing came for {self._settings.silent_after_ns / 1e9:.0f} s", now_ns, out)
+                self._drop(f"nothing came for {self._silent_after_ns / SECOND:.0f} s", now_ns, out)
             case Pulse.MISSED if self.state is LinkState.READY:
                 self._to(LinkState.SUSPECT, "the gateway missed a heartbeat", now_ns, out)
             case _:
@@ -289,22 +251,6 @@ class Link:
         if self.state is LinkState.READY:
             self._to(LinkState.SUSPECT, reason, now_ns, out)
         out.closes.append(Close(epoch=self.epoch, reason=reason))
-
-    def _account_mismatch(self) -> str:
-        """Why this session must not be used; empty if it may."""
-        if not self.accounts:
-            return "the gateway lists no account any more"
-        expected = self._settings.accounts_expected
-        got = ", ".join(self.accounts)
-        if expected and set(expected) != set(self.accounts):
-            return f"accounts {got} are not the expected {', '.join(expected)}"
-        kind = self._settings.account_kind
-        wrong = [
-            account for account in self.accounts if account_kind(account) != ("live" if kind == "live" else "paper")
-        ]
-        if wrong:
-            return f"account {', '.join(wrong)} is not a {kind} account"
-        return ""
 
     def _to(self, state: LinkState, detail: str, now_ns: int, out: Outbox, *, gateway: str = "") -> None:
         """``gateway`` where it is not the present one any more: the session of another was lost."""
@@ -325,28 +271,56 @@ class Link:
 
     # What it means for others.
 
-    @property
-    def calendar(self) -> RestartCalendar:
-        """Of the present gateway."""
-        return self._calendars[self.gateway.name]
-
     def excuse(self, now_ns: int) -> Excuse | None:
         """The planned window that explains what is wrong with the connection now, if one does."""
         if self._down_ns is None:
-            return self.calendar.at(now_ns)
-        return self.calendar.excuse(now_ns, self._down_ns)
+            return self.gateways.calendar.at(now_ns)
+        return self.gateways.calendar.excuse(now_ns, self._down_ns)
 
     def reasons(self, now_ns: int) -> Iterator[Reason]:
         """Why no new order may be sent on this link."""
-        return meaning.reasons(self, now_ns)
+        if self.suspect:
+            yield Reason(
+                code="silent",
+                text=f"nothing has come from the gateway for {self.heartbeat.silent_ns(now_ns) / SECOND:.0f} s",
+                remedy="it opens by itself when the gateway answers; after 15 s the connection is made anew",
+            )
+        elif not self.ready:
+            yield Reason(
+                code="link", text=f"the link is {self.state.value}: {self.detail}", remedy="wait until it is ready"
+            )
+        yield from self.gateways.reasons()
+        if (window := self.gateways.calendar.closing(now_ns)) is not None:
+            yield Reason(
+                code="restart_window",
+                text=f"planned window {self.gateways.calendar.words(window)}",
+                remedy=f"it opens by itself when that is over; gateways.{self.gateway.name}.windows sets it",
+            )
+        yield from self.clocks.reasons(self.heartbeat.offset)
 
-    def conditions(self) -> Iterator[Condition]:
-        """What somebody should know."""
-        return meaning.conditions(self)
-
-    def window(self, now_ns: int) -> WindowView | None:
-        """The planned window of the present gateway that is in force, else its next one."""
-        return self.calendar.view(now_ns)
-
-    def view(self, now_ns: int) -> LinkView:
-        return meaning.view(self, now_ns)
+    def conditions(self, now_ns: int) -> Iterator[Condition]:
+        """What is wrong with the connection; a cause that is known speaks for the outage that it makes."""
+        known = tuple(self.troubles.conditions())
+        yield from known
+        yield from self.clocks.conditions(self.heartbeat.offset)
+        if self.halted:
+            yield Condition(
+                key="link/halted",
+                severity=AlertSeverity.CRITICAL,
+                text=f"stopped for good: {self.detail}",
+                remedy="log the gateway in to the account of this environment, then restart the service",
+            )
+        elif self.reconciled_once or not known:
+            yield from self.gateways.conditions(in_use=self.reconciled_once, lost_because=self._lost_because)
+        if self.socket_open and not self.reconciled_once:
+            late = self._awaited()
+            yield Condition(
+                key="link/unready",
+                severity=AlertSeverity.CRITICAL,
+                text=f"a session with {self.gateway.name} is open and does not become ready: {self.detail}"
+                + (f"; no end of {', '.join(late)}" if late else ""),
+                remedy="the gateway does not answer all that is asked: see its own messages; restart it",
+                after_ns=UNREADY_AFTER_NS,
+                excusable=True,
+                adds_up=False,
+            )

@@ -31,6 +31,7 @@ from ibkr_adapter.core.link.history_rules import closes, rules
 from ibkr_adapter.core.link.lanes import HeldQueue, Lane, Queue, Waiting, ends, lane_of, rank, undoes, undone_by
 from ibkr_adapter.core.link.window import MessageWindow, Window
 from ibkr_adapter.effects import Outbox, Send
+from ibkr_adapter.events import SessionLost
 from ibkr_adapter.requests import Request, SendCancel, SendOrder
 from ibkr_adapter.snapshot import HeldView, LaneView, RateView
 
@@ -58,6 +59,8 @@ class Pacing:
     TURN_NS = SECOND
     """A lane that has had no turn for so long has the next one."""
     SLOW_NS = MINUTE
+    STRIKES = 3
+    """IB ends a session at the third complaint (error 100)."""
     FORGIVEN_NS = 60 * MINUTE
     """Two complaints of the gateway within this time are told to somebody."""
     WAITING_MAX = 10_000
@@ -70,6 +73,7 @@ class Pacing:
         self._window = MessageWindow(self.WINDOW_NS)
         self._shape = Window(self.SHAPE_NS)
         self._slow_until_ns = 0
+        self._strikes = 0
         self._complaints_ns: deque[int] = deque(maxlen=3)
         self._queues = {lane: Queue() for lane in Lane}
         self._held = tuple(HeldQueue(rule) for rule in rules())
@@ -127,7 +131,10 @@ class Pacing:
         self._window.add(now_ns)
 
     def answered(self, req_id: int) -> None:
-        """This request is open no more: its answer has come, or a refusal."""
+        """This request is open no more: its answer has come to its end, or a refusal, or it could not be sent at all.
+
+        Each of these must be told here: a class of requests of which only so many may be open waits for it.
+        """
         for held in self._held:
             held.closed(req_id)
 
@@ -135,13 +142,14 @@ class Pacing:
         """The session tells how many frames its socket has not taken, and when the last write was over."""
         self._window.reported(now_ns, unsent=unsent, written_ns=written_ns)
 
-    def forget_session(self, epoch: int, now_ns: int) -> None:
+    def session_lost(self, event: SessionLost, now_ns: int, out: Outbox) -> None:
         """Drop what waited for a session that is gone. The windows stay as they are, and so does patience."""
         for queue in self._all:
-            queue.keep(lambda waiting: waiting.send.epoch != epoch)
+            queue.keep(lambda waiting: waiting.send.epoch != event.epoch)
         for held in self._held:
             held.session_lost()
         self._window.session_lost(now_ns)
+        self._strikes = 0
 
     def only_ends(self) -> None:
         """Drop what waits and would make more stand at the gateway, or only asks; orders are not for us to drop."""
@@ -154,6 +162,12 @@ class Pacing:
         """100: the gateway counted too many of us, and ends a session that does it three times."""
         self._slow_until_ns = now_ns + self.SLOW_NS
         self._complaints_ns.append(now_ns)
+        self._strikes += 1
+
+    @property
+    def struck_out(self) -> bool:
+        """The present session heard as many complaints as end one."""
+        return self._strikes >= self.STRIKES
 
     def slowed(self, now_ns: int) -> bool:
         return now_ns < self._slow_until_ns

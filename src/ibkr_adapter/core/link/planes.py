@@ -24,7 +24,9 @@ from msgspec import Struct
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Reason
 from ibkr_adapter.core.alerts import AlertSeverity, Condition
-from ibkr_adapter.notices import Effect, FarmKind, Notice
+from ibkr_adapter.effects import Outbox
+from ibkr_adapter.events import SessionLost
+from ibkr_adapter.notices import FarmKind, Notice
 from ibkr_adapter.snapshot import FarmView
 
 SETTLED_NS = 10 * SECOND
@@ -57,13 +59,14 @@ class FarmChange(Struct, frozen=True, kw_only=True):
     down_ns: int
 
 
-_FARM_STATES = {
-    Effect.FARM_OK: "ok",
-    Effect.FARM_BROKEN: "broken",
-    Effect.FARM_DORMANT: "dormant",
-    Effect.FARM_CONNECTING: "connecting",
-}
-_DOWN = frozenset({"broken", "connecting"})
+class FarmState(StrEnum):
+    OK = "ok"
+    BROKEN = "broken"
+    DORMANT = "dormant"
+    CONNECTING = "connecting"
+
+
+_DOWN = frozenset({FarmState.BROKEN, FarmState.CONNECTING})
 
 
 @dataclass(slots=True)
@@ -72,7 +75,7 @@ class _Farm:
 
     name: str
     kind: FarmKind
-    state: str
+    state: FarmState
     since_ns: int
     down_ns: int | None = None
     well_ns: int = 0
@@ -102,7 +105,7 @@ class Planes:
         self._gateway = gateway
         self._begin()
 
-    def session_lost(self) -> None:
+    def session_lost(self, event: SessionLost, now_ns: int, out: Outbox) -> None:
         self._begin()
 
     def _begin(self) -> None:
@@ -134,36 +137,36 @@ class Planes:
     def is_down(self, kind: FarmKind) -> bool:
         return any(True for _ in self._down(kind))
 
-    def apply(self, notice: Notice, text: str, now_ns: int) -> FarmChange | None:
-        """Take one notice, whatever it is about; the farm that went down or came back with it, if one did."""
-        if notice.effect is Effect.UPSTREAM_LOST:
-            self.upstream = Upstream.LOST
-            self.upstream_lost_ns = now_ns if self.upstream_lost_ns is None else self.upstream_lost_ns
-            self._without_ib.add(self._gateway)
-        elif notice.effect in (Effect.UPSTREAM_RESTORED, Effect.UPSTREAM_RESTORED_STREAMS_LOST):
-            self._connected()
-        elif state := _FARM_STATES.get(notice.effect):
-            if state == "ok" and self.upstream is not Upstream.LOST:
-                self._connected()
-            return self._farm(farm_name(text), notice.farm or FarmKind.MARKET, state, now_ns)
-        return None
+    def lost(self, now_ns: int) -> None:
+        """The gateway says that it has lost IB, for the first time or again."""
+        if self.upstream is not Upstream.LOST:
+            self.upstream_lost_ns = now_ns
+        self.upstream = Upstream.LOST
+        self._without_ib.add(self._gateway)
 
-    def ticked(self, ts_recv_ns: int) -> None:
-        """Data came while in doubt."""
+    def restored(self) -> None:
+        self.upstream = Upstream.CONNECTED
+        self.upstream_lost_ns = None
+        self._without_ib.discard(self._gateway)
+
+    def farm(self, notice: Notice, text: str, state: FarmState, now_ns: int) -> FarmChange | None:
+        """Take the word of a farm; the farm that went down or came back with it, if one did."""
+        if state is FarmState.OK and self.upstream is not Upstream.LOST:
+            self.restored()
+        return self._changed(farm_name(text), notice.farm or FarmKind.MARKET, state, now_ns)
+
+    def ticked(self, ts_recv_ns: int) -> bool:
+        """Data came; true if it has gone on coming for long enough to end a doubt."""
         since_ns, last_ns = self._ticking_ns or (ts_recv_ns, ts_recv_ns)
         self._ticking_ns = (since_ns if ts_recv_ns - last_ns < TICKING_NS else ts_recv_ns, ts_recv_ns)
+        return ts_recv_ns - self._ticking_ns[0] >= TICKING_NS
 
     def believe_ticks(self) -> bool:
         """End the doubt if data went on coming; true if that ended it. Only once the gateway has answered its lists."""
         if not self.doubted or self._ticking_ns is None or self._ticking_ns[1] - self._ticking_ns[0] < TICKING_NS:
             return False
-        self._connected()
+        self.restored()
         return True
-
-    def _connected(self) -> None:
-        self.upstream = Upstream.CONNECTED
-        self.upstream_lost_ns = None
-        self._without_ib.discard(self._gateway)
 
     def reasons(self, now_ns: int) -> Iterator[Reason]:
         """Why no new order may be sent: the gateway might keep it, and send it when IB is back."""
@@ -211,7 +214,7 @@ class Planes:
     def _down(self, kind: FarmKind) -> Iterator[int]:
         return (f.down_ns for f in self._farms.values() if f.kind is kind and f.down_ns is not None)
 
-    def _farm(self, name: str, kind: FarmKind, state: str, now_ns: int) -> FarmChange | None:
+    def _changed(self, name: str, kind: FarmKind, state: FarmState, now_ns: int) -> FarmChange | None:
         """A repeat changes nothing: since when it is so is what counts."""
         farm = self._farms.get(name)
         if farm is None:
@@ -247,7 +250,7 @@ def _view(farm: _Farm, now_ns: int) -> FarmView:
     return FarmView(
         name=farm.name,
         kind=farm.kind.value,
-        state=farm.state,
+        state=farm.state.value,
         since_ns=farm.since_ns,
         breaks=farm.breaks if farm.in_incident(now_ns) else 0,
     )

@@ -28,7 +28,7 @@ from ibkr_adapter.core.link import daily_stop
 from ibkr_adapter.core.request_ids import ReqIdCounter
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.effects import Outbox
-from ibkr_adapter.events import GatewayConfigured
+from ibkr_adapter.events import GatewayConfigured, SessionLost
 from ibkr_adapter.requests import Request, RequestGatewayConfiguration, RequestIds
 from ibkr_adapter.snapshot import PreflightView
 from ibkr_adapter.windows import Window
@@ -144,7 +144,7 @@ class Preflight:
             self._ids_asked = True
             ask(RequestIds())
 
-    def session_lost(self) -> None:
+    def session_lost(self, event: SessionLost, now_ns: int, out: Outbox) -> None:
         """What was well is not known any more; what was wrong is, until this gateway is asked again."""
         self._ask_nothing()
         if not self._wrong:
@@ -212,14 +212,14 @@ class Preflight:
 
     # What follows from it.
 
-    def reasons(self) -> Iterable[Reason]:
+    def reasons(self, now_ns: int) -> Iterable[Reason]:
         """Why no new order may be sent. On paper a late order costs nothing, so there it is said and not enforced."""
         if self.checked is Checked.ON and self._settings.account_kind == "live":
             yield Reason(code="maintained_orders", text=self.detail, remedy=MAINTAINS_REMEDY)
         if self.read_only:
             yield Reason(code="read_only", text="the gateway's API is read-only", remedy=READ_ONLY_REMEDY)
 
-    def conditions(self) -> Iterable[Condition]:
+    def conditions(self, now_ns: int) -> Iterable[Condition]:
         """What somebody should be told: of the setting always, urgently where money would follow a late order."""
         if self._settings.orders and self.checked is Checked.ON:
             urgent = self._settings.trading and self._settings.account_kind == "live"

@@ -15,6 +15,8 @@ from collections.abc import Collection
 from enum import IntEnum
 
 from ibkr_adapter.clock import MINUTE
+from ibkr_adapter.effects import Outbox
+from ibkr_adapter.events import SessionLost
 from ibkr_adapter.snapshot import QuotaView
 
 
@@ -140,7 +142,7 @@ class Quotas:
     def all(self) -> tuple[Quota, ...]:
         return self.lines, self.depth, self.tick_by_tick
 
-    def session_lost(self) -> None:
+    def session_lost(self, event: SessionLost, now_ns: int, out: Outbox) -> None:
         for quota in self.all:
             quota.session_lost()
 

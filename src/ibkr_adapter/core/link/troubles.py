@@ -12,13 +12,9 @@ from collections.abc import Iterator
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.alerts import AlertSeverity, Condition
 from ibkr_adapter.events import LossCause, SessionLost
-from ibkr_adapter.notices import Effect
 
 COOL_DOWN_NS = 60 * SECOND
 """After what a quick reconnect would only repeat. The gateway may need so long to notice that a client has left."""
-
-PACE_STRIKES = 3
-"""IB ends a session at the third complaint (error 100)."""
 
 POISONED_AFTER = 3
 """Sessions in a row that a message ended which cannot be read, or not taken in."""
@@ -32,7 +28,6 @@ class Troubles:
 
     def __init__(self, client_id: int) -> None:
         self._client_id = client_id
-        self._strikes = 0
         self._refused_id = False
         self._id_in_use = False
         self._kicked = False
@@ -51,31 +46,24 @@ class Troubles:
         return f"client id {self._client_id} is in use at the gateway" if self._refused_id else ""
 
     def opened(self) -> None:
-        """A session begins: what it will complain about counts from here."""
-        self._strikes = 0
+        """A session begins: a refusal is its own."""
         self._refused_id = False
 
-    def noticed(self, effect: Effect, text: str) -> None:
-        match effect:
-            case Effect.CLIENT_ID_IN_USE:
-                self._refused_id = self._id_in_use = True
-            case Effect.PACE:
-                self._strikes += 1
-            case Effect.PORT_CHANGED:
-                self._port_changed = text
-            case _:
-                pass
+    def client_id_refused(self) -> None:
+        self._refused_id = self._id_in_use = True
 
-    def ended(self, event: SessionLost, *, was_ready: bool) -> int:
-        """Remember why; for how long this gateway is to be left alone."""
+    def port_changed(self, text: str) -> None:
+        self._port_changed = text
+
+    def ended(self, event: SessionLost, *, was_ready: bool, too_fast: bool) -> int:
+        """Remember why; for how long this gateway is to be left alone. ``too_fast``: it complained once too often."""
         if was_ready:
             self._kicked = event.cause in _KICKED
         self._id_in_use = self._refused_id
         self._poisoned = self._poisoned + 1 if event.cause in _POISON else 0
         self._poison = event.detail
         self._unsupported = event.detail if event.cause is LossCause.UNSUPPORTED else ""
-        wait = self._refused_id or self._strikes >= PACE_STRIKES or event.cause is LossCause.UNSUPPORTED
-        self._strikes = 0
+        wait = self._refused_id or too_fast or event.cause is LossCause.UNSUPPORTED
         return COOL_DOWN_NS if wait else 0
 
     def over(self) -> None:

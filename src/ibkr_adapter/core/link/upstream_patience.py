@@ -14,6 +14,7 @@ from enum import Enum
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.effects import Outbox
+from ibkr_adapter.events import SessionLost
 
 GREETING_NS = 10 * SECOND
 """A new session has this long to say how the gateway stands with IB, before it is judged by what the last one said."""
@@ -47,7 +48,7 @@ class UpstreamPatience:
             self._forget()
         self._opened_ns = now_ns
 
-    def session_lost(self) -> None:
+    def session_lost(self, event: SessionLost, now_ns: int, out: Outbox) -> None:
         self._opened_ns = None
 
     def lost(self, now_ns: int) -> None:

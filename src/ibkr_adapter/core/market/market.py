@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from ibkr_adapter.commands import StartStreams, StopStreams
 from ibkr_adapter.core.alerts import Condition
@@ -29,15 +29,13 @@ from ibkr_adapter.events import (
     GapCause,
     NoticeReceived,
     Quote,
+    SessionLost,
     StreamsSwitched,
     Tick,
     TickParameters,
 )
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.notices import Effect, FarmKind, Notice
-from ibkr_adapter.requests import Request
-
-Ask = Callable[[Request], None]
 
 
 class Market:
@@ -60,13 +58,15 @@ class Market:
         lines: Quota,
         last_recv_ns: dict[str, int],
         switched: StreamsSwitched | None,
+        at_stake: Callable[[], Collection[str]] = frozenset,
     ) -> None:
+        """``at_stake``: the keys of instruments with an order that may still trade; their lines come first."""
         self._settings = settings
         self._planes = planes
         self._lines = lines
         self.contracts = Contracts()
         self.subscriptions = Subscriptions()
-        self._quotes = QuotesSource(settings, self.subscriptions, request_ids, lines, self._asked)
+        self._quotes = QuotesSource(settings, self.subscriptions, request_ids, lines, self._asked, at_stake)
         traded = settings.instruments if settings.orders and not settings.market_data else ()
         self.sources = (DetailsSource(self.contracts, self.subscriptions, request_ids, traded), self._quotes)
         self._watchdog = Watchdog(planes, self.contracts)
@@ -99,12 +99,9 @@ class Market:
         self._stirred = True
         self.switch.command(command, record, now_ns, out)
 
-    def leave(self, ask: Ask) -> None:
+    def leave(self) -> None:
         """Nothing is wanted any more; the last quotes stay to be looked at."""
         self.subscriptions.unwant_all()
-        for source in self.sources:
-            for request in source.surplus():
-                ask(request)
 
     # The session.
 
@@ -112,7 +109,7 @@ class Market:
         self._watchdog.begin_anew(now_ns)
         self._look_ns = now_ns
 
-    def session_lost(self) -> None:
+    def session_lost(self, event: SessionLost, now_ns: int, out: Outbox) -> None:
         self.subscriptions.wire_lost(GapCause.SESSION_LOST)
         self.contracts.forget_asked()
         self.orphans.session_lost()
@@ -160,6 +157,11 @@ class Market:
             recycle = verdict.recycle
         self.wake(out)
         return recycle
+
+    @property
+    def stirring(self) -> bool:
+        """Something here waits to be looked at: time has to pass, although nothing but ticks came."""
+        return self._stirred
 
     def stirred(self, now_ns: int) -> bool:
         """Whether something here may have made a difference since this was last asked."""
@@ -298,8 +300,8 @@ class Market:
                 self._stirred = True
             return None
         flowing = stream.flows
+        self._stirred |= self._watchdog.silent or not flowing
         if not flowing:
-            self._stirred = True
             self._look_by(ts_recv_ns + SILENT_NS)  # whatever it was waiting for, from now on it must go on speaking
         gap = self.subscriptions.received(stream, ts_recv_ns, lost_ns=self._planes.upstream_lost_ns)
         self._watchdog.alive(ts_recv_ns, flowing=flowing)

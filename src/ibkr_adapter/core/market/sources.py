@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from ibkr_adapter.core.link.quotas import Priority, Quota
 from ibkr_adapter.core.market.contracts import Contracts
@@ -46,7 +46,8 @@ class DetailsSource:
 class QuotesSource:
     """Quotes, behind the kind of data that is accepted: the gateway applies it to what is subscribed later.
 
-    Each takes one of the login's lines. What finds none free waits, and ``line_free_ns`` says until when.
+    Each takes one of the login's lines. What finds none free waits, and ``line_free_ns`` says until when. What has money
+    ``at_stake`` goes first, and where lines are short another stream gives way to it.
     """
 
     precedence = Precedence.QUOTES
@@ -59,12 +60,15 @@ class QuotesSource:
         request_ids: ReqIdCounter,
         lines: Quota,
         asked: Callable[[Stream, int], None],
+        at_stake: Callable[[], Collection[str]],
     ) -> None:
+        """``at_stake``: the keys of instruments with an order that may still trade."""
         self._settings = settings
         self._subscriptions = subscriptions
         self._request_ids = request_ids
         self._lines = lines
         self._asked = asked
+        self._at_stake = at_stake
         self._type_chosen = False
         self.line_free_ns: int | None = None
 
@@ -81,11 +85,16 @@ class QuotesSource:
     def missing(self, now_ns: int) -> Iterator[Request]:
         self.line_free_ns = None
         missing = self._subscriptions.missing(QUOTE)
-        if missing or self._lines.probing:
-            self._settle()
+        if not (missing or self._lines.probing):
+            return
+        self._settle()
+        at_stake = self._at_stake()
+        missing = tuple(sorted(missing, key=lambda stream: _priority(stream, at_stake)))
         for index, stream in enumerate(missing):
-            if not self._lines.claim(stream.name, Priority.CONFIGURED, now_ns):
+            if not self._lines.claim(stream.name, _priority(stream, at_stake), now_ns):
                 self._wait_for_a_line(missing[index:])
+                if self._make_room(_priority(stream, at_stake), at_stake, now_ns):
+                    self.line_free_ns = now_ns  # behind the cancel of what gave way
                 return
             if not self._type_chosen:
                 self._type_chosen = True
@@ -103,6 +112,17 @@ class QuotesSource:
             stream.detail = refusal
         self.line_free_ns = self._lines.next_probe_ns
 
+    def _make_room(self, priority: Priority, at_stake: Collection[str], now_ns: int) -> bool:
+        """Whether another stream gives its line up, for one of this priority."""
+        for stream in self._subscriptions.of_kind(QUOTE):
+            if stream.on_wire:
+                self._lines.claim(stream.name, _priority(stream, at_stake), now_ns)  # orders came and went since
+        name = self._lines.gives_way(priority)
+        if name is None:
+            return False
+        self._subscriptions.put_back(name, "gave its line to an instrument with orders")
+        return True
+
     def _settle(self) -> None:
         """A line is taken by what stands at the gateway, and by nothing else."""
         standing = {stream.name: stream for stream in self._subscriptions if stream.on_wire}
@@ -111,3 +131,7 @@ class QuotesSource:
             for name, stream in standing.items():
                 if stream.state is StreamState.LIVE:
                     self._lines.proved(name)
+
+
+def _priority(stream: Stream, at_stake: Collection[str]) -> Priority:
+    return Priority.ORDER if stream.key in at_stake else Priority.CONFIGURED

@@ -107,6 +107,14 @@ class Subscriptions:
         stream.spend(now_ns)
         stream.detail = why
 
+    def put_back(self, name: str, why: str) -> None:
+        """Another stream needs what it takes at the gateway: it is cancelled there, and missing again."""
+        kind, _, key = name.partition(":")
+        stream = self._streams[kind][key]
+        stream.interrupt(GapCause.REFUSED)
+        self._off_wire(stream)
+        stream.detail = why
+
     def stop(self, why: str) -> None:
         """All that stands at the gateway is to be cancelled; what is wanted waits until ``start``."""
         self.stopped = True

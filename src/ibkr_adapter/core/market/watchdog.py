@@ -83,6 +83,11 @@ class Watchdog:
         if self._recycles and ts_recv_ns >= self._next_recycle_ns + RELAPSE_NS:
             self._recycles = 0
 
+    @property
+    def silent(self) -> bool:
+        """Nothing comes of anything, although it should."""
+        return self._silence is not None
+
     def begin_anew(self, now_ns: int) -> None:
         """A new session, or IB is back: what was silent until now had a reason. A silence goes on until it ends."""
         self._floor_ns = now_ns

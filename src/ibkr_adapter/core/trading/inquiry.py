@@ -16,14 +16,16 @@ gateway that has lost IB answers from what it remembers, so what it answers then
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ibkr_adapter.calendar import new_york_day
 from ibkr_adapter.clock import SECOND
+from ibkr_adapter.commands import Reason
 from ibkr_adapter.core.link.planes import Planes
 from ibkr_adapter.core.request_ids import ReqIdCounter
 from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.core.trading.account_sources import PositionsSource
 from ibkr_adapter.core.trading.accounts import Accounts
 from ibkr_adapter.core.trading.downloads import Answer, Download, Downloads
 from ibkr_adapter.core.trading.holdings import Holdings
@@ -36,7 +38,6 @@ from ibkr_adapter.requests import (
     RequestAllOpenOrders,
     RequestCompletedOrders,
     RequestExecutions,
-    RequestPositions,
 )
 
 ORDER_LISTS = (Download.OPEN_ORDERS, Download.COMPLETED_ORDERS, Download.EXECUTIONS)
@@ -52,22 +53,28 @@ class Inquiry:
     """One inquiry at a time; it remembers which orders the broker named in it, and which ones were missing before."""
 
     def __init__(
-        self, settings: Settings, request_ids: ReqIdCounter, ledger: Ledger, planes: Planes, accounts: Accounts
+        self,
+        settings: Settings,
+        request_ids: ReqIdCounter,
+        ledger: Ledger,
+        planes: Planes,
+        accounts: Accounts,
+        positions: PositionsSource,
     ) -> None:
         self._every_ns = settings.inquiry_every_ns
         self._apart_ns = settings.absence_apart_ns
-        self._lists_of_a_session = (*ORDER_LISTS, Download.POSITIONS) if settings.account else ORDER_LISTS
         self._request_ids = request_ids
         self._ledger = ledger
-        self.downloads = Downloads(settings.download_timeout_ns, self._lists_of_a_session)
+        lists = (*ORDER_LISTS, Download.POSITIONS) if settings.account else ORDER_LISTS
+        self.downloads = Downloads(settings.download_timeout_ns, lists)
         self._planes = planes
         self._accounts = accounts
+        self._positions = positions
         self._holdings = Holdings(ledger.executions)
         self._asked_ns = 0
         self._judged = True
         self._no_evidence = False
         self._wanted_again = False
-        self._positions_again = False
         self._executions_ids: set[int] = set()
         self._unconfirmed: tuple[Download, ...] = ()
         self._named: set[str] = set()
@@ -82,49 +89,48 @@ class Inquiry:
         unended = (d for d in self._unconfirmed if self.downloads.answer(d) is not Answer.COMPLETE)
         return tuple(download.value for download in unended)
 
+    def reasons(self, now_ns: int) -> Iterator[Reason]:
+        """Why no new order may be sent."""
+        if unconfirmed := self.unconfirmed:
+            yield Reason(code="unconfirmed", text=f"no end marker came for: {', '.join(unconfirmed)}")
+
     @property
     def awaited(self) -> tuple[str, ...]:
         """Lists that were asked for again because their end did not come, and whose end has not come since."""
         silent = (d for d in self.downloads.waiting if self.downloads.tries(d) > 1)
         return tuple(download.value for download in silent)
 
-    @property
-    def idle(self) -> bool:
-        """True while no inquiry is under way."""
-        return self._judged
-
     def session_lost(self) -> None:
         self.downloads.clear()
         self._judged = True
         self._wanted_again = False
-        self._positions_again = False
         self._unconfirmed = ()
 
-    def begin(self, ask: Callable[[Request], None], now_ns: int, *, positions: bool) -> None:
-        """Ask for the lists, the positions too at the start of a session: they are a standing subscription."""
+    def begin(self, ask: Callable[[Request], None], now_ns: int) -> None:
+        """Ask for the lists of orders. That of positions begins a subscription: others ask for it, we await its end."""
         self._named.clear()
         self._questioned.clear()
         self._asked_ns = now_ns
         self._judged = False
         self._no_evidence = False
         self._wanted_again = False
-        self._positions_again = False
         self._executions_ids.clear()
-        for download in self._lists_of_a_session if positions else ORDER_LISTS:
+        if not self._positions.stands:
+            self.downloads.forget(Download.POSITIONS)
+        for download in ORDER_LISTS:
             self._ask(download, ask, now_ns)
 
-    def restored(self, ask: Callable[[Request], None], now_ns: int, *, positions: bool) -> None:
-        """The gateway has IB back: what it answered until now may be old, what it answers from now on is not.
+    def positions_asked(self, now_ns: int) -> None:
+        """Its end is awaited, as that of the lists."""
+        self.downloads.asked(Download.POSITIONS, now_ns)
 
-        ``positions``: it has lost that subscription too.
-        """
-        positions = positions and Download.POSITIONS in self._lists_of_a_session
+    def restored(self, ask: Callable[[Request], None], now_ns: int) -> None:
+        """The gateway has IB back: what it answered until now may be old, what it answers from now on is not."""
         if self._judged:
-            self.begin(ask, now_ns, positions=positions)
+            self.begin(ask, now_ns)
         else:
             self._no_evidence = True
             self._wanted_again = True
-            self._positions_again |= positions
 
     def named(self, order: Order | None) -> None:
         """The broker spoke of it: it is there, whatever was missing before."""
@@ -153,7 +159,7 @@ class Inquiry:
         if self._judged or not self.downloads.finished:
             return False
         if self._wanted_again:
-            self.begin(ask, now_ns, positions=self._positions_again)
+            self.begin(ask, now_ns)
             return False
         self._judged = True
         self._unconfirmed = () if self._missing_nothing() else self.downloads.unconfirmed
@@ -196,11 +202,14 @@ class Inquiry:
         new = any(order.updated_ns >= self._asked_ns for order in questioned)
         due_ns = self._asked_ns + (URGENT_NS if new else self._every_ns)
         if now_ns >= due_ns:
-            self.begin(ask, now_ns, positions=False)
+            self.begin(ask, now_ns)
         else:
             out.wake_at(due_ns)
 
     def _ask(self, download: Download, ask: Callable[[Request], None], now_ns: int) -> None:
+        if download is Download.POSITIONS:
+            ask(self._positions.again(now_ns))
+            return
         self.downloads.asked(download, now_ns)
         match download:
             case Download.OPEN_ORDERS:
@@ -211,8 +220,6 @@ class Inquiry:
                 req_id = self._request_ids.take()
                 self._executions_ids.add(req_id)
                 ask(RequestExecutions(req_id=req_id))
-            case Download.POSITIONS:
-                ask(RequestPositions())
 
     def _judge(self, now_ns: int, out: Outbox) -> None:
         """All lists are complete: what do they say of each order that may still be at risk?"""

@@ -14,14 +14,11 @@ from msgspec.structs import replace
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import Action, OrderTerms, OrderType, PlaceOrder, Reason, TimeInForce
-from ibkr_adapter.core.link.lease import LeaseState
 from ibkr_adapter.core.link.link import Link
-from ibkr_adapter.core.link.planes import Planes
-from ibkr_adapter.core.link.preflight import Preflight
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.market.stream import QUOTE
-from ibkr_adapter.core.records import Records
 from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.core.trading.gate import Gate
 from ibkr_adapter.core.trading.order import Order, OrderState
 from ibkr_adapter.core.trading.order_ids import RESET_REMEDY, OrderIds
 from ibkr_adapter.core.trading.orders import Orders
@@ -41,26 +38,18 @@ class Permit:
     """Reasons against sending, from everything that is known."""
 
     settings: Settings
+    gate: Gate
     link: Link
-    planes: Planes
-    records: Records
     market: Market
     orders: Orders
     order_ids: OrderIds
-    preflight: Preflight
-    lease: LeaseState
-    unconfirmed: tuple[str, ...] = ()
-
-    def gate(self, now_ns: int) -> tuple[Reason, ...]:
-        """Why no new order may be sent now, whatever it is."""
-        return tuple(self._gate(now_ns))
 
     def placement(self, command: PlaceOrder, now_ns: int) -> tuple[Reason, ...]:
         """Why this order may not be sent: the gate, its terms, its price, the limits."""
         if unreadable := tuple(_unreadable(command)):
             return unreadable
         return (
-            *self._gate(now_ns),
+            *self.gate.reasons(now_ns),
             *self._expiry(command.expires_at_ns, now_ns),
             *self._identity(command),
             *self._terms(command),
@@ -71,7 +60,7 @@ class Permit:
 
     def sending(self, order: Order, *, epoch: int, expires_at_ns: int, now_ns: int) -> tuple[Reason, ...]:
         """The second look, when the disk has answered and the frame is about to go."""
-        reasons = [*self._gate(now_ns), *self._expiry(expires_at_ns, now_ns)]
+        reasons = [*self.gate.reasons(now_ns), *self._expiry(expires_at_ns, now_ns)]
         if epoch != self.link.epoch:
             reasons.append(Reason(code="session", text="the session it was meant for is gone"))
         if order.cancel_asked:
@@ -103,30 +92,6 @@ class Permit:
         if collar is not None and (ask - bid) * 100 > collar * bid:
             return None  # one absurd side would let anything through the limits
         return ask if command.terms.action == Action.BUY else bid
-
-    def _gate(self, now_ns: int) -> Iterable[Reason]:
-        if not self.settings.orders:
-            yield Reason(
-                code="capability",
-                text=f"component {self.settings.component} may not send orders",
-                remedy="use a component whose capabilities include orders",
-            )
-        if not self.settings.trading:
-            yield Reason(code="trading_off", text="trading is switched off", remedy="set trading.enabled = true")
-        yield from self.lease.reasons()
-        yield from self.link.reasons(now_ns)
-        yield from self.planes.reasons(now_ns)
-        yield from self.preflight.reasons()
-        if self.unconfirmed:
-            yield Reason(code="unconfirmed", text=f"no end marker came for: {', '.join(self.unconfirmed)}")
-        if self.records.failure:
-            yield Reason(
-                code="journal",
-                text=f"the journal failed: {self.records.failure}",
-                remedy="mend the disk, then restart the service",
-            )
-        elif self.records.behind:
-            yield Reason(code="journal_behind", text="the disk does not keep up with the journal")
 
     def _expiry(self, expires_at_ns: int, now_ns: int) -> Iterable[Reason]:
         if now_ns >= expires_at_ns:

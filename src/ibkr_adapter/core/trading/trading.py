@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder, Reason
-from ibkr_adapter.core.link.lease import LeaseState
+from ibkr_adapter.core.alerts import Condition
 from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.core.link.planes import Planes
-from ibkr_adapter.core.link.preflight import Preflight
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.request_ids import ReqIdCounter
 from ibkr_adapter.core.settings import Settings
+from ibkr_adapter.core.trading.account_sources import PositionsSource, SummarySource
 from ibkr_adapter.core.trading.accounts import Accounts
 from ibkr_adapter.core.trading.downloads import Download
+from ibkr_adapter.core.trading.gate import Gate, switches
 from ibkr_adapter.core.trading.inquiry import Inquiry
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.core.trading.order import UNACKNOWLEDGED, OrderState
 from ibkr_adapter.core.trading.permit import Permit
 from ibkr_adapter.core.trading.placements import Placements
-from ibkr_adapter.core.trading.standing import SummarySource
 from ibkr_adapter.effects import Outbox, Send
 from ibkr_adapter.events import (
     AccountValue,
@@ -43,8 +43,9 @@ from ibkr_adapter.events import (
     OrderStatusReported,
     PositionReported,
     PositionsEnd,
+    SessionLost,
 )
-from ibkr_adapter.requests import CancelPositions, Request
+from ibkr_adapter.requests import Request
 
 Ask = Callable[[Request], None]
 
@@ -64,21 +65,22 @@ class Trading:
         market: Market,
         pacing: Pacing,
         ledger: Ledger,
-        preflight: Preflight,
-        lease: LeaseState,
+        against: Sequence[Callable[[int], Iterable[Reason]]],
     ) -> None:
+        """``against``: what the other parts have against orders."""
         self._settings = settings
         self._link = link
         self._planes = planes
         self.ledger = ledger
         self.accounts = Accounts()
-        self.permit = Permit(
-            settings, link, planes, ledger.records, market, ledger.orders, ledger.order_ids, preflight, lease
-        )
+        self.positions = PositionsSource(settings, self._positions_asked)
+        self.inquiry = Inquiry(settings, request_ids, ledger, planes, self.accounts, self.positions)
+        self.gate = Gate((switches(settings), *against, self.inquiry.reasons, ledger.records.reasons))
+        self.permit = Permit(settings, self.gate, link, market, ledger.orders, ledger.order_ids)
         self.placements = Placements(settings, link, self.permit, pacing, ledger)
-        self.inquiry = Inquiry(settings, request_ids, ledger, planes, self.accounts)
         self.summary = SummarySource(settings, request_ids.take())
-        self._gate: tuple[Reason, ...] | None = None
+        self.sources = (self.positions, self.summary)
+        self._told_gate: tuple[str, ...] | None = None
         self.ids_went_back = 0
         self.order_errors: Counter[int] = Counter()
 
@@ -91,17 +93,20 @@ class Trading:
                 self._doubt(order.key, DoubtCause.RESTART, now_ns, out)
 
     def session_identified(self, ask: Ask, now_ns: int) -> None:
-        if not self._planes.without_ib:
+        self.inquiry.begin(ask, now_ns)
+
+    def _positions_asked(self, now_ns: int, *, begins: bool) -> None:
+        """A gateway without IB states what it remembers: what that does not name may be held all the same."""
+        self.inquiry.positions_asked(now_ns)
+        if begins and not self._planes.without_ib:
             self.accounts.expect_positions()
-        self.inquiry.begin(ask, now_ns, positions=True)
 
     def upstream_restored(self, ask: Ask, now_ns: int, *, streams_lost: bool) -> None:
         """What happened meanwhile is asked for; what stands of the account too, where the gateway has lost it."""
         if streams_lost:
             self.summary.wire_lost()
-            if self.inquiry.idle:  # else a list that was asked for without IB may still end
-                self.accounts.expect_positions()
-        self.inquiry.restored(ask, now_ns, positions=streams_lost)
+            self.positions.streams_lost()
+        self.inquiry.restored(ask, now_ns)
 
     def summary_owned(self, component: str) -> None:
         self.summary.owned(component)
@@ -110,17 +115,14 @@ class Trading:
         if self._settings.orders:
             self.placements.cancel_again()
 
-    def leave(self, ask: Ask) -> None:
-        """Cancel the two standing subscriptions of the account, if this session was asked for them."""
-        self.summary.wanted = False
-        for request in self.summary.surplus():
-            ask(request)
-        if self.inquiry.downloads.answer(Download.POSITIONS) is not None:
-            ask(CancelPositions())
+    def leave(self) -> None:
+        """Neither subscription of the account is wanted any more."""
+        self.summary.wanted = self.positions.wanted = False
 
-    def session_lost(self, now_ns: int, out: Outbox) -> None:
+    def session_lost(self, event: SessionLost, now_ns: int, out: Outbox) -> None:
         self.inquiry.session_lost()
         self.summary.wire_lost()
+        self.positions.wire_lost()
         self.placements.refuse_pending(
             Reason(code="session", text="the session was lost before it was sent"), now_ns, out
         )
@@ -196,6 +198,7 @@ class Trading:
                     self.inquiry.downloads.end(Download.EXECUTIONS)
             case PositionsEnd():
                 self.inquiry.downloads.end(Download.POSITIONS)
+                self.positions.ended()
                 out.publishes.extend(self.accounts.all_stated(now_ns))
 
     def frame_sent(self, event: FrameSent, out: Outbox) -> None:
@@ -238,18 +241,22 @@ class Trading:
         self.placements.expire(now_ns, out)
         self._await_answers(now_ns, out)
         finished = self.inquiry.tick(ask, now_ns, out)
-        self.permit.unconfirmed = self.inquiry.unconfirmed
         if self._link.ready:
             self.inquiry.ask_again(ask, now_ns, out)
         return finished
 
-    def watch_gate(self, now_ns: int, out: Outbox) -> tuple[Reason, ...]:
-        """Record each change of the gate; the present reasons against new orders."""
-        gate = self.permit.gate(now_ns)
-        if self._gate is None or [r.code for r in gate] != [r.code for r in self._gate]:
-            self.ledger.record(GateChanged(ts_recv_ns=now_ns, open=not gate, reasons=gate), out)
-        self._gate = gate
-        return gate
+    def watch_gate(self, now_ns: int, out: Outbox) -> None:
+        """Record each change of the gate."""
+        reasons = self.gate.reasons(now_ns)
+        codes = tuple(reason.code for reason in reasons)
+        if codes != self._told_gate:
+            self._told_gate = codes
+            self.ledger.record(GateChanged(ts_recv_ns=now_ns, open=not reasons, reasons=reasons), out)
+
+    def conditions(self, now_ns: int) -> Iterator[Condition]:
+        """What is wrong with what we need to send orders."""
+        if self._settings.orders:
+            yield from self.ledger.order_ids.conditions(now_ns)
 
     def _await_answers(self, now_ns: int, out: Outbox) -> None:
         for order in self.ledger.orders.at_risk:

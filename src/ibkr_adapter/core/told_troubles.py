@@ -8,7 +8,7 @@ from ibkr_adapter.core.alerts import Condition
 from ibkr_adapter.effects import OutsideTrouble
 
 
-class Outside:
+class ToldTroubles:
     KEYS_MAX = 50
     """The shell has a handful of sources; what is told beyond this many keys is counted in ``dropped``."""
 
@@ -26,5 +26,5 @@ class Outside:
         else:
             self.dropped += 1
 
-    def conditions(self) -> Iterator[Condition]:
+    def conditions(self, now_ns: int) -> Iterator[Condition]:
         yield from self._standing.values()

@@ -18,7 +18,7 @@ ZOMBIE_AFTER_NS = 28 * SECOND
 """After the last word; the question was asked twice by then, and nine seconds passed since."""
 
 
-class Words:
+class Deafness:
     """When the present session last said something else than the time, and what was asked since."""
 
     def __init__(self) -> None:
