@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from decimal import Decimal
 
 import pytest
 
-from ibkr_adapter.commands import OrderTerms
 from ibkr_adapter.events import (
     ExecutionReported,
     ExecutionsEnd,
@@ -17,27 +15,25 @@ from ibkr_adapter.events import (
     SessionOpened,
     ValueTick,
 )
-from ibkr_adapter.instruments import Instrument
-from ibkr_adapter.requests import RequestExecutions, SendOrder
+from ibkr_adapter.requests import RequestExecutions
 from tests.faults.proxy import Proxy
-from tests.tws.scripted_gateway import PATIENCE_S, VERSIONS, Inbox, Peer, Script, frame, gateway, lost, session, text
+from tests.tws.scripted_gateway import (
+    PATIENCE_S,
+    VERSIONS,
+    Inbox,
+    Peer,
+    Script,
+    buy,
+    frame,
+    gateway,
+    lost,
+    session,
+    text,
+)
 from tests.tws.test_captures import CAPTURED
 
 pytestmark = pytest.mark.wire
 
-SPY = Instrument(symbol="SPY", primary_exchange="ARCA")
-BUY = SendOrder(
-    order_id=5,
-    order_ref="key",
-    terms=OrderTerms(
-        instrument=SPY,
-        action="BUY",
-        order_type="LMT",
-        quantity=Decimal(100),
-        limit_price=Decimal("10.5"),
-        account="DU1",
-    ),
-)
 EXECUTION = next(bytes.fromhex(record["hex"]) for record in CAPTURED[200] if record["msg_id"] == 11)
 
 
@@ -47,7 +43,7 @@ def placed(port: int, epoch: int) -> tuple[Inbox, SessionLost]:
     subject = session(port, inbox, epoch=epoch)
     subject.start()
     inbox.until(SessionOpened)
-    subject.perform(BUY)
+    subject.perform(buy())
     while not (inbox.of(FrameSent) or inbox.of(SessionLost)):
         inbox.events += inbox.mailbox.drain(100)
     subject.close("done")

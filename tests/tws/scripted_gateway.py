@@ -11,11 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import TypeVar
 
 from ibkr_adapter.clock import Clock, SystemClock
+from ibkr_adapter.commands import OrderTerms
 from ibkr_adapter.config import Tls
 from ibkr_adapter.events import BrokerEvent, SessionLost
+from ibkr_adapter.instruments import Instrument
+from ibkr_adapter.requests import SendOrder
 from ibkr_adapter.tws.mailbox import Mailbox
 from ibkr_adapter.tws.official import PACKAGE
 from ibkr_adapter.tws.resolver import Resolver
@@ -37,6 +41,20 @@ def server_versions() -> list[int]:
 
 VERSIONS = server_versions()
 ANY_VERSION = VERSIONS[-1]
+
+SPY = Instrument(symbol="SPY", primary_exchange="ARCA")
+
+
+def buy(order_id: int = 5, *, order_ref: str = "key") -> SendOrder:
+    terms = OrderTerms(
+        instrument=SPY,
+        action="BUY",
+        order_type="LMT",
+        quantity=Decimal(100),
+        limit_price=Decimal("10.5"),
+        account="DU1",
+    )
+    return SendOrder(order_id=order_id, order_ref=order_ref, terms=terms)
 
 
 # --- Bytes --------------------------------------------------------------------------------------------------------
@@ -141,14 +159,12 @@ class Wire:
 
     def burst(self, req_id: int, size: int) -> tuple[bytes, int]:
         """So many bytes of texts, and how many frames they are."""
-        shortest = len(self.tick_string(req_id, 45, ""))
-        frames = []
-        while size - sum(map(len, frames)) > 300 + 2 * shortest:
-            frames.append(self.tick_string(req_id, 45, "x" * 100))
+        each = self.tick_string(req_id, 45, "x" * 500)
+        count = max(0, (size - 300) // len(each))
         for length in range(1000):
             last = self.tick_string(req_id, 45, "y" * length)
-            if sum(map(len, frames)) + len(last) == size:
-                return b"".join([*frames, last]), len(frames) + 1
+            if count * len(each) + len(last) == size:
+                return each * count + last, count + 1
         raise AssertionError(f"no string fills {size} bytes")
 
     def unknown(self) -> bytes:
@@ -301,14 +317,17 @@ class Inbox:
     def until(self, kind: type[E], count: int = 1) -> E:
         """The ``count``-th event of a kind; fails if the session ends first."""
         deadline = time.monotonic() + PATIENCE_S
-        while len(self.of(kind)) < count:
+        found, over = self.of(kind), self.of(SessionLost)
+        while len(found) < count:
             assert time.monotonic() < deadline, f"no {kind.__name__}, only {self.events[-20:]}"
+            assert kind is SessionLost or not over, f"no {kind.__name__}, but {over}"
             self._woken.wait(0.5)
             self._woken.clear()
-            self.events += self.mailbox.drain(10_000)
-            if kind is not SessionLost and self.of(SessionLost) and len(self.of(kind)) < count:
-                raise AssertionError(f"no {kind.__name__}, but {self.of(SessionLost)}")
-        return self.of(kind)[count - 1]
+            drained = self.mailbox.drain(10_000)
+            self.events += drained
+            over += [event for event in drained if isinstance(event, SessionLost)]
+            found += [event for event in drained if isinstance(event, kind)]
+        return found[count - 1]
 
 
 def session(

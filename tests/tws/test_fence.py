@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import threading
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from ibkr_adapter.commands import OrderTerms
 from ibkr_adapter.config import Tls
 from ibkr_adapter.events import FrameSent, FrameWithheld, LossCause, SessionLost, SessionOpened
-from ibkr_adapter.instruments import Instrument
-from ibkr_adapter.requests import RequestCurrentTime, SendCancel, SendOrder, SubscribeQuotes
+from ibkr_adapter.requests import RequestCurrentTime, SendCancel, SubscribeQuotes
 from tests.papers import Papers
-from tests.tws.scripted_gateway import PATIENCE_S, Inbox, Peer, Script, frame, gateway, session
+from tests.tws.scripted_gateway import PATIENCE_S, SPY, Inbox, Peer, Script, buy, frame, gateway, session
 
 pytestmark = pytest.mark.wire
 
-SPY = Instrument(symbol="SPY", primary_exchange="ARCA")
 SUBSCRIPTIONS = 3_000
 
 
@@ -32,18 +28,6 @@ class Fence:
     def __call__(self) -> bool:
         self.asked_on.append(threading.current_thread().name)
         return self.is_open
-
-
-def buy(order_id: int) -> SendOrder:
-    terms = OrderTerms(
-        instrument=SPY,
-        action="BUY",
-        order_type="LMT",
-        quantity=Decimal(100),
-        limit_price=Decimal("10.5"),
-        account="DU1",
-    )
-    return SendOrder(order_id=order_id, order_ref="key", terms=terms)
 
 
 @pytest.fixture(params=["plain", "tls"])
@@ -156,9 +140,7 @@ def test_an_order_that_has_begun_is_finished() -> None:
         subject.start()
         inbox.until(SessionOpened)
         started.wait(PATIENCE_S)
-        order = buy(5)
-        large = SendOrder(order_id=5, order_ref="r" * 300_000, terms=order.terms)
-        subject.perform(large)
+        subject.perform(buy(5, order_ref="r" * 300_000))
         while subject.counters.bytes_out < 1_000:  # the handshake has fewer
             resume.wait(0.001)
         fence.is_open = False

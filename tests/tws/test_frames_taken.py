@@ -8,13 +8,10 @@ import time
 import pytest
 
 from ibkr_adapter.events import FrameSent, SessionOpened
-from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.requests import SendCancel, SubscribeQuotes
-from tests.tws.scripted_gateway import PATIENCE_S, Inbox, Peer, gateway, session
+from tests.tws.scripted_gateway import PATIENCE_S, SPY, Inbox, Peer, gateway, session
 
 pytestmark = pytest.mark.wire
-
-SPY = Instrument(symbol="SPY")
 
 
 def test_frames_wait_while_the_peer_does_not_read_and_are_dated_when_they_leave() -> None:

@@ -11,7 +11,6 @@ from decimal import Decimal
 import pytest
 
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.commands import OrderTerms
 from ibkr_adapter.errors import InvalidRequest, ReadOnlyClient, SessionError
 from ibkr_adapter.events import (
     BrokerTime,
@@ -28,19 +27,21 @@ from ibkr_adapter.events import (
     ValueTick,
 )
 from ibkr_adapter.instruments import Instrument
-from ibkr_adapter.requests import RequestCurrentTime, SendCancel, SendOrder, SubscribeQuotes
+from ibkr_adapter.requests import RequestCurrentTime, SendCancel, SubscribeQuotes
 from ibkr_adapter.tws import transport
 from ibkr_adapter.tws.callbacks import Callbacks
 from ibkr_adapter.tws.official import PACKAGE
 from tests.tws.scripted_gateway import (
     ANY_VERSION,
     PATIENCE_S,
+    SPY,
     VERSIONS,
     Inbox,
     Peer,
     Script,
     StoppedClock,
     Wire,
+    buy,
     frame,
     gateway,
     held,
@@ -50,20 +51,6 @@ from tests.tws.scripted_gateway import (
 )
 
 pytestmark = pytest.mark.wire
-
-SPY = Instrument(symbol="SPY", primary_exchange="ARCA")
-BUY = SendOrder(
-    order_id=5,
-    order_ref="key",
-    terms=OrderTerms(
-        instrument=SPY,
-        action="BUY",
-        order_type="LMT",
-        quantity=Decimal(100),
-        limit_price=Decimal("10.5"),
-        account="DU1",
-    ),
-)
 
 
 # --- A gateway that behaves ---------------------------------------------------------------------------------------
@@ -639,7 +626,7 @@ def test_an_order_is_reported_as_sent_with_its_bytes(version: int) -> None:
         subject = session(playing.port, inbox)
         subject.start()
         inbox.until(SessionOpened)
-        subject.perform(BUY)
+        subject.perform(buy())
         subject.perform(RequestCurrentTime())
         subject.perform(SendCancel(order_id=5))
         inbox.until(FrameSent, 2)
@@ -667,7 +654,7 @@ def test_a_peer_that_stops_reading_ends_the_session_within_the_write_deadline() 
         inbox.until(SessionOpened)
         for req_id in range(5000):
             subject.perform(SubscribeQuotes(req_id=req_id, instrument=SPY))
-        subject.perform(BUY)
+        subject.perform(buy())
         woken = 0
         while not subject.join(0.01):
             clock.pass_(2 * SECOND)
@@ -725,7 +712,7 @@ def test_a_blocked_frame_is_completed_when_the_peer_reads_again() -> None:
         inbox.until(SessionOpened)
         for req_id in range(3000):
             subject.perform(SubscribeQuotes(req_id=req_id, instrument=SPY))
-        subject.perform(BUY)
+        subject.perform(buy())
         resume.set()
         sent = inbox.until(FrameSent)
         subject.close("done")
@@ -769,10 +756,10 @@ def test_a_connection_cut_inside_an_order_never_repeats_it(cut: int) -> None:
         subject = session(playing.port, inbox)
         subject.start()
         inbox.until(SessionOpened)
-        subject.perform(BUY)
+        subject.perform(buy())
         end = inbox.until(SessionLost)
         assert subject.join(PATIENCE_S)
-        subject.perform(BUY)
+        subject.perform(buy())
     assert end.cause is LossCause.RESET
     assert len(inbox.of(FrameSent)) + end.unsent == 1
     assert subject.counters.requests_dropped == 1
@@ -785,7 +772,7 @@ def test_a_connection_cut_inside_an_order_never_repeats_it(cut: int) -> None:
 def test_without_the_capability_orders_cannot_be_sent() -> None:
     """A read-only session has no way to encode an order or a cancel, open or not."""
     subject = session(1, Inbox(), orders=False)
-    for request in (BUY, SendCancel(order_id=5)):
+    for request in (buy(), SendCancel(order_id=5)):
         with pytest.raises(ReadOnlyClient):
             subject.perform(request)
 

@@ -12,12 +12,10 @@ from ibkr_adapter import events, requests
 from ibkr_adapter.commands import OrderTerms
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.tws.session import Session
-from tests.tws.scripted_gateway import PATIENCE_S, VERSIONS, Inbox, session
+from tests.tws.scripted_gateway import PATIENCE_S, SPY, VERSIONS, Inbox, session
 from tws_simulator.gateway import Gateway, GatewayThread, running_gateway
 
 pytestmark = [pytest.mark.wire, pytest.mark.parametrize("version", VERSIONS)]
-
-SPY = Instrument(symbol="SPY", primary_exchange="ARCA")
 
 
 @contextmanager

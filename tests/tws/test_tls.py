@@ -30,17 +30,18 @@ from ibkr_adapter.events import (
     TextTick,
     ValueTick,
 )
-from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.requests import RequestCurrentTime, SendCancel, SubscribeQuotes
 from tests.papers import Papers
 from tests.tws.scripted_gateway import (
     PATIENCE_S,
+    SPY,
     VERSIONS,
     Inbox,
     Peer,
     Script,
     StoppedClock,
     Wire,
+    buy,
     frame,
     gateway,
     session,
@@ -50,8 +51,6 @@ from tws_simulator.gateway import Gateway, GatewayThread, running_gateway
 from tws_simulator.tls import Tls as Listener
 
 pytestmark = pytest.mark.wire
-
-SPY = Instrument(symbol="SPY", primary_exchange="ARCA")
 
 
 @pytest.fixture(scope="module")
@@ -361,18 +360,6 @@ def test_the_last_words_of_the_gateway_are_heard_through_the_tunnel(papers: Pape
 
 
 # --- Writing ------------------------------------------------------------------------------------------------------
-
-
-def buy(order_id: int) -> requests.SendOrder:
-    terms = OrderTerms(
-        instrument=SPY,
-        action="BUY",
-        order_type="LMT",
-        quantity=Decimal(100),
-        limit_price=Decimal("10.5"),
-        account="DU1",
-    )
-    return requests.SendOrder(order_id=order_id, order_ref="key", terms=terms)
 
 
 def test_frames_that_had_to_wait_arrive_whole_and_in_order(papers: Papers) -> None:
