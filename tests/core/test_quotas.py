@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ibkr_adapter.clock import MINUTE, SECOND
 from ibkr_adapter.core.link.quotas import Priority, Quota, Quotas
 from ibkr_adapter.instruments import Instrument
-from ibkr_adapter.requests import SubscribeQuotes
+from ibkr_adapter.requests import CancelQuotes, SubscribeQuotes
 from tests.core.world import QQQ, SPY, World
 
 
@@ -219,3 +219,43 @@ def test_a_line_that_has_become_free_is_found():
     world.tell()
     assert world.engine.quotas.lines.used == 3
     assert world.engine.quotas.lines.learned is None
+
+
+def test_what_has_an_order_is_asked_for_first():
+    """A restart with fewer lines than instruments: money comes before the order of the configuration."""
+    world = World(instruments=(SPY, QQQ, IWM)).ready()
+    world.working("k1")
+
+    again = world.restarted(instruments=(QQQ, IWM, SPY), lines=2)
+    again.connect()
+
+    assert subscribed(again) == ["SPY", "QQQ"]
+
+
+def test_a_configured_line_gives_way_to_one_that_an_order_needs():
+    """101 takes the line of an instrument with an order: another is cancelled first, and waits from then on."""
+    world = World(instruments=(QQQ, SPY)).ready()
+    world.tell(world.price(1, 500.0, "QQQ"))
+    world.working("k1")
+    given_up = world.stream_id("QQQ")
+    world.notice(101, req_id=world.stream_id("SPY"))
+    world.wait(12 * SECOND)
+
+    subscribe = [type(r) for r in world.sent if getattr(r, "req_id", 0) in (given_up, world.stream_id("SPY"))]
+    assert subscribe == [SubscribeQuotes, CancelQuotes, SubscribeQuotes]
+    assert state_of(world, "QQQ") == ("waiting", "100 lines, of which the gateway gives us 1: 1 for orders")
+    world.wait(MINUTE)
+    assert subscribed(world) == ["QQQ", "SPY", "SPY"]
+
+
+def test_nothing_gives_way_to_what_has_no_order():
+    """Among equals nobody is pushed out: no two streams ever take a line from one another in turn."""
+    world = World(instruments=(QQQ, SPY)).ready()
+    world.tell(world.price(1, 500.0, "QQQ"))
+    world.notice(101, req_id=world.stream_id("SPY"))
+    for _ in range(5):
+        world.wait(10 * SECOND)
+        world.tell(world.price(1, 500.0, "QQQ"))
+
+    assert subscribed(world) == ["QQQ", "SPY"]
+    assert not world.requests(CancelQuotes)

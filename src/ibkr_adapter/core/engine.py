@@ -152,7 +152,7 @@ class Engine:
             self.quotas.lines,
             last_recv_ns,
             ledger.streams_switched,
-            at_stake=lambda: {order.terms.instrument.key for order in ledger.orders.at_risk},
+            lambda: {order.terms.instrument.key for order in ledger.orders.at_risk},
         )
         against = (self.lease.reasons, self.link.reasons, self.planes.reasons, self.preflight.reasons)
         self.trading = Trading(settings, request_ids, self.link, self.planes, self.market, self.pacing, ledger, against)

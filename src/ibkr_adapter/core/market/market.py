@@ -58,7 +58,7 @@ class Market:
         lines: Quota,
         last_recv_ns: dict[str, int],
         switched: StreamsSwitched | None,
-        at_stake: Callable[[], Collection[str]] = frozenset,
+        at_stake: Callable[[], Collection[str]],
     ) -> None:
         """``at_stake``: the keys of instruments with an order that may still trade; their lines come first."""
         self._settings = settings

@@ -46,8 +46,8 @@ class DetailsSource:
 class QuotesSource:
     """Quotes, behind the kind of data that is accepted: the gateway applies it to what is subscribed later.
 
-    Each takes one of the login's lines. What finds none free waits, and ``line_free_ns`` says until when. What has money
-    ``at_stake`` goes first, and where lines are short another stream gives way to it.
+    Each takes one of the login's lines. What finds none free waits, and ``line_free_ns`` says until when. Instruments
+    with orders go first, and where lines are short another stream gives way to them.
     """
 
     precedence = Precedence.QUOTES
