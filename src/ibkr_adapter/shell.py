@@ -59,7 +59,7 @@ from ibkr_adapter.events import (
 from ibkr_adapter.fanout import Fanout, Overflow, Subscription
 from ibkr_adapter.ops.reporting import Reporter
 from ibkr_adapter.requests import RequestCurrentTime
-from ibkr_adapter.sessions import SessionPort, Sessions
+from ibkr_adapter.sessions import CLOSE_S_MAX, SessionPort, Sessions
 from ibkr_adapter.sinks.sink import SinkRunner
 from ibkr_adapter.snapshot import SinkView, Snapshot
 
@@ -86,6 +86,9 @@ WALL_STEP_NS_MAX = SECOND
 
 LEAVE_S_MAX = 3.5
 """How long a stop may take to cancel every subscription: a second that is used up already, then 102 at 45 a second."""
+
+STOP_S_MAX = LEAVE_S_MAX + CLOSE_S_MAX + 1
+"""How long ``run`` may go on after it was cancelled."""
 
 _log = structlog.get_logger()
 

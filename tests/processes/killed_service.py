@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from msgspec.structs import replace
 
-from ibkr_adapter import app
+from ibkr_adapter import app, service
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.config import Config
 from ibkr_adapter.config.reading import simulated
@@ -89,14 +89,14 @@ async def main(point: str, port: str, account: str, data_dir: str) -> None:
     KilledEngine.deadly = ARRIVALS.get(point)
     KilledEngine.after_record = point == "after_fill_recorded"
     KilledWriter.point = point
-    app.Engine = KilledEngine  # type: ignore[misc]
-    app.JournalWriter = KilledWriter  # type: ignore[misc]
-    app.Settings = Impatient  # type: ignore[misc]
+    service.Engine = KilledEngine  # type: ignore[misc]
+    service.JournalWriter = KilledWriter  # type: ignore[misc]
+    service.Settings = Impatient  # type: ignore[misc]
     logging.configure("warning")
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     config = simulated(int(port), account, data_dir, "127.0.0.1:0")
-    await app.serve(config, stop=stop, announce=lambda service: print("running", service.url, flush=True))
+    await app.serve(config, stop=stop, announce=lambda running: print("running", running.url, flush=True))
 
 
 if __name__ == "__main__":

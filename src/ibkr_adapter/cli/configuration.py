@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from ibkr_adapter import message_codes
-from ibkr_adapter.app import check_extras, check_tls
+from ibkr_adapter import checks, message_codes
 from ibkr_adapter.config import DEFAULT_TEMPLATE, reading, showing
 
 FILE = click.Path(path_type=Path)
@@ -18,9 +17,9 @@ FILE = click.Path(path_type=Path)
 def check_config(file: Path) -> None:
     """Say whether FILE can be used, and if not, which key is wrong and what to do."""
     config = reading.load(file)
-    check_extras(config)
+    checks.extras(config)
     codes = message_codes.load(config.message_codes, keep_steering=message_codes.money_at_stake(config))
-    for warning in (*config.warnings, *check_tls(config), *codes.warnings):
+    for warning in (*config.warnings, *checks.tls(config), *codes.warnings):
         click.echo(f"warning: {warning}", err=True)
     active = config.active
     click.echo(

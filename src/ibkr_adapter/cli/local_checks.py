@@ -8,12 +8,13 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-from ibkr_adapter.app import check_extras, check_package, check_tls, listen
+from ibkr_adapter import checks
 from ibkr_adapter.cli.finding import Finding, checked, failed, fine, warning
 from ibkr_adapter.cli.redis_probe import marked
 from ibkr_adapter.clock import SystemClock
 from ibkr_adapter.config import Config
 from ibkr_adapter.config.references import references
+from ibkr_adapter.console.server import listen
 from ibkr_adapter.errors import IbkrError, StoreError
 from ibkr_adapter.journal.verify import verify
 from ibkr_adapter.lease import FileLock
@@ -41,7 +42,7 @@ def examine(config: Config, running: RunningService | None) -> list[Finding]:
 def official_client(config: Config) -> Finding:
     """Release, channel, licence, and the server versions it speaks."""
     try:
-        package = check_package(config)
+        package = checks.package(config)
     except IbkrError as error:
         return failed("official client", error)
     if not package.tested:
@@ -55,7 +56,7 @@ def tls_files(config: Config) -> list[Finding]:
     if not any(config.gateways[name].tls for name in config.usable_gateways):
         return []
     try:
-        known = check_tls(config)
+        known = checks.tls(config)
     except IbkrError as error:
         return [failed("tls files", error)]
     return [warning("tls files", text) for text in known] or [fine("tls files", "certificates and keys can be used")]
@@ -151,7 +152,7 @@ def _store(path: Path) -> str:
 
 
 def _redis(config: Config, secrets: Secrets) -> str:
-    check_extras(config)
+    checks.extras(config)
     mark = marked(config.redis, secrets.source("redis.password", config.redis.password))
     if mark not in ("", config.environment):
         raise StoreError(

@@ -25,8 +25,10 @@ from ibkr_adapter.events import (
     SessionOpened,
     StreamsSwitched,
 )
+from ibkr_adapter.fanout import Subscription
 from ibkr_adapter.notices import Notice
 from ibkr_adapter.requests import Request
+from ibkr_adapter.snapshot import SinkView
 
 ORDERS_REMEMBERED: Final = 1_000
 """Orders whose last line is remembered, so that a commission that comes later is no second ``order_filled``."""
@@ -189,3 +191,17 @@ class Reporter:
 
     def wall_clock_stepped(self, step_ns: int) -> None:
         _log.warning("wall_clock_stepped", step_s=round(step_ns / SECOND, 3))
+
+
+# --- Of those who take what we publish ----------------------------------------------------------------------------
+
+
+def slow_consumer(subscription: Subscription) -> None:
+    _log.warning("slow_consumer", consumer=subscription.name, bound=subscription.bound, dropped=subscription.dropped)
+
+
+def sink_changed(status: SinkView) -> None:
+    if status.up:
+        _log.info("sink_up", sink=status.name)
+    else:
+        _log.warning("sink_down", sink=status.name, detail=status.detail)

@@ -16,7 +16,10 @@ import structlog
 from ibkr_adapter.clock import SECOND, Clock
 from ibkr_adapter.config import Config, Reference, Secret, Source, VaultAuth
 from ibkr_adapter.config.references import references
+from ibkr_adapter.config.secrets import Passphrase
+from ibkr_adapter.effects import OutsideTrouble
 from ibkr_adapter.errors import SecretUnavailable
+from ibkr_adapter.events import AlertSeverity
 from ibkr_adapter.ops.logging import conceal
 from ibkr_adapter.worker import Serial
 
@@ -32,6 +35,8 @@ LOOK_EVERY_S: Final = 30.0
 """How often the end of what was read is looked at while Vault is away, so that a warning becomes a critical alert."""
 
 _CREDENTIALS: Final = ("vault.role_id", "vault.secret_id", "vault.token")
+
+VAULT_ALERT: Final = "vault/unreachable"
 
 _log = structlog.get_logger()
 
@@ -76,6 +81,11 @@ class Secrets:
     def source(self, key: str, reference: Reference) -> Callable[[], Secret] | None:
         """Where a consumer gets the present value each time it needs one; ``None`` where nothing is configured."""
         return (lambda: self.value(key, reference)) if reference else None
+
+    def passphrase(self, gateway: str) -> Passphrase | None:
+        """What opens the key that we show this gateway's tunnel."""
+        tls = self._config.gateways[gateway].tls
+        return self.source(f"gateways.{gateway}.tls.key_password", tls.key_password) if tls is not None else None
 
     async def keep(self, on_trouble: Callable[[Trouble | None], None]) -> None:
         """Make new what is due, until cancelled; at once where nothing stands in Vault.
@@ -200,3 +210,13 @@ def _of_file(key: str, reference: Reference) -> Secret:
         what = "is empty" if not value else f"has more than {FILE_BYTES_MAX} bytes"
         raise SecretUnavailable(key, f"{reference} {what}", remedy="put the secret alone into it")
     return Secret(value)
+
+
+def alert_of(trouble: Trouble | None) -> OutsideTrouble:
+    """One alert from the first failure to the recovery, and one line of the log for each change."""
+    if trouble is None:
+        _log.info("vault_recovered")
+        return OutsideTrouble(key=VAULT_ALERT, severity=None)
+    _log.warning("vault_unreachable", detail=trouble.text)
+    severity = AlertSeverity.CRITICAL if trouble.near_end else AlertSeverity.WARNING
+    return OutsideTrouble(key=VAULT_ALERT, severity=severity, text=trouble.text, remedy=trouble.remedy)
