@@ -15,9 +15,10 @@ from click.testing import CliRunner, Result
 from ibkr_adapter.cli import gateway_checks, main
 from ibkr_adapter.cli.data_checks import Line, judged
 from ibkr_adapter.cli.finding import Verdict
-from ibkr_adapter.cli.gateway_checks import clock_finding, offset_ns
-from ibkr_adapter.cli.probe import Visit
+from ibkr_adapter.cli.gateway_checks import account, clock_finding
+from ibkr_adapter.cli.probe import Found, Visit
 from ibkr_adapter.clock import SECOND
+from ibkr_adapter.clock_offset import Offset
 from ibkr_adapter.config import Gateway
 from ibkr_adapter.config.reading import parse
 from ibkr_adapter.errors import ExitCode, GatewayClosed, GatewayRefused, HandshakeTimeout, UnsupportedServer
@@ -207,7 +208,7 @@ class TestGreeting:
         with running_gateway(Simulated(scenario="another-account")) as simulated:
             result = doctor(tmp_path, simulated.port)
         assert result.exit_code == ExitCode.ACCOUNT_MISMATCH
-        assert "is live, but development is paper" in result.stdout
+        assert "is not a paper account" in result.stdout
         assert "market data" not in result.stdout
 
     def test_a_session_that_is_cut_off_ends_the_visit(self) -> None:
@@ -288,20 +289,48 @@ def test_a_gateway_that_answers_nothing_any_more_is_11(monkeypatch: pytest.Monke
     assert "restart it" in caught.value.remedy
 
 
-class TestClock:
-    def test_any_moment_of_the_told_second_may_be_ours(self) -> None:
-        """The gateway tells whole seconds, and its answer takes time: only what neither explains is an offset."""
-        assert offset_ns(10 * SECOND, 10 * SECOND + 5, 10 * SECOND + 9) == 0
-        assert offset_ns(10 * SECOND, 10 * SECOND + 999_999_999, 11 * SECOND + 5) == 0
-        assert offset_ns(15 * SECOND, 10 * SECOND, 11 * SECOND) == 4 * SECOND
-        assert offset_ns(10 * SECOND, 14 * SECOND, 15 * SECOND) == -3 * SECOND
+class TestAccount:
+    OWN = '[environments.development]\naccount = "DU1234567"\n'
 
-    def test_an_offset_is_a_warning_with_its_direction(self) -> None:
-        """Ours against the gateway's, and ours against itself."""
-        assert clock_finding(0, 0).verdict is Verdict.OK
-        assert "4 s ahead of this machine" in clock_finding(4 * SECOND, 0).text
-        assert "3 s behind this machine" in clock_finding(-3 * SECOND, 0).text
-        assert "was moved by +7.0 s" in clock_finding(0, 7 * SECOND).text
+    @pytest.mark.parametrize(
+        ("accounts", "verdict"),
+        [(("DU1234567",), Verdict.OK), (("DU1234567", "DU7654321"), Verdict.FAIL), (("DU7654321",), Verdict.FAIL)],
+    )
+    def test_an_account_beside_the_configured_one_is_refused_as_by_the_service(
+        self, accounts: tuple[str, ...], verdict: Verdict
+    ) -> None:
+        """It is the only account accepted: of a login with another one the service would stop for good."""
+        assert account(parse(self.OWN, "own"), Found(accounts=accounts)).verdict is verdict
+
+    def test_without_a_configured_one_the_kind_decides(self) -> None:
+        """All paper accounts, or none."""
+        assert account(parse("", "none"), Found(accounts=("DU1", "DF2"))).verdict is Verdict.OK
+        assert account(parse("", "none"), Found(accounts=("DU1", "U2"))).verdict is Verdict.FAIL
+
+
+class TestClock:
+    @pytest.mark.parametrize(
+        ("told_s", "asked_s", "answered_s", "words"),
+        [
+            (10, 10.1, 10.2, "agree"),
+            (10, 10.9, 11.1, "agree"),
+            (15, 10, 11, "5 s ahead of this machine"),
+            (10, 14, 15, "4 s behind this machine"),
+        ],
+    )
+    def test_only_what_neither_the_told_second_nor_the_line_explains_is_an_offset(
+        self, told_s: int, asked_s: float, answered_s: float, words: str
+    ) -> None:
+        """By the formula of the running service, and with its direction."""
+        offset = Offset.measured(told_s * SECOND, asked_ns=int(asked_s * SECOND), answered_ns=int(answered_s * SECOND))
+        found = clock_finding(offset, 0)
+        assert words in found.text
+        assert (found.verdict is Verdict.OK) == (words == "agree")
+
+    def test_a_machine_whose_clock_was_moved_is_told(self) -> None:
+        """Ours against itself."""
+        agreed = Offset.measured(10 * SECOND, asked_ns=10 * SECOND, answered_ns=10 * SECOND)
+        assert "was moved by +7.0 s" in clock_finding(agreed, 7 * SECOND).text
 
     def test_a_gateway_an_hour_ahead_is_seen(self, tmp_path: Path) -> None:
         """Over a real session."""

@@ -25,8 +25,8 @@ from ibkr_adapter.events import (
     Quote,
     SessionLost,
     Started,
-    Tick,
     Stopped,
+    Tick,
 )
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.requests import RequestAccountSummary, RequestPositions, SendOrder
@@ -53,7 +53,7 @@ def test_an_order_goes_from_command_to_wire_in_a_quiet_world():
 
 
 def test_every_broker_event_has_a_route():
-    """What a session can say, the engine understands; a word without a route would stop the service. Ticks need none."""
+    """What a session can say, the engine understands; a word without a route would stop the service."""
     routes = World(begin=False).engine._routes
 
     assert set(leaves(BrokerEvent)) - set(leaves(Tick)) | {events.OpenOrderReported} <= set(routes)

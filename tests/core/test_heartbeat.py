@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ibkr_adapter.clock import MILLISECOND, SECOND
+from ibkr_adapter.clock_offset import Offset
 from ibkr_adapter.config import Capability
-from ibkr_adapter.core.link.heartbeat import Offset
 from ibkr_adapter.core.link.link import LinkState
 from ibkr_adapter.effects import Outbox, WallClockStepped
 from ibkr_adapter.events import AlertChanged, BrokerTime, LinkChanged, NextValidId, OrderRefused

@@ -7,10 +7,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from ibkr_adapter.accounts import account_kind
+from ibkr_adapter.accounts import mismatch
 from ibkr_adapter.cli.finding import Finding, failed, failure, fine, warning
 from ibkr_adapter.cli.probe import Found, Visit
 from ibkr_adapter.clock import SECOND
+from ibkr_adapter.clock_offset import TOLD_NS, Offset, distance
 from ibkr_adapter.config import AccountKind, Capability, Config, Gateway
 from ibkr_adapter.core.link import daily_stop
 from ibkr_adapter.core.link.preflight import (
@@ -26,8 +27,6 @@ from ibkr_adapter.tws import versions
 from ibkr_adapter.tws.handshake import SERVER_VERSION_MIN as OLDEST_SERVER_VERSION
 
 ANSWER_S: Final = 5.0
-OFFSET_NS_MAX: Final = SECOND
-"""Beyond what the whole seconds of the gateway's time can explain."""
 
 
 def identity(visit: Visit) -> Finding:
@@ -48,19 +47,15 @@ def account(config: Config, found: Found) -> Finding:
 
 def _account(config: Config, found: Found) -> str:
     active = config.active
-    shown = ", ".join(found.accounts)
-    if active.account and active.account not in found.accounts:
+    expected = (active.account,) if active.account else ()
+    if why := mismatch(found.accounts, expected, active.account_kind):
         raise AccountMismatch(
-            f"the gateway has {shown}, not {active.account}",
-            remedy=f"log the gateway in to {active.account}, or correct environments.{config.environment}.account",
+            why,
+            remedy=f"log the gateway in to {active.account}, or correct environments.{config.environment}.account"
+            if active.account
+            else "connect to the other gateway; paper accounts begin with D",
         )
-    wrong = [name for name in found.accounts if account_kind(name) != active.account_kind]
-    if wrong:
-        raise AccountMismatch(
-            f"{', '.join(wrong)} is {account_kind(wrong[0])}, but {config.environment} is {active.account_kind}",
-            remedy="connect to the other gateway; paper accounts begin with D",
-        )
-    return f"{shown}, {active.account_kind} as configured"
+    return f"{', '.join(found.accounts)}, {active.account_kind} as configured"
 
 
 # --- Clock ----------------------------------------------------------------------------------------------------------
@@ -78,23 +73,15 @@ def clock(visit: Visit) -> Finding:
     visit.ask(RequestCurrentTime())
     if not visit.hear(lambda: bool(told), ANSWER_S, listen):
         return warning("clock", f"the gateway did not tell its time within {ANSWER_S:g} s", "restart it if it hangs")
-    return clock_finding(offset_ns(told[0].time_ns, asked_ns, told[0].ts_recv_ns), visit.clock.wall_step_ns())
+    offset = Offset.measured(told[0].time_ns, asked_ns=asked_ns, answered_ns=told[0].ts_recv_ns)
+    return clock_finding(offset, visit.clock.wall_step_ns())
 
 
-def offset_ns(told_ns: int, asked_ns: int, received_ns: int) -> int:
-    """The least by which the gateway is ahead of us (positive) or behind, if it told this second in between."""
-    ahead_ns = told_ns - received_ns
-    behind_ns = told_ns + SECOND - asked_ns
-    return ahead_ns if ahead_ns > 0 else min(behind_ns, 0)
-
-
-def clock_finding(offset_ns: int, stepped_ns: int) -> Finding:
+def clock_finding(offset: Offset, stepped_ns: int) -> Finding:
     remedy = "synchronise both machines with NTP (chrony); times of orders, fills and restart windows depend on it"
-    if abs(offset_ns) > OFFSET_NS_MAX:
-        direction = "ahead of" if offset_ns > 0 else "behind"
-        text = f"the gateway is {abs(offset_ns) / SECOND:,.0f} s {direction} this machine"
-        return warning("clock", text, remedy)
-    if abs(stepped_ns) > OFFSET_NS_MAX:
+    if offset.worth_telling:
+        return warning("clock", f"the gateway is {distance(offset.ahead_ns)} this machine", remedy)
+    if abs(stepped_ns) > TOLD_NS:
         return warning("clock", f"this machine's clock was moved by {stepped_ns / SECOND:+,.1f} s just now", remedy)
     return fine("clock", "gateway and this machine agree, as far as whole seconds tell")
 

@@ -27,12 +27,17 @@ CLOSE_BEFORE_NS = 60 * SECOND
 
 
 class Excuse(Struct, frozen=True, kw_only=True):
-    """A planned window that holds, or soon will: from ``from_ns`` up to, but not including, ``until_ns``."""
+    """A planned window that holds, or soon will: from ``from_ns`` up to, but not including, ``until_ns``.
+
+    ``kinds``: of all windows that hold together; the first of them ends at ``changes_ns``.
+    """
 
     name: str
     kind: WindowKind
     from_ns: int
     until_ns: int
+    kinds: frozenset[WindowKind]
+    changes_ns: int
 
 
 class _Span(Struct, frozen=True, kw_only=True):
@@ -171,7 +176,14 @@ def _merged(spans: Sequence[_Span]) -> Excuse | None:
         return None
     last = max(spans, key=lambda span: span.until_ns)
     names = dict.fromkeys([last.window.name, *sorted(span.window.name for span in spans)])
-    return Excuse(name=" + ".join(names), kind=last.window.kind, from_ns=last.from_ns, until_ns=last.until_ns)
+    return Excuse(
+        name=" + ".join(names),
+        kind=last.window.kind,
+        from_ns=last.from_ns,
+        until_ns=last.until_ns,
+        kinds=frozenset(span.window.kind for span in spans),
+        changes_ns=min(span.until_ns for span in spans),
+    )
 
 
 def _holds(present: _Present, now_ns: int) -> bool:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ibkr_adapter.clock import SECOND
+from ibkr_adapter.clock_offset import TOLD_NS, Offset, distance
 from ibkr_adapter.commands import Reason
 from ibkr_adapter.core.alerts import AlertSeverity, Condition
-from ibkr_adapter.core.link.heartbeat import RESOLUTION_NS, Offset
 
-TOLD_NS = SECOND
 CLOSED_NS = 5 * SECOND
 
 
@@ -31,36 +30,32 @@ class Clocks:
         if offset is not None and offset.surely_ns > CLOSED_NS:
             yield Reason(
                 code="clock",
-                text=f"the gateway's clock is {_distance(offset.ahead_ns)} ours",
+                text=f"the gateway's clock is {distance(offset.ahead_ns)} ours",
                 remedy="let both machines keep time by NTP",
             )
         elif abs(self._step_ns) > CLOSED_NS:
             yield Reason(
                 code="clock",
-                text=f"this machine's clock is {_distance(self._step_ns)} where it was when the service started",
+                text=f"this machine's clock is {distance(self._step_ns)} where it was when the service started",
                 remedy="set it right, or restart the service if it is right now",
             )
 
     def conditions(self, offset: Offset | None) -> Iterator[Condition]:
-        if offset is not None and offset.surely_ns > TOLD_NS + RESOLUTION_NS // 2:
+        if offset is not None and offset.worth_telling:
             yield Condition(
                 key="clock/offset",
                 severity=_severity(offset.surely_ns),
-                text=f"the gateway's clock is {_distance(offset.ahead_ns)} ours",
+                text=f"the gateway's clock is {distance(offset.ahead_ns)} ours",
                 remedy="let both machines keep time by NTP",
             )
         if abs(self._step_ns) > TOLD_NS:
             yield Condition(
                 key="clock/step",
                 severity=_severity(self._step_ns),
-                text=f"this machine's clock was moved: it is {_distance(self._step_ns)} where it was",
+                text=f"this machine's clock was moved: it is {distance(self._step_ns)} where it was",
                 remedy="let it keep time by NTP; restart the service if it is right now",
             )
 
 
 def _severity(ns: int) -> AlertSeverity:
     return AlertSeverity.CRITICAL if abs(ns) > CLOSED_NS else AlertSeverity.WARNING
-
-
-def _distance(ns: int) -> str:
-    return f"{abs(ns) / SECOND:.0f} s {'ahead of' if ns > 0 else 'behind'}"

@@ -17,6 +17,7 @@ from ibkr_adapter.commands import Reason
 from ibkr_adapter.core.alerts import AlertSeverity, Condition
 from ibkr_adapter.core.link.calendar import RestartCalendar
 from ibkr_adapter.core.settings import GatewaySettings
+from ibkr_adapter.windows import ANY
 
 FAILOVER_AFTER = 3
 """Failed attempts in a row: with 5 s for each and 1 + 2 + 4 s between, the standby is tried within 22 s of a loss."""
@@ -186,5 +187,5 @@ class Gateways:
                 severity=AlertSeverity.CRITICAL,
                 text=f"no session with {' or '.join(self.names)}: {lost_because}",
                 remedy="see that the gateway runs and is logged in; `ibkr-adapter doctor` tells what is wrong",
-                excusable=True,
+                excused_by=ANY,
             )

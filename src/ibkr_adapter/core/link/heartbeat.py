@@ -4,9 +4,6 @@ One prober asks for the gateway's time, never more often than every five seconds
 within four unanswered. Any byte that comes is as good a proof of life as the answer. A peer is suspect only when it
 left a probe unanswered *and* nothing else came: a slow line delays the answers and everything else alike, and stays
 unsuspected as long as something keeps coming.
-
-The answers are times in whole seconds. With the moments of question and answer they bound how far the gateway's clock
-stands from ours.
 """
 
 from __future__ import annotations
@@ -15,6 +12,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from ibkr_adapter.clock import SECOND
+from ibkr_adapter.clock_offset import Offset
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.requests import Request, RequestCurrentTime
@@ -22,9 +20,6 @@ from ibkr_adapter.requests import Request, RequestCurrentTime
 MISSED_NS = 4 * SECOND
 """A probe that nothing followed for this long counts as missed. With 5 s between probes a dead peer is suspect at
 most 9 s after its last byte; an answer that took 3 s arrives in time."""
-
-RESOLUTION_NS = SECOND
-"""The gateway tells its time in whole seconds."""
 
 
 class Pulse(Enum):
@@ -94,30 +89,3 @@ class Heartbeat:
             return Pulse.MISSED
         out.wake_at(due_ns)
         return Pulse.ALIVE
-
-
-class Offset:
-    """How far a gateway's clock is ahead of ours: ``ahead_ns``, right to ``unsure_ns`` on either side."""
-
-    __slots__ = ("ahead_ns", "unsure_ns")
-
-    def __init__(self, ahead_ns: int, unsure_ns: int) -> None:
-        self.ahead_ns = ahead_ns
-        self.unsure_ns = unsure_ns
-
-    def __repr__(self) -> str:
-        return f"<Offset {self.ahead_ns / SECOND:+.1f} s ±{self.unsure_ns / SECOND:.1f}>"
-
-    @property
-    def surely_ns(self) -> int:
-        """How far apart the clocks are even if the line took as long as it may have: 0 for what may be no difference.
-
-        A process that was stopped between question and answer, or a slow line, is not a clock that is wrong.
-        """
-        return max(0, abs(self.ahead_ns) - (self.unsure_ns - RESOLUTION_NS // 2))
-
-    @classmethod
-    def measured(cls, time_ns: int, *, asked_ns: int, answered_ns: int) -> Offset:
-        """The gateway read its clock between question and answer, and cut what was below a second."""
-        read_ns = (asked_ns + answered_ns) // 2
-        return cls(time_ns + RESOLUTION_NS // 2 - read_ns, (answered_ns - asked_ns + RESOLUTION_NS) // 2)

@@ -45,6 +45,7 @@ from ibkr_adapter.events import (
     SessionOpened,
 )
 from ibkr_adapter.requests import Request
+from ibkr_adapter.windows import RESETS
 
 __all__ = ["Link", "LinkState"]
 
@@ -224,7 +225,7 @@ class Link:
         if change_ns is not None:
             out.wake_at(change_ns)
         if self._down_ns is not None and (excuse := self.excuse(now_ns)) is not None:
-            out.wake_at(excuse.until_ns)
+            out.wake_at(excuse.changes_ns)
 
     def _attempt(self, now_ns: int, out: Outbox) -> None:
         self.epoch += 1
@@ -321,6 +322,6 @@ class Link:
                 + (f"; no end of {', '.join(late)}" if late else ""),
                 remedy="the gateway does not answer all that is asked: see its own messages; restart it",
                 after_ns=UNREADY_AFTER_NS,
-                excusable=True,
+                excused_by=RESETS,
                 adds_up=False,
             )

@@ -28,6 +28,7 @@ from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import SessionLost
 from ibkr_adapter.notices import FarmKind, Notice
 from ibkr_adapter.snapshot import FarmView
+from ibkr_adapter.windows import ANY
 
 SETTLED_NS = 10 * SECOND
 """A farm that has been well for this long is well. Gateways have been seen to lose and find one within seconds."""
@@ -193,7 +194,7 @@ class Planes:
                 text=self._lost_words,
                 remedy="it heals itself; if it does not, look at the gateway and at IB's system status",
                 after_ns=UPSTREAM_PATIENCE_NS,
-                excusable=True,
+                excused_by=ANY,
             )
         for farm in self._farms.values():
             if farm.in_incident(now_ns):
@@ -203,7 +204,7 @@ class Planes:
                     text=f"IB's {farm.kind} farm {farm.name} is {farm.state}, broken {_times(farm.breaks)}",
                     remedy="IB heals it; what depends on it is asked for again when it is back",
                     after_ns=FARM_PATIENCE_NS,
-                    excusable=True,
+                    excused_by=ANY,
                 )
 
     def next_change_ns(self, now_ns: int) -> int | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.alerts import AlertSeverity, Condition
 from ibkr_adapter.events import LossCause, SessionLost
+from ibkr_adapter.windows import RESETS
 
 COOL_DOWN_NS = 60 * SECOND
 """After what a quick reconnect would only repeat. The gateway may need so long to notice that a client has left."""
@@ -107,12 +108,12 @@ class Troubles:
                 severity=AlertSeverity.CRITICAL,
                 text=f"client id {self._client_id} is in use since our session was ended: by a program unknown to us",
                 remedy="find it in the gateway's list of API clients and end it; another id is never taken",
-                excusable=True,
+                excused_by=RESETS,
             )
         return Condition(
             key="client_id/326",
             severity=AlertSeverity.CRITICAL,
             text=f"client id {self._client_id} is in use at the gateway",
             remedy="`ibkr-adapter clients` shows who has it; end the other program: another id is never taken",
-            excusable=True,
+            excused_by=RESETS,
         )
