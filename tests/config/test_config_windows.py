@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from ibkr_adapter.config import Config
 from ibkr_adapter.config.reading import parse, simulated
 from ibkr_adapter.config.resolving import resolve
+from ibkr_adapter.config.restarts import WindowTable, default_windows
 from ibkr_adapter.config.showing import show
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.windows import Window, WindowKind
@@ -57,7 +58,7 @@ class TestDefaults:
             ("gateway_restart", "restart", 285, 45),
             ("nightly_reset", "broker", 15, 90),
             ("weekend_reset", "broker", 1380, 240),
-            ("sunday_login", "login", 60, 960),
+            ("sunday_login", "login", 60, 660),
         }
         assert found["gateway_restart"].patience_minutes == 10
         assert found["nightly_reset"].days == frozenset({6, 0, 1, 2, 3, 4})
@@ -244,3 +245,33 @@ class TestShowing:
         """As every other default."""
         assert "[[gateways.primary.windows]]  # default" in show(parse("", "x"))
         assert "[[gateways.primary.windows]]\n" in show(parse(gateway('name = "noon"\nat = "12:00"'), "x"))
+
+
+DAYS = {
+    "daily": "daily",
+    ("fri",): "Friday",
+    ("sun",): "Sunday",
+    ("sun", "mon", "tue", "wed", "thu", "fri"): "Sunday to Friday",
+}
+
+
+def documented(row: WindowTable, *, only_production: bool) -> tuple[str, ...]:
+    note = "in `production` only" if only_production else ""
+    return f"`{row.name}`", f"`{row.kind}`", DAYS[row.days], row.at, str(row.minutes), note
+
+
+def test_the_reference_page_lists_the_windows_in_force() -> None:
+    """Name, kind, days, time and length of each window that a file need not write, in production and elsewhere."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "configuration.md").read_text()
+    table = page.partition("| name | kind | days | from | minutes | |\n")[2].partition("\n\n")[0]
+    told = {row[0]: row for row in (tuple(map(str.strip, line.split("|")[1:-1])) for line in table.splitlines()[1:])}
+    usual = {row.name: row for row in default_windows("development")}
+    production = {row.name: row for row in default_windows("production")}
+
+    assert set(told) == {f"`{name}`" for name in usual | production}
+    for name, row in (production | usual).items():
+        *facts, note = documented(row, only_production=name not in usual)
+        assert told[f"`{name}`"][:5] == tuple(facts)
+        assert note in told[f"`{name}`"][5]
+        if name in usual and (there := production[name]).minutes != row.minutes:
+            assert told[f"`{name}`"][5] == f"{there.minutes} in `production`"
