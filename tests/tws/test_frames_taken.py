@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
+from ibkr_adapter.clock import SystemClock
 from ibkr_adapter.events import FrameSent, SessionOpened
 from ibkr_adapter.requests import SendCancel, SubscribeQuotes
 from tests.tws.scripted_gateway import PATIENCE_S, SPY, Inbox, Peer, gateway, session
@@ -25,9 +25,9 @@ def test_frames_wait_while_the_peer_does_not_read_and_are_dated_when_they_leave(
             peer.hear_frame()
         peer.hear_end()
 
-    inbox = Inbox()
+    clock, inbox = SystemClock(), Inbox()
     with gateway(script, receive_buffer_bytes=4096) as playing:
-        subject = session(playing.port, inbox, write_deadline_s=float(PATIENCE_S), send_buffer_bytes=4096)
+        subject = session(playing.port, inbox, clock=clock, write_deadline_s=float(PATIENCE_S), send_buffer_bytes=4096)
         subject.start()
         inbox.until(SessionOpened)
         for req_id in range(5_000):
@@ -35,7 +35,7 @@ def test_frames_wait_while_the_peer_does_not_read_and_are_dated_when_they_leave(
         subject.perform(SendCancel(order_id=7))
         waiting, _ = subject.taken()
         assert waiting > 0
-        released_ns = time.time_ns()
+        released_ns = clock.now_ns()
 
         read_again.set()
 

@@ -683,15 +683,14 @@ def test_a_peer_that_reads_a_little_now_and_then_is_left_all_the_same() -> None:
     with gateway(script, receive_buffer_bytes=4096) as playing:
         subject = session(playing.port, inbox, write_deadline_s=0.6, send_buffer_bytes=4096)
         subject.start()
-        opened = inbox.until(SessionOpened)
+        inbox.until(SessionOpened)
         for req_id in range(5000):
             subject.perform(SubscribeQuotes(req_id=req_id, instrument=SPY))
         end = inbox.until(SessionLost)
         assert subject.join(PATIENCE_S)
         done.set()
     assert end.cause is LossCause.WRITE_DEADLINE
-    assert end.unsent > 0
-    assert end.ts_recv_ns - opened.ts_recv_ns <= 6 * SECOND  # 0.6, where the machine has time for it; anew: 15
+    assert end.unsent > 4_000  # with a deadline that begins anew some 1,500 get through
 
 
 def test_a_blocked_frame_is_completed_when_the_peer_reads_again() -> None:

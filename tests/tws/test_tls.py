@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
-import os
 import shutil
 import socket
 import ssl
@@ -44,6 +42,7 @@ from tests.tws.scripted_gateway import (
     buy,
     frame,
     gateway,
+    held,
     session,
     text,
 )
@@ -560,8 +559,8 @@ def test_a_tunnel_of_another_age_is_refused(papers: Papers) -> None:
 @pytest.mark.fault("A05")
 def test_a_peer_that_never_answers_the_greeting_is_left_within_the_deadline(papers: Papers) -> None:
     """As a gateway in clear does, which waits for more; no thread and no descriptor stays behind."""
+    before = held()
     with gateway(hear) as playing:
-        before = _held()
         for epoch in range(10):
             inbox = Inbox()
             subject = session(playing.port, inbox, epoch=epoch, tls=papers.tls(), handshake_deadline_s=0.05)
@@ -570,7 +569,7 @@ def test_a_peer_that_never_answers_the_greeting_is_left_within_the_deadline(pape
             assert subject.join(PATIENCE_S)
             assert end.cause is LossCause.SILENT
             assert end.detail == "no TLS handshake within 0.05 s; what answers there may not speak TLS"
-        assert _held() == before
+    assert held() == before
 
 
 def test_a_peer_that_answers_byte_by_byte_without_end_is_left_within_the_deadline(papers: Papers) -> None:
@@ -583,16 +582,6 @@ def test_a_peer_that_answers_byte_by_byte_without_end_is_left_within_the_deadlin
 
     end, _ = lost(script, papers.tls(), handshake_deadline_s=0.3)
     assert end.cause in (LossCause.SILENT, LossCause.TLS)
-
-
-def _held() -> tuple[int, int]:
-    """Threads and descriptors, once those that have said their last word are gone."""
-    for thread in threading.enumerate():
-        if thread.name.startswith("tws-"):
-            thread.join(PATIENCE_S)
-    gc.collect()
-    threads = sum(thread.name.startswith("tws-") for thread in threading.enumerate())
-    return threads, len(os.listdir("/proc/self/fd"))
 
 
 # --- Files --------------------------------------------------------------------------------------------------------
