@@ -45,11 +45,6 @@ class Mailbox:
     def __len__(self) -> int:
         return len(self._control) + len(self._bulk)
 
-    @property
-    def bulk_depth(self) -> int:
-        """Ticks that wait: the gauge of a loop that is falling behind."""
-        return len(self._bulk)
-
     def put(self, control: Sequence[BrokerEvent], bulk: Sequence[Bulk]) -> bool:
         """Take one batch. ``False``: control is full and its part of the batch was not taken; the session must end."""
         with self._lock:
