@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -38,14 +39,23 @@ class Endpoint(Struct, frozen=True):
         return address_of(self.host, self.port)
 
 
+class Carrier(Protocol):
+    """What carries the bytes: ``Transport``, or another where time does not pass by itself."""
+
+    def start(self) -> None: ...
+    def send(self, frame: bytes, receipt: Receipt | None = None) -> bool: ...
+    def taken(self) -> tuple[int, int]: ...
+    def close(self, reason: str) -> None: ...
+    def join(self, timeout_s: float) -> bool: ...
+
+
 class Session:
     """Everything a session has to say arrives in the mailbox, stamped with its epoch.
 
     At most one ``SessionOpened``; exactly one ``SessionLost`` once it was started, and nothing after that. Without
-    ``orders`` it cannot encode an order or a cancel at all. ``transport`` carries the bytes; another one than the
-    socket's is for time that does not pass by itself. ``may_place`` is the fence: asked on the network thread directly
-    before the first byte of each order, and at a no the order is dropped whole (``FrameWithheld``); cancels pass.
-    ``resolver`` holds the lookups of hosts that sessions share.
+    ``orders`` it cannot encode an order or a cancel at all. ``transport`` makes its carrier. ``may_place`` is the
+    fence: asked on the network thread directly before the first byte of each order, and at a no the order is dropped
+    whole (``FrameWithheld``); cancels pass. ``resolver`` holds the lookups of hosts that sessions share.
     """
 
     def __init__(
@@ -58,7 +68,7 @@ class Session:
         clock: Clock,
         orders: bool,
         options: TransportOptions | None = None,
-        transport: Callable[..., Transport] = Transport,
+        transport: Callable[..., Carrier] = Transport,
         may_place: Callable[[], bool] = lambda: True,
         resolver: Resolver | None = None,
     ) -> None:
