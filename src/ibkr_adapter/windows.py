@@ -20,6 +20,13 @@ class WindowKind(StrEnum):
     """The gateway's tokens have ended: it waits for a person with the second factor."""
 
 
+RESETS: Final = frozenset({WindowKind.RESTART, WindowKind.BROKER})
+"""What heals by itself: whatever goes with a restart or a reset may be due to it."""
+
+ANY: Final = frozenset(WindowKind)
+"""Also a login that waits for a person: it explains that IB is away, and nothing else for half a day."""
+
+
 class Window(Struct, frozen=True, kw_only=True):
     """One window of a gateway, in the local time of its zone, on each of its days.
 

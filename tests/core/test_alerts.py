@@ -25,6 +25,7 @@ from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import AlertChanged, NoticeReceived
 from ibkr_adapter.notices import Effect, shipped
 from ibkr_adapter.snapshot import AlertView
+from ibkr_adapter.windows import ANY, WindowKind
 
 START_NS = 1_000_000 * SECOND
 
@@ -48,7 +49,7 @@ class Watch:
 
     def turn(self) -> None:
         out = Outbox()
-        self.alerts.watch(self.conditions, self.now_ns, self.excused, out)
+        self.alerts.watch(self.conditions, self.now_ns, ANY if self.excused else frozenset(), out)
         assert all(isinstance(event, AlertChanged) for event in out.publishes)
         self.told += out.publishes  # type: ignore[arg-type]
         self._alarm_ns = out.wake_at_ns
@@ -155,20 +156,28 @@ class TestWords:
 class TestExcuses:
     def test_what_is_excused_is_held_back(self) -> None:
         """B22: a restart that ends in time is never told."""
-        watch = Watch().be(down(excusable=True), excused=True).wait(9 * MINUTE).be(excused=True).wait(MINUTE)
+        watch = Watch().be(down(excused_by=ANY), excused=True).wait(9 * MINUTE).be(excused=True).wait(MINUTE)
         assert watch.be(excused=False).wait(60 * MINUTE).story == []
 
     def test_it_is_told_when_the_excuse_ends_and_it_is_still_so(self) -> None:
         """B24: in the turn in which the excuse ended, with the true beginning."""
-        watch = Watch().be(down(excusable=True), excused=True).wait(10 * MINUTE)
-        watch.be(down(excusable=True), excused=False)
+        watch = Watch().be(down(excused_by=ANY), excused=True).wait(10 * MINUTE)
+        watch.be(down(excused_by=ANY), excused=False)
         assert watch.story == [("link/down", True, 600)]
         assert watch.told[0].since_ns == START_NS
 
     def test_an_excuse_that_ends_early_leaves_the_cause_its_time(self) -> None:
         """It must still have held for after_ns."""
-        watch = Watch().be(down(excusable=True), excused=True).wait(20 * SECOND)
-        assert watch.be(down(excusable=True), excused=False).wait(MINUTE).story == [("link/down", True, 60)]
+        watch = Watch().be(down(excused_by=ANY), excused=True).wait(20 * SECOND)
+        assert watch.be(down(excused_by=ANY), excused=False).wait(MINUTE).story == [("link/down", True, 60)]
+
+    @pytest.mark.parametrize("kind", WindowKind)
+    def test_a_window_excuses_what_its_kind_explains(self, kind: WindowKind) -> None:
+        """A restart is no excuse for what only a login explains, nor the other way round."""
+        for other in WindowKind:
+            out = Outbox()
+            Alerts().watch([down(after_ns=0, excused_by=frozenset({kind}))], START_NS, frozenset({other}), out)
+            assert bool(out.publishes) is (other is not kind)
 
     def test_what_is_not_excusable_is_told_all_the_same(self) -> None:
         """A wrong account is no restart."""
@@ -176,7 +185,7 @@ class TestExcuses:
 
     def test_what_was_told_before_stays_told(self) -> None:
         """An excuse that begins later takes nothing back; its end is told as ever."""
-        watch = Watch().be(down(excusable=True)).wait(2 * MINUTE).be(down(excusable=True), excused=True).wait(MINUTE)
+        watch = Watch().be(down(excused_by=ANY)).wait(2 * MINUTE).be(down(excused_by=ANY), excused=True).wait(MINUTE)
         assert watch.story == [("link/down", True, 60)]
         assert watch.be().wait(MINUTE).story[-1] == ("link/down", False, 210)
 
@@ -184,8 +193,8 @@ class TestExcuses:
         """B23: a gateway that restarts again and again within its window."""
         watch = Watch()
         for _ in range(20):
-            watch.be(down(excusable=True), excused=True).wait(20 * SECOND).be(excused=True).wait(5 * SECOND)
-        assert watch.be(down(excusable=True), excused=False).wait(59 * SECOND).be().wait(60 * MINUTE).story == []
+            watch.be(down(excused_by=ANY), excused=True).wait(20 * SECOND).be(excused=True).wait(5 * SECOND)
+        assert watch.be(down(excused_by=ANY), excused=False).wait(59 * SECOND).be().wait(60 * MINUTE).story == []
 
 
 class TestFlapping:
@@ -361,7 +370,10 @@ def test_raised_and_over_take_turns(after_s: int, steps: list[tuple[set[str], bo
     """Whatever happens: no cause is raised twice without an end in between, and in the end all is over."""
     watch = Watch()
     for keys, excused, seconds in steps:
-        wrong = (down(key=key, after_ns=after_s * SECOND, excusable=key != "c") for key in sorted(keys))
+        wrong = (
+            down(key=key, after_ns=after_s * SECOND, excused_by=frozenset() if key == "c" else ANY)
+            for key in sorted(keys)
+        )
         watch.be(*wrong, excused=excused).wait(seconds * SECOND)
     watch.be(excused=False).wait(60 * MINUTE)
     for key in "abc":

@@ -55,7 +55,12 @@ class TestOneWindow:
         """Half open, to the nanosecond; the gate is closed a minute earlier."""
         calendar, start_ns = RestartCalendar([RESTART]), at("2026-11-24 04:45")
         excuse = Excuse(
-            name="gateway_restart", kind=WindowKind.RESTART, from_ns=start_ns, until_ns=start_ns + 30 * MINUTE
+            name="gateway_restart",
+            kind=WindowKind.RESTART,
+            from_ns=start_ns,
+            until_ns=start_ns + 30 * MINUTE,
+            kinds=frozenset({WindowKind.RESTART}),
+            changes_ns=start_ns + 30 * MINUTE,
         )
         assert calendar.at(start_ns - 1) is None
         assert calendar.at(start_ns) == calendar.at(start_ns + 30 * MINUTE - 1) == excuse
@@ -98,7 +103,7 @@ class TestOneWindow:
         calendar = RestartCalendar(DEFAULTS)
         excuse = calendar.closing(at("2026-11-22 00:59"))
         assert excuse is not None
-        assert calendar.words(excuse) == "sunday_login + nightly_reset, Sun 01:00 to Sun 17:00 America/New_York"
+        assert calendar.words(excuse) == "sunday_login + nightly_reset, Sun 01:00 to Sun 12:00 America/New_York"
 
     def test_a_zone_that_does_not_exist_is_refused(self) -> None:
         """Nothing is guessed: the configuration finds it first, with the nearest names."""
@@ -174,10 +179,10 @@ class TestChangesOfTheClock:
 
     @pytest.mark.parametrize("day", ["2026-03-08", "2026-11-01", "2026-11-22"])
     def test_the_sunday_login_ends_by_the_clock_on_the_wall(self, day: str) -> None:
-        """17:00, an hour before the futures open, also on the two Sundays of 23 and 25 hours."""
+        """Noon, six hours before the futures open, also on the two Sundays of 23 and 25 hours."""
         login = [window for window in DEFAULTS if window.kind is WindowKind.LOGIN]
         (excuse,) = begun(RestartCalendar(login), at(f"{day} 00:00"), at(f"{day} 23:00"))
-        assert (excuse.from_ns, excuse.until_ns) == (at(f"{day} 01:00"), at(f"{day} 17:00"))
+        assert (excuse.from_ns, excuse.until_ns) == (at(f"{day} 01:00"), at(f"{day} 12:00"))
 
     def test_the_nightly_reset_lasts_until_its_end_is_shown_for_the_second_time(self) -> None:
         """00:15 to 01:45 on the night on which 01:45 comes twice."""
@@ -215,7 +220,7 @@ class TestSeveralWindows:
         excuse = calendar.at(at("2026-11-22 04:50"))
         assert excuse is not None
         assert (excuse.name, excuse.kind) == ("sunday_login + gateway_restart", WindowKind.LOGIN)
-        assert (excuse.from_ns, excuse.until_ns) == (at("2026-11-22 01:00"), at("2026-11-22 17:00"))
+        assert (excuse.from_ns, excuse.until_ns) == (at("2026-11-22 01:00"), at("2026-11-22 12:00"))
         reset = calendar.at(at("2026-11-22 01:10"))
         assert reset is not None
         assert reset.name == "sunday_login + nightly_reset"
@@ -339,12 +344,23 @@ class TestExcuses:
         assert self.until("01:45", "01:40") is None
 
     def test_the_login_excuses_a_gateway_that_waits_for_a_person(self) -> None:
-        """From Sunday 01:00 until an hour before the evening's open; then somebody is told."""
+        """From Sunday 01:00 until noon; then somebody is told, with hours left before the open."""
         lost_ns = at("2026-11-22 04:46")
-        excuse = self.CALENDAR.excuse(at("2026-11-22 16:59"), lost_ns)
+        excuse = self.CALENDAR.excuse(at("2026-11-22 11:59"), lost_ns)
         assert excuse is not None
         assert excuse.name == "sunday_login"
-        assert self.CALENDAR.excuse(at("2026-11-22 17:00"), lost_ns) is None
+        assert self.CALENDAR.excuse(at("2026-11-22 12:00"), lost_ns) is None
+
+    def test_windows_that_hold_together_excuse_by_the_kinds_of_all(self) -> None:
+        """The restart of a Sunday ends with its patience, and the login alone goes on; that moment is asked for."""
+        lost_ns = at("2026-11-22 04:46")
+        both = self.CALENDAR.excuse(at("2026-11-22 04:50"), lost_ns)
+        alone = self.CALENDAR.excuse(at("2026-11-22 04:56"), lost_ns)
+        assert both is not None
+        assert both.kinds == {WindowKind.RESTART, WindowKind.LOGIN}
+        assert (both.changes_ns, both.until_ns) == (at("2026-11-22 04:56"), at("2026-11-22 12:00"))
+        assert alone is not None
+        assert alone.kinds == {WindowKind.LOGIN}
 
     def test_two_restarts_in_one_window_are_excused_each(self) -> None:
         """B23: back at 04:50, lost again at 04:58: until 05:08."""

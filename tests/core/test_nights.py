@@ -97,16 +97,29 @@ def test_a_restart_that_does_not_end_is_told_ten_minutes_after_the_loss() -> Non
 @pytest.mark.fault("B24", "F10")
 @pytest.mark.parametrize("day", [date(2026, 3, 8), date(2026, 11, 1), date(2026, 11, 22)], ids=str)
 def test_a_gateway_that_waits_for_its_login_is_told_in_time_for_the_evening(day: date) -> None:
-    """Down since the restart of a Sunday: quiet until 17:00 by the wall, also on Sundays of 23 and 25 hours."""
+    """Down since the restart of a Sunday: quiet until noon by the wall, also on Sundays of 23 and 25 hours."""
     world = night(day, "04:44")
     world.wait(2 * MINUTE)
     world.lose(LossCause.CLOSED)
-    while world.now_ns < at(f"{day} 17:05"):
+    while world.now_ns < at(f"{day} 12:05"):
         if world.engine.link.state.value == "connecting":
             world.lose(LossCause.REFUSED)
-        world.wait(SECOND if world.now_ns > at(f"{day} 16:58") else 20 * SECOND)
+        world.wait(SECOND if world.now_ns > at(f"{day} 11:58") else 20 * SECOND)
     (alert,) = [event for event in world.told(AlertChanged) if event.key == "link/down"]
-    assert 0 <= alert.ts_recv_ns - at(f"{day} 17:00") <= 30 * SECOND
+    assert 0 <= alert.ts_recv_ns - at(f"{day} 12:00") <= 30 * SECOND
+
+
+@pytest.mark.parametrize(("time", "told"), [("10:00", True), ("04:50", False)])
+def test_a_login_that_waits_explains_no_refused_client_id(time: str, told: bool) -> None:
+    """A gateway that says 326 is logged in: it is told at once on a Sunday, and held back by a restart alone."""
+    world = night(date(2026, 11, 22), time)
+    world.lose(LossCause.CLOSED)
+    while world.engine.link.state.value != "connecting":
+        world.wait(SECOND)
+    world.notice(326, text="Unable to connect as the client id is already in use.")
+    world.lose(LossCause.CLOSED)
+    world.wait(5 * SECOND)
+    assert [event.key for event in world.told(AlertChanged)] == (["client_id/326"] if told else [])
 
 
 @pytest.mark.parametrize("day", NIGHTS[::3], ids=str)

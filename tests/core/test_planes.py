@@ -181,7 +181,7 @@ def test_a_hundred_1100_are_one_loss():
     assert planes.upstream_lost_ns == 1
     (condition,) = planes.conditions(200)
     assert (condition.key, condition.severity.value, condition.after_ns) == ("upstream/lost", "critical", 60 * SECOND)
-    assert condition.excusable
+    assert condition.excused_by
 
 
 @pytest.mark.parametrize("codes", [(1101,), (1102,), (1102, 1100, 1102), (1101, 1101), (2110, 1102)])

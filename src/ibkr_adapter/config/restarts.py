@@ -53,10 +53,11 @@ _BROKER: Final = (
         minutes=90,
     ),
     WindowTable(name="weekend_reset", kind=WindowKind.BROKER, days=("fri",), at="23:00", minutes=4 * 60),
-    WindowTable(name="sunday_login", kind=WindowKind.LOGIN, days=("sun",), at="01:00", minutes=16 * 60),
+    WindowTable(name="sunday_login", kind=WindowKind.LOGIN, days=("sun",), at="01:00", minutes=11 * 60),
 )
 """IB's side of North America. Source: IB's system status page (Sun-Fri 00:15-01:45, Fri 23:00-Sat 03:00 ET), and its
-page on automatic restarts: tokens end on Sunday at 01:00 ET. The login ends an hour before the futures open at 18:00.
+page on automatic restarts: tokens end on Sunday at 01:00 ET. The excuse of the login ends at
+noon, six hours before the futures open: whoever has the second factor may be out on a Sunday.
 """
 
 

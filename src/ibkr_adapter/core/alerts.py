@@ -4,7 +4,7 @@ Each part of the core says every turn what is wrong with it (``Condition``). Whe
 by time alone:
 
 - it must have held for ``after_ns``, so that what heals itself stays quiet;
-- while an excuse holds (a planned window) what is excusable is held back, and told when the excuse ends and it is
+- while an excuse holds (a planned window) what its kind excuses is held back, and told when the excuse ends and it is
   still so;
 - it is over when it has been well for ``HEALTHY_NS``;
 - what comes and goes more than ``FLAPS_MAX`` times in ``FLAPPING_NS`` is one lasting incident: it is told although no
@@ -27,6 +27,7 @@ from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import AlertChanged, AlertSeverity, NoticeReceived
 from ibkr_adapter.notices import Notice
 from ibkr_adapter.snapshot import AlertView
+from ibkr_adapter.windows import WindowKind
 
 __all__ = ["AlertSeverity", "Alerts", "Condition"]
 
@@ -47,8 +48,9 @@ KEYS_MAX = 300
 class Condition(Struct, frozen=True, kw_only=True):
     """Something that is wrong at this moment. ``key`` is stable and holds no values: ``link/down``, ``farm/usfarm``.
 
-    It alerts when it has held for ``after_ns``. ``excusable``: not while an excuse holds. ``once_for_ns``: once said it
-    counts as true for this long. ``adds_up``: short times of it are one lasting incident when there are many.
+    It alerts when it has held for ``after_ns``. ``excused_by``: not while a window of such a kind excuses it.
+    ``once_for_ns``: once said it counts as true for this long. ``adds_up``: short times of it are one lasting incident
+    when there are many.
     """
 
     key: str
@@ -56,7 +58,7 @@ class Condition(Struct, frozen=True, kw_only=True):
     text: str
     remedy: str = ""
     after_ns: int = 0
-    excusable: bool = False
+    excused_by: frozenset[WindowKind] = frozenset()
     once_for_ns: int = 0
     adds_up: bool = True
 
@@ -115,16 +117,19 @@ class Alerts:
                 hold_ns=NOTICE_NS,
             )
 
-    def watch(self, conditions: Iterable[Condition], now_ns: int, excused: bool, out: Outbox) -> None:
-        """Take all that is wrong now; publish what changed, and ask to be woken when time alone would change more."""
+    def watch(self, conditions: Iterable[Condition], now_ns: int, excusing: frozenset[WindowKind], out: Outbox) -> None:
+        """Take all that is wrong now; publish what changed, and ask to be woken when time alone would change more.
+
+        ``excusing``: the kinds of planned windows that excuse something now.
+        """
         wrong = {condition.key: condition for condition in (*conditions, *self._struck.values())}
         self._struck.clear()
         for condition in wrong.values():
-            self._seen(condition, now_ns, excused and condition.excusable)
+            self._seen(condition, now_ns, bool(excusing & condition.excused_by))
         for key, incident in list(self._incidents.items()):
             if key not in wrong and now_ns >= incident.held_until_ns and incident.healthy_ns is None:
                 incident.healthy_ns = now_ns
-            held_back = excused and incident.condition.excusable
+            held_back = bool(excusing & incident.condition.excused_by)
             if incident.healthy_ns is None:
                 self._ill(incident, now_ns, held_back, out)
             elif self._well(incident, now_ns, out):

@@ -15,9 +15,7 @@ none of that, no part would have done anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
-from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder, StartStreams, StopStreams
 from ibkr_adapter.core import picture
 from ibkr_adapter.core.alerts import Alerts, Condition
 from ibkr_adapter.core.codes import Codes
@@ -33,72 +31,28 @@ from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.market.reconciler import Reconciler
 from ibkr_adapter.core.notebook import Notebook
 from ibkr_adapter.core.request_ids import ReqIdCounter
+from ibkr_adapter.core.routes import Happening, Routes
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.core.told_troubles import ToldTroubles
 from ibkr_adapter.core.trading.ledger import Ledger
 from ibkr_adapter.core.trading.trading import Trading
-from ibkr_adapter.effects import (
-    Durable,
-    FramesTaken,
-    JournalFailed,
-    MessageCodesReplaced,
-    Outbox,
-    OutsideTrouble,
-    SendFailed,
-    SummaryOwned,
-    TicksDropped,
-    WallClockStepped,
-)
+from ibkr_adapter.effects import FramesTaken, Outbox
 from ibkr_adapter.events import (
-    AccountSummaryEnd,
-    AccountValue,
     BrokerEvent,
-    BrokerTime,
     CommissionReported,
-    CompletedOrderReported,
-    CompletedOrdersEnd,
-    ContractDescribed,
-    ContractsEnd,
-    DataTypeReported,
-    Event,
     ExecutionReported,
-    ExecutionsEnd,
     FrameSent,
     FrameWithheld,
-    GatewayConfigured,
-    LeaseChanged,
-    ManagedAccounts,
-    NextValidId,
-    NoticeReceived,
-    OpenOrderReported,
-    OpenOrdersEnd,
-    OrderStatusReported,
-    PositionReported,
-    PositionsEnd,
-    SessionLost,
-    SessionOpened,
     Started,
     Stopped,
     Tick,
-    TickParameters,
 )
 from ibkr_adapter.notices import NoticeTable
-from ibkr_adapter.requests import Request, SendOrder
+from ibkr_adapter.requests import Request
 from ibkr_adapter.snapshot import AlertView, Snapshot
+from ibkr_adapter.windows import WindowKind
 
-Happening = (
-    Event
-    | Command
-    | Durable
-    | FramesTaken
-    | JournalFailed
-    | MessageCodesReplaced
-    | OutsideTrouble
-    | TicksDropped
-    | SendFailed
-    | SummaryOwned
-    | WallClockStepped
-)
+__all__ = ["Engine", "Happening"]
 
 _OF_OUR_OWN_BYTES = (FrameSent, FrameWithheld)
 """They prove nothing about the other side."""
@@ -122,7 +76,6 @@ class Engine:
     ) -> None:
         """``open_alerts``: what an earlier life raised and did not resolve; ``notices``: the ledger's own table."""
         self._settings = settings
-        self._notices = notices
         request_ids = ReqIdCounter()
         self.ledger = ledger
         self.pacing = Pacing(
@@ -172,17 +125,7 @@ class Engine:
             preflight=self.preflight,
             market=self.market,
             trading=self.trading,
-            ask=self._ask,
-        )
-        self._of_a_session: tuple[Callable[[SessionLost, int, Outbox], None], ...] = (
-            self.link.session_lost,
-            self.pacing.session_lost,
-            self.quotas.session_lost,
-            self.market.session_lost,
-            self.preflight.session_lost,
-            self.trading.session_lost,
-            self.planes.session_lost,
-            self._patience.session_lost,
+            ask=self.ask,
         )
         self._wrong: tuple[Callable[[int], Iterable[Condition]], ...] = (
             self.link.conditions,
@@ -197,46 +140,7 @@ class Engine:
         self.stale_events = 0
         self._leaving = False
         self._wake_at_ns: int | None = None
-        self._routes: dict[type, Callable[[Any, int, Outbox], None]] = {
-            SessionOpened: self._session_opened,
-            SessionLost: self._session_lost,
-            NextValidId: self._identified,
-            ManagedAccounts: self._identified,
-            BrokerTime: lambda event, now_ns, out: self.link.told_time(event),
-            GatewayConfigured: lambda event, now_ns, out: self.preflight.configured(event),
-            NoticeReceived: self._codes.received,
-            TickParameters: lambda event, now_ns, out: self.market.answered(event),
-            DataTypeReported: lambda event, now_ns, out: self.market.data_type(event, out),
-            ContractDescribed: lambda event, now_ns, out: self.market.contract(event),
-            ContractsEnd: lambda event, now_ns, out: self.market.contract(event),
-            AccountValue: lambda event, now_ns, out: self.trading.account_value(event, out),
-            AccountSummaryEnd: _nothing,
-            PositionReported: lambda event, now_ns, out: self.trading.position(event, out),
-            OpenOrderReported: self._order_report,
-            CompletedOrderReported: self._order_report,
-            OrderStatusReported: self._order_report,
-            ExecutionReported: lambda event, now_ns, out: self.trading.execution(event, out),
-            CommissionReported: lambda event, now_ns, out: self.trading.commission(event, out),
-            OpenOrdersEnd: self._end,
-            CompletedOrdersEnd: self._end,
-            ExecutionsEnd: self._end,
-            PositionsEnd: self._end,
-            FrameSent: lambda event, now_ns, out: self.trading.frame_sent(event, out),
-            FrameWithheld: self.trading.withheld,
-            LeaseChanged: self._lease_changed,
-            SummaryOwned: lambda event, now_ns, out: self.trading.summary_owned(event.component),
-            PlaceOrder: self.trading.command,
-            CancelOrder: self.trading.command,
-            StopStreams: self._switch_streams,
-            StartStreams: self._switch_streams,
-            Durable: lambda event, now_ns, out: self.trading.durable(event.seq, out),
-            TicksDropped: self._ticks_dropped,
-            SendFailed: self._send_failed,
-            OutsideTrouble: lambda event, now_ns, out: self.told_troubles.told(event),
-            MessageCodesReplaced: lambda event, now_ns, out: self._notices.replace(event.rows),
-            WallClockStepped: lambda event, now_ns, out: self.link.clocks.stepped(event.step_ns),
-            JournalFailed: lambda event, now_ns, out: self.trading.journal_failed(event.detail, now_ns, out),
-        }
+        self._routes = Routes(self, notices=notices, codes=self._codes, patience=self._patience)
 
     def begin(self, started: Started, out: Outbox) -> None:
         """The first record of this life; then what the last life left open."""
@@ -255,7 +159,7 @@ class Engine:
         if self.link.socket_open and not self.lease.lost:
             self.market.leave()
             self.trading.leave()
-            self.reconciler.cancel(self._ask)
+            self.reconciler.cancel(self.ask)
         self.receive((), now_ns, out)
 
     @property
@@ -311,7 +215,7 @@ class Engine:
                 told |= bool(self.pacing.waiting)
             elif self._is_news(happening, now_ns, out):
                 told = True
-                self._routes[type(happening)](happening, now_ns, out)
+                self._routes.follow(happening, now_ns, out)
         if last is not None and last is not first:
             self.link.heard(last, now_ns, out)
         if told:
@@ -334,22 +238,23 @@ class Engine:
     def _pass_time(self, now_ns: int, out: Outbox) -> None:
         self.link.tick(
             now_ns,
-            self._ask if self._may_ask else _unasked,
+            self.ask if self._may_ask else _unasked,
             out,
             may_connect=self.lease.held,
             may_be_deaf=self.planes.upstream is Upstream.LOST,
         )
-        if self.trading.tick(self._ask, now_ns, out) and self.link.state is LinkState.RECONCILING:
+        if self.trading.tick(self.ask, now_ns, out) and self.link.state is LinkState.RECONCILING:
             self._reconciled(now_ns, out)
         self._close_differences(now_ns, out)
         self.market.prove(now_ns, alive=self.feed_proven, out=out)
-        self.preflight.tick(self._ask, now_ns, out)
+        self.preflight.tick(self.ask, now_ns, out)
         if self.link.ready and self.planes.believe_ticks():
             self._codes.doubt_over(now_ns)
-        excused = self.link.excuse(now_ns) is not None
-        self._bear_with_upstream(now_ns, out, excused=excused)
+        excuse = self.link.excuse(now_ns)
+        self._bear_with_upstream(now_ns, out, excused=excuse is not None)
         self.trading.watch_gate(now_ns, out)
-        self.alerts.watch(self._conditions(now_ns), now_ns, excused, out)
+        excusing = excuse.kinds if excuse is not None else frozenset[WindowKind]()
+        self.alerts.watch(self._conditions(now_ns), now_ns, excusing, out)
         if (settled_ns := self.planes.next_change_ns(now_ns)) is not None:
             out.wake_at(settled_ns)
         self.pacing.release(now_ns, out, lambda send: self.trading.confirm(send, now_ns, out))
@@ -371,7 +276,7 @@ class Engine:
         self.trading.session_ready()
         self.market.session_ready(now_ns)
 
-    def _ask(
+    def ask(
         self,
         request: Request,
         *,
@@ -395,7 +300,7 @@ class Engine:
         elif self.link.identified:
             if self.market.stirred(now_ns) or self.reconciler.due(now_ns):
                 room = self.pacing.limit(now_ns) - self.pacing.waiting
-                self.reconciler.close(self._ask, now_ns, out, room=room, ready=self.link.ready)
+                self.reconciler.close(self.ask, now_ns, out, room=room, ready=self.link.ready)
             if self.link.ready:
                 self.market.wake(out)
 
@@ -410,61 +315,9 @@ class Engine:
         """Everything that is wrong at this moment, of every part."""
         return (condition for part in self._wrong for condition in part(now_ns))
 
-    # Routes that concern more than one part.
-
-    def _session_opened(self, event: SessionOpened, now_ns: int, out: Outbox) -> None:
-        self.pacing.spoke(now_ns)  # the message with which it made the gateway speak
-        self.planes.session_opened(event.gateway)
-        self._patience.session_opened(event.gateway, now_ns)
-        self.ledger.record(event, out)
-        self.link.opened(event, now_ns, out)
-
-    def _session_lost(self, event: SessionLost, now_ns: int, out: Outbox) -> None:
-        self.ledger.record(event, out)
-        for session_lost in self._of_a_session:
-            session_lost(event, now_ns, out)
-
-    def _lease_changed(self, event: LeaseChanged, now_ns: int, out: Outbox) -> None:
-        self.lease.changed(event)
-        self.ledger.record(event, out)
-        if event.lost:
-            self.link.recycle(f"the lease is lost: {event.detail}", now_ns, out)
-
-    def _identified(self, event: NextValidId | ManagedAccounts, now_ns: int, out: Outbox) -> None:
-        if isinstance(event, NextValidId):
-            if self.link.state is LinkState.IDENTIFYING:
-                self.ledger.order_ids.greeted(event.order_id, now_ns)
-            self.trading.next_valid_id(event)
-            self.preflight.ids_told()
-        if self.link.named(event, now_ns, out):
-            self.preflight.session_identified(self.link.gateway.name, self.link.server_version, self._ask, now_ns)
-            self.trading.session_identified(self._ask, now_ns)
-
-    def _switch_streams(self, command: StopStreams | StartStreams, now_ns: int, out: Outbox) -> None:
-        self.market.command(command, self.ledger.record, now_ns, out)
-
-    def _order_report(self, event: OpenOrderReported | OrderStatusReported, now_ns: int, out: Outbox) -> None:
-        self.trading.order_report(event, out)
-
-    def _end(
-        self, event: OpenOrdersEnd | CompletedOrdersEnd | ExecutionsEnd | PositionsEnd, now_ns: int, out: Outbox
-    ) -> None:
-        self.trading.end(event, now_ns, out)
-
-    def _ticks_dropped(self, event: TicksDropped, now_ns: int, out: Outbox) -> None:
-        self.market.dropped(event.req_id, event.count, now_ns, out)
-
     def _frames_taken(self, event: FramesTaken, now_ns: int) -> None:
         if event.epoch == self.link.epoch:
             self.pacing.reported(now_ns, unsent=event.unsent, written_ns=event.written_ns)
-
-    def _send_failed(self, event: SendFailed, now_ns: int, out: Outbox) -> None:
-        if isinstance(event.request, SendOrder):
-            self.trading.never_sent(event.request.order_ref, event.detail, now_ns, out)
-        elif (req_id := getattr(event.request, "req_id", None)) is not None:
-            self.pacing.answered(req_id)
-            self.market.refused(req_id, event.detail)
-            self.preflight.refused(req_id, event.detail)
 
     # What others may see.
 
@@ -474,7 +327,3 @@ class Engine:
 
 def _unasked(request: Request) -> None:
     """It is not the time to ask anything."""
-
-
-def _nothing(event: object, now_ns: int, out: Outbox) -> None:
-    """Said, heard, and of no consequence yet."""

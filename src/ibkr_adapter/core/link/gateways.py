@@ -163,13 +163,19 @@ class Gateways:
 
     # What it means.
 
-    def reasons(self) -> Iterator[Reason]:
+    def reasons(self, now_ns: int) -> Iterator[Reason]:
         """Why no order may be sent to the present gateway."""
         if not self.present.trading:
             yield Reason(
                 code="standby",
                 text=f"gateway {self.present.name} serves data and account only",
                 remedy=f"set gateways.{self.present.name}.trading = true if orders may go there",
+            )
+        if (window := self.calendar.closing(now_ns)) is not None:
+            yield Reason(
+                code="restart_window",
+                text=f"planned window {self.calendar.words(window)}",
+                remedy=f"it opens by itself when that is over; gateways.{self.present.name}.windows sets it",
             )
 
     def conditions(self, *, in_use: bool, lost_because: str) -> Iterator[Condition]:

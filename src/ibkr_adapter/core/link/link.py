@@ -290,13 +290,7 @@ class Link:
             yield Reason(
                 code="link", text=f"the link is {self.state.value}: {self.detail}", remedy="wait until it is ready"
             )
-        yield from self.gateways.reasons()
-        if (window := self.gateways.calendar.closing(now_ns)) is not None:
-            yield Reason(
-                code="restart_window",
-                text=f"planned window {self.gateways.calendar.words(window)}",
-                remedy=f"it opens by itself when that is over; gateways.{self.gateway.name}.windows sets it",
-            )
+        yield from self.gateways.reasons(now_ns)
         yield from self.clocks.reasons(self.heartbeat.offset)
 
     def conditions(self, now_ns: int) -> Iterator[Condition]:

@@ -27,6 +27,7 @@ from ibkr_adapter.core.market.rhythm import SILENT_NS, Rhythm
 from ibkr_adapter.core.market.stream import Stream
 from ibkr_adapter.core.market.subscriptions import Subscriptions
 from ibkr_adapter.events import GapCause
+from ibkr_adapter.windows import RESETS
 
 ANSWER_WITHIN_NS = 10 * SECOND
 """A subscription is answered at once, be it by the kind of its data; one without any answer for this long is lost."""
@@ -125,7 +126,7 @@ class Watchdog:
                 text="no market data comes although markets are open",
                 remedy="streams are asked for anew, then the session; if it stays, restart the gateway",
                 after_ns=HELPED_WITHIN_NS,
-                excusable=True,
+                excused_by=RESETS,
             )
         if taken:
             yield Condition(
