@@ -54,7 +54,7 @@ def test_an_order_goes_from_command_to_wire_in_a_quiet_world():
 
 def test_every_broker_event_has_a_route():
     """What a session can say, the engine understands; a word without a route would stop the service."""
-    routes = World(begin=False).engine._routes
+    routes = World(begin=False).engine._routes.table
 
     assert set(leaves(BrokerEvent)) - set(leaves(Tick)) | {events.OpenOrderReported} <= set(routes)
 

@@ -187,14 +187,14 @@ def test_silence_opens_nothing_and_is_told():
 
 
 def test_data_that_goes_on_coming_opens():
-    """Nothing is said of IB, but ticks come for five seconds: a gateway alone could not make them."""
+    """Nothing is said of IB, but ticks come for five seconds: a gateway alone could not make them. With the last."""
     world = lost_ib()
     next_session(world)
-    for _ in range(TICKING_NS // SECOND):
-        world.quote()
+    for second in range(TICKING_NS // SECOND):
+        world.tell(world.price(1, 500.0 + second / 100))
         assert world.gate() == ["upstream"]
         world.wait(SECOND)
-    world.quote()
+    world.tell(world.price(1, 501.0))
     world.settle()
 
     assert world.gate() == []
