@@ -221,18 +221,6 @@ class Service:
             on_durable=lambda seq: self._shell.durable(seq),
             on_failure=lambda detail: self._shell.journal_failed(detail),
         )
-        fanout = Fanout(on_slow=lambda _: None)
-        self._shell = Shell(
-            self._engine,
-            mailbox=mailbox,
-            journal=self._writer,
-            open_session=lambda opening: self._session(opening, mailbox, clock),
-            fanout=fanout,
-            runners=[],
-            clock=clock,
-            client_id=settings.client_id,
-        )
-        self._changes = fanout.subscribe("benchmark", (LinkChanged,), overflow=Overflow.FAIL, bound=10_000)
         self._state_ns: dict[str, int] = {}
         self._gates: list[tuple[int, bool]] = []
         self._told = asyncio.Event()
@@ -246,6 +234,18 @@ class Service:
             append(appends)
 
         self._writer.append = watched  # type: ignore[method-assign]  # the moment of the decision, before the disk
+        fanout = Fanout(on_slow=lambda _: None)
+        self._shell = Shell(
+            self._engine,
+            mailbox=mailbox,
+            journal=self._writer,
+            open_session=lambda opening: self._session(opening, mailbox, clock),
+            fanout=fanout,
+            runners=[],
+            clock=clock,
+            client_id=settings.client_id,
+        )
+        self._changes = fanout.subscribe("benchmark", (LinkChanged,), overflow=Overflow.FAIL, bound=10_000)
         self._writer.start()
         started = Started(
             ts_recv_ns=clock.now_ns(),
