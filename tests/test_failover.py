@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from msgspec.structs import replace
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.config import Config
 from ibkr_adapter.config.resolving import resolve
+from ibkr_adapter.events import SessionLost
+from ibkr_adapter.journal.recover import recover
 from tests.test_service import served
 from tws_simulator.gateway import Gateway, GatewayThread, running_gateway
 
@@ -40,13 +43,18 @@ def configured(primary: GatewayThread, secondary: GatewayThread, directory: Path
     return replace(config, gateways=quiet)
 
 
+def _lost(directory: Path) -> list[SessionLost]:
+    with contextlib.closing(recover(directory / "journal")) as recovery:
+        return [event for _, event in recovery.events() if isinstance(event, SessionLost)]
+
+
 def ready_at(gateway: str) -> Any:
     """The picture in which a session with it is ready and its quotes flow."""
     return lambda seen: seen["link"]["state"] == "ready" and seen["link"]["gateway"] == gateway and seen["proven"]
 
 
 async def test_a_desk_moves_to_its_standby_and_stays_there(tmp_path: Path) -> None:
-    """B26, B28: data flows from the standby, orders do not, and the return of the first gateway changes nothing."""
+    """B26, B28: orders do not go there, the first gateway's return changes nothing, and a person's word goes back."""
     with running_gateway(Gateway(seed=7)) as secondary:
         primary = GatewayThread(Gateway(seed=7))
         primary.start()
@@ -67,6 +75,14 @@ async def test_a_desk_moves_to_its_standby_and_stays_there(tmp_path: Path) -> No
                 await desk.until(lambda seen: seen["taken_ns"] > picture["taken_ns"] + 2 * SECOND)
                 assert (await desk.snapshot())["link"]["epoch"] == picture["link"]["epoch"]
                 assert not returned.call(lambda gateway: gateway.core.state.requests)
+
+                assert (await desk.fail_back()).status_code == 202
+                back = await desk.until(ready_at("primary"))
+                assert back["link"]["epoch"] == picture["link"]["epoch"] + 1
+                assert not back["link"]["standby"]
+                assert (await desk.fail_back()).json()["reasons"][0]["code"] == "not_on_standby"
+    lost = [record.detail for record in _lost(tmp_path)]
+    assert "back from the standby: cli:ann asked for it" in lost[-2], "who asked is in the journal"
 
 
 async def test_without_a_standby_the_same_gateway_is_waited_for(tmp_path: Path) -> None:

@@ -50,6 +50,10 @@ class Desk:
         }
         return await self._client.post("/v1/orders", json=order, headers=self._bearer)
 
+    async def fail_back(self) -> httpx.Response:
+        headers = {**self._bearer, "X-Actor": "cli:ann"}
+        return await self._client.post("/v1/gateway/failback", headers=headers)
+
     async def snapshot(self) -> dict[str, Any]:
         return (await self._client.get("/v1/snapshot")).json()
 

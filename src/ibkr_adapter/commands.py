@@ -80,6 +80,10 @@ class StartStreams(Command, frozen=True, kw_only=True, tag="start_streams"):
     """Ask for all again that ``StopStreams`` took off."""
 
 
+class FailBack(Command, frozen=True, kw_only=True, tag="fail_back"):
+    """End the session with the standby, and try the environment's own gateway first."""
+
+
 class Reason(Struct, frozen=True, kw_only=True):
     """Why something may not be done: ``code`` for programs, ``text`` and ``remedy`` for people."""
 

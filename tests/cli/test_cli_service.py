@@ -12,7 +12,16 @@ from msgspec.structs import replace
 
 from ibkr_adapter.cli import main
 from ibkr_adapter.clock import SECOND
-from ibkr_adapter.commands import CancelOrder, Command, CommandOutcome, PlaceOrder, Reason, StartStreams, StopStreams
+from ibkr_adapter.commands import (
+    CancelOrder,
+    Command,
+    CommandOutcome,
+    FailBack,
+    PlaceOrder,
+    Reason,
+    StartStreams,
+    StopStreams,
+)
 from ibkr_adapter.errors import ExitCode
 from tests.cli.service_thread import served
 from tests.console.fake_service import START_NS, FakePort, night, order, snapshot
@@ -179,6 +188,16 @@ class TestStreams:
         result = run("streams", "stop")
         assert result.exit_code == ExitCode.FAILURE
         assert result.stderr == "error: no market data (ask another)\n"
+
+    def test_the_way_back_from_the_standby_is_asked_for(self, desk: Desk) -> None:
+        """Under the name of who asks; what is refused ends with 1 and its reason."""
+        result = run("failback")
+        assert (result.exit_code, result.stdout[:28]) == (ExitCode.OK, "the session with the standby")
+        (command,) = desk.commands
+        assert (type(command), command.actor) == (FailBack, "cli:ann")
+        desk.accepted, desk.reasons = False, (Reason(code="not_on_standby", text="none is in use", remedy="see"),)
+        refused = run("failback")
+        assert (refused.exit_code, refused.stderr) == (ExitCode.FAILURE, "error: none is in use (see)\n")
 
     def test_streams_are_listed(self, desk: Desk) -> None:
         """One line each, with its age, its present gap and its reason; in JSON with quotas and orphans."""

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ibkr_adapter.commands import (
     Action,
     CancelOrder,
+    FailBack,
     OrderType,
     PlaceOrder,
     Reason,
@@ -264,6 +265,18 @@ class TestStreams:
         port.accepted, port.reasons = False, (Reason(code="capability", text="no market data here"),)
         answer = await http.post("/v1/streams/stop", headers=BEARER)
         assert (answer.status_code, answer.json()["reasons"][0]["code"]) == (409, "capability")
+
+    async def test_the_way_back_from_the_standby_needs_the_token_and_bears_the_actor(
+        self, http: httpx.AsyncClient, port: FakePort
+    ) -> None:
+        """202 with the state for who has it, 401 for everybody else."""
+        assert (await http.post("/v1/gateway/failback")).status_code == 401
+        assert (await http.get("/v1/gateway/failback", headers=BEARER)).status_code == 405
+        assert port.commands == []
+        answer = await http.post("/v1/gateway/failback", headers={**BEARER, "X-Actor": "cli:ann"})
+        assert (answer.status_code, answer.json()["accepted"]) == (202, True)
+        (command,) = port.commands
+        assert (type(command), command.actor) == (FailBack, "cli:ann")
 
     async def test_no_token_is_in_what_anybody_may_read(self, http: httpx.AsyncClient) -> None:
         """Page, picture and metrics hold no secret of ours."""

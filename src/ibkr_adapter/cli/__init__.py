@@ -12,6 +12,7 @@ from ibkr_adapter.cli.codes import codes
 from ibkr_adapter.cli.configuration import check_config, config_group
 from ibkr_adapter.cli.demo import demo
 from ibkr_adapter.cli.doctor import doctor
+from ibkr_adapter.cli.failback import failback
 from ibkr_adapter.cli.init import init
 from ibkr_adapter.cli.orders import orders
 from ibkr_adapter.cli.run import run
@@ -32,5 +33,7 @@ def main() -> None:
     logging.configure(LogLevel.WARNING)  # standard output belongs to what a command prints
 
 
-for command in (demo, init, run, status, clients, doctor, check_config, config_group, orders, streams, alerts, codes):
+for command in (demo, init, run, status, clients, doctor, check_config, config_group):
+    main.add_command(command)
+for command in (orders, streams, failback, alerts, codes):
     main.add_command(command)

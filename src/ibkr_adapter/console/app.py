@@ -19,7 +19,7 @@ from starlette.routing import Route
 from ibkr_adapter.clock import Clock, SystemClock
 from ibkr_adapter.commands import CancelOrder, Command, CommandOutcome
 from ibkr_adapter.config.model import Config
-from ibkr_adapter.console import message_codes, streams
+from ibkr_adapter.console import gateway, message_codes, streams
 from ibkr_adapter.console.actor import actor_of
 from ibkr_adapter.console.guard import Guard
 from ibkr_adapter.console.message_codes import CodesPort
@@ -73,6 +73,7 @@ def build(
         Route("/v1/orders/{order_key}", console.cancel, methods=["DELETE"]),
     ]
     routes += streams.routes(console.submit, clock or SystemClock())
+    routes += gateway.routes(console.submit, clock or SystemClock())
     if codes is not None:
         routes += message_codes.routes(codes)
     return Starlette(

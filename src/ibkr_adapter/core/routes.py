@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ibkr_adapter.commands import CancelOrder, Command, PlaceOrder, StartStreams, StopStreams
+from ibkr_adapter.commands import CancelOrder, Command, CommandOutcome, FailBack, PlaceOrder, StartStreams, StopStreams
 from ibkr_adapter.core.codes import Codes
 from ibkr_adapter.core.link.link import LinkState
 from ibkr_adapter.core.link.upstream_patience import UpstreamPatience
+from ibkr_adapter.core.trading.order import UNACKNOWLEDGED, OrderState
 from ibkr_adapter.effects import (
     Durable,
     FramesTaken,
@@ -58,6 +59,8 @@ from ibkr_adapter.requests import SendOrder
 
 if TYPE_CHECKING:
     from ibkr_adapter.core.engine import Engine
+
+_UNANSWERED = UNACKNOWLEDGED | {OrderState.IN_DOUBT}
 
 Happening = (
     Event
@@ -123,6 +126,7 @@ class Routes:
             CancelOrder: engine.trading.command,
             StopStreams: self._switch_streams,
             StartStreams: self._switch_streams,
+            FailBack: self._fail_back,
             Durable: lambda event, now_ns, out: engine.trading.durable(event.seq, out),
             TicksDropped: self._ticks_dropped,
             SendFailed: self._send_failed,
@@ -168,6 +172,23 @@ class Routes:
 
     def _switch_streams(self, command: StopStreams | StartStreams, now_ns: int, out: Outbox) -> None:
         self._engine.market.command(command, self._engine.ledger.record, now_ns, out)
+
+    def _fail_back(self, command: FailBack, now_ns: int, out: Outbox) -> None:
+        orders = self._engine.ledger.orders
+        unanswered = [
+            order.key
+            for order in orders.at_risk
+            if (order.state in _UNANSWERED or order.cancel_asked) and orders.here(order)
+        ]
+        refusal = self._engine.link.fail_back(command.actor, now_ns, out, unanswered=unanswered)
+        out.replies.append(
+            CommandOutcome(
+                command_id=command.command_id,
+                accepted=refusal is None,
+                state="" if refusal else "going_back",
+                reasons=(refusal,) if refusal else (),
+            )
+        )
 
     def _order_report(self, event: OpenOrderReported | OrderStatusReported, now_ns: int, out: Outbox) -> None:
         self._engine.trading.order_report(event, out)

@@ -67,6 +67,7 @@ class Gateways:
         self._counted = 0
         self._searching = False
         self._leave = False
+        self._return = False
         self._ready_ns: int | None = None
         self._not_before_ns: dict[str, int] = {}
         self.failed_attempts = 0
@@ -123,6 +124,10 @@ class Gateways:
         """The other gateway is wanted once the session is over."""
         self._leave = self.has_standby
 
+    def go_back(self) -> None:
+        """The environment's own gateway is wanted once the session is over."""
+        self._return = True
+
     def ended(self, now_ns: int, *, excused: bool, wait_ns: int = 0, gateway_answered: bool = False) -> None:
         """The session or the attempt is over: say which gateway comes next, and when.
 
@@ -136,8 +141,17 @@ class Gateways:
             self._backoff.succeeded()
         self._ready_ns = None
         self._not_before_ns[self.present.name] = now_ns + wait_ns
-        delay_ns = self._after_excused() if excused else self._after(not was_ready and not gateway_answered)
+        if self._return:
+            delay_ns = self._returned()
+        else:
+            delay_ns = self._after_excused() if excused else self._after(not was_ready and not gateway_answered)
         self.next_attempt_ns = max(now_ns + delay_ns, self._not_before_ns.get(self.present.name, 0))
+
+    def _returned(self) -> int:
+        """At once, and as if nothing had failed: three refusals give it up again for the standby."""
+        self._at, self._counted = 0, 0
+        self._searching = self._leave = self._return = False
+        return 0
 
     def _after_excused(self) -> int:
         self._leave = False
@@ -185,7 +199,7 @@ class Gateways:
                 key="link/standby",
                 severity=AlertSeverity.WARNING,
                 text=f"the standby {self.present.name} is in use",
-                remedy="nothing goes back by itself: restart the service once the environment's own gateway is well",
+                remedy="nothing goes back by itself: `ibkr-adapter failback` once the environment's own is well",
             )
         if not in_use and self.failing:
             yield Condition(

@@ -197,6 +197,24 @@ class Link:
             self.gateways.leave()
             self._drop(reason, now_ns, out)
 
+    def fail_back(self, actor: str, now_ns: int, out: Outbox, *, unanswered: Sequence[str]) -> Reason | None:
+        """End the session with the standby and try the environment's own gateway first, or say why not.
+
+        ``unanswered``: orders of this session of which the broker has said nothing; no other login could ask.
+        """
+        if not self.gateways.on_standby or not self.socket_open:
+            text = f"there is no session with a standby: {self.gateway.name} is {self.state.value}"
+            return Reason(code="not_on_standby", text=text, remedy="`ibkr-adapter status` says what is tried")
+        if unanswered:
+            text = (
+                f"orders sent there, {len(unanswered)}, are waiting for the broker's word: {', '.join(unanswered[:5])}"
+            )
+            remedy = "wait until it has answered; from the other login nobody could ask about them"
+            return Reason(code="orders_in_flight", text=text, remedy=remedy)
+        self.gateways.go_back()
+        self._drop(f"back from the standby: {actor} asked for it", now_ns, out)
+        return None
+
     # What time does.
 
     def tick(
