@@ -383,7 +383,6 @@ class Nights(RuleBasedStateMachine):
         self.world.disk_works = True
         self.world.settle()
         self.lose_and_return()
-        self.world.notice(2104, text="Market data farm connection is OK:usfarm")
         self.world.wait(60 * SECOND)
         assert self.world.engine.link.ready
         assert self.world.engine.ledger.orders.questioned == []

@@ -13,7 +13,7 @@ from ibkr_adapter.clock import MINUTE, SECOND
 from ibkr_adapter.core.link.gateways import EXCUSED_EVERY_NS, FAILOVER_AFTER, Backoff, Gateways
 from ibkr_adapter.core.link.link import LinkState
 from ibkr_adapter.events import AlertChanged, LinkChanged, LossCause
-from ibkr_adapter.requests import RequestAllOpenOrders, SendCancel
+from ibkr_adapter.requests import RequestAllOpenOrders, RequestContractDetails, SendCancel
 from ibkr_adapter.windows import Window
 from tests.core.world import START_NS, A, B, World, echoed
 
@@ -269,6 +269,55 @@ def test_a_session_that_does_not_become_ready_is_told():
     assert raised(world, "link/unready") == [True, False]
 
 
+def test_lists_that_never_end_cost_the_session_and_then_the_gateway():
+    """B32: after two minutes it counts as a failed attempt; nothing is cancelled, and the gate was never open."""
+    world = World(gateways=(A, replace(B, trading=True)))
+    world.lists[RequestAllOpenOrders] = [echoed("x", 5)]
+    world.silent.add(RequestAllOpenOrders)
+    for attempt in range(1, 4):
+        world.connect()
+        world.wait(119 * SECOND)
+        assert len(world.closes) == attempt - 1
+        world.wait(SECOND)
+        assert world.closes[-1] == (attempt, "not ready 120 s after the login: no end of open_orders")
+        assert world.gate() == ["link"]
+        world.lose(LossCause.ASKED)
+    until_attempt(world)
+
+    assert tried(world) == ["a", "a", "a", "b"]
+    assert world.requests(SendCancel) == []
+    world.silent.clear()
+    world.connect()
+    assert world.engine.link.ready
+
+
+def test_lists_that_are_late_in_a_restart_window_are_waited_for():
+    """A gateway that has just started is slow; it is left after the window."""
+    world = in_window()
+    world.wait(RESTART_NS + SECOND - world.now_ns)
+    world.lose(LossCause.CLOSED)
+    world.lists[RequestAllOpenOrders] = [echoed("x", 5)]
+    world.silent.add(RequestAllOpenOrders)
+    world.connect()
+    world.wait(RESTART_NS + 15 * MINUTE - 1 - world.now_ns)
+    assert world.closes == []
+    world.wait(1)
+
+    assert len(world.closes) == 1
+
+
+def test_a_gateway_without_ib_has_no_lists_to_give():
+    """1100 explains what is missing; two minutes of a link that is said to stand do not."""
+    world = World()
+    world.lists[RequestAllOpenOrders] = [echoed("x", 5)]
+    world.silent.add(RequestAllOpenOrders)
+    world.connect()
+    world.notice(1100)
+    world.wait(200 * SECOND)
+
+    assert world.closes == []
+
+
 def test_a_gateway_of_an_unknown_version_is_tried_once_a_minute():
     """A20: no storm, and an alert that says which versions do not fit."""
     world = World()
@@ -364,23 +413,67 @@ def test_inside_a_restart_attempts_come_every_five_seconds_and_nobody_is_told():
     assert world.told(AlertChanged) == []
 
 
-def test_a_restart_that_never_returns_is_told_after_ten_minutes_and_then_given_up():
-    """B24: patience counts from the loss; after it the alert, three attempts that count, and the standby."""
+def test_a_restart_that_never_returns_is_told_after_ten_minutes_and_given_up_after_the_window():
+    """B24: patience counts from the loss and governs the page; only attempts behind the window count."""
     world = in_window()
     world.wait(RESTART_NS + SECOND - world.now_ns)
     world.lose(LossCause.CLOSED)
     patient_until_ns = world.now_ns + 10 * MINUTE
-    while world.now_ns < patient_until_ns:
-        assert raised(world, "link/down") == []
+    window_until_ns = RESTART_NS + 15 * MINUTE
+    while world.now_ns < window_until_ns:
+        assert raised(world, "link/down") == [True] * (world.now_ns >= patient_until_ns)
         fail(world, 1)
-    fail(world, 2)  # and the one at the very moment at which patience ended
+    fail(world, 2)  # and the one at which the window was over
     until_attempt(world)
 
-    [alert] = [alert for alert in world.told(AlertChanged) if alert.key == "link/down"]
+    alert = next(alert for alert in world.told(AlertChanged) if alert.key == "link/down")
     assert patient_until_ns <= alert.ts_recv_ns <= patient_until_ns + SECOND
     assert set(tried(world)[:-1]) == {"a"}
     assert tried(world)[-1] == "b"
-    assert world.now_ns - patient_until_ns <= 22 * SECOND
+    assert world.now_ns - window_until_ns <= 22 * SECOND
+
+
+def test_a_slow_restart_comes_back_to_its_own_gateway():
+    """B24: twelve minutes away in a window of fifteen: somebody was told, and the standby was not tried once."""
+    world = in_window()
+    world.wait(RESTART_NS + SECOND - world.now_ns)
+    world.lose(LossCause.CLOSED)
+    while world.now_ns < RESTART_NS + 12 * MINUTE:
+        fail(world, 1)
+    world.connect()
+
+    assert set(tried(world)) == {"a"}
+    assert raised(world, "link/down") == [True]
+
+
+def test_attempts_that_failed_before_a_window_do_not_count_behind_it():
+    """Three in a row, all outside: two before it and one after it are no reason to leave."""
+    world = in_window()
+    world.wait(RESTART_NS - 65 * SECOND - world.now_ns)
+    world.lose(LossCause.CLOSED)
+    fail(world, 2)
+    while world.now_ns < RESTART_NS + 15 * MINUTE:
+        fail(world, 1)
+    fail(world, 1)
+    until_attempt(world)
+
+    assert set(tried(world)) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("orders", "trading", "severity"), [(False, True, "critical"), (True, True, "warning"), (False, False, "warning")]
+)
+def test_a_standby_that_takes_no_orders_is_critical_where_they_are_wanted(orders: bool, trading: bool, severity: str):
+    """The desk cannot trade although everything looks well: that stays told until it can."""
+    world = World(gateways=(A, replace(B, trading=orders)), trading=trading)
+    fail(world, 3)
+    world.connect()
+
+    alert = next(alert for alert in world.told(AlertChanged) if alert.key == "link/standby")
+    assert alert.severity == severity
+    assert alert.text.endswith(", and no order is sent there") is (severity == "critical")
+    world.wait(60 * MINUTE)
+    assert raised(world, "link/standby") == [True]
 
 
 def test_down_before_the_window_is_told_before_the_window():
@@ -398,6 +491,7 @@ def test_down_before_the_window_is_told_before_the_window():
 def test_a_gateway_without_ib_is_told_after_a_minute_and_left_alone():
     """B03: it heals itself; nothing is torn down unless the configuration says so."""
     world = steady(World(gateways=(A, B)))
+    world.silent.add(RequestContractDetails)
     world.notice(1100)
     world.wait(59 * SECOND)
     assert raised(world, "upstream/lost") == []

@@ -23,6 +23,7 @@ from ibkr_adapter.requests import (
     Request,
     RequestAllOpenOrders,
     RequestCompletedOrders,
+    RequestContractDetails,
     RequestExecutions,
     RequestPositions,
     SendCancel,
@@ -324,6 +325,7 @@ def test_what_a_gateway_without_ib_answers_proves_no_absence():
     """It answers from what it remembers; the orders are still at the exchange."""
     world = doubted()
     world.connect()
+    world.silent.add(RequestContractDetails)
     world.notice(1100)
     world.wait(600 * SECOND)
     assert world.order().state == "in_doubt"

@@ -6,21 +6,30 @@ import pytest
 
 from ibkr_adapter.clock import MINUTE, SECOND
 from ibkr_adapter.core.link.link import LinkState
-from ibkr_adapter.core.link.planes import TICKING_NS
-from ibkr_adapter.core.link.upstream_patience import GREETING_NS, WELL_NS
+from ibkr_adapter.core.link.upstream_patience import WELL_NS
+from ibkr_adapter.core.link.upstream_probe import AGAIN_NS, LOST_FOR_LONG_NS
 from ibkr_adapter.events import AlertChanged, LinkChanged
-from ibkr_adapter.requests import RequestAllOpenOrders
+from ibkr_adapter.requests import RequestAllOpenOrders, RequestContractDetails
+from ibkr_adapter.snapshot import AlertView
 from tests.core.world import A, B, World
 
 FARM_OK = "Market data farm connection is OK:usfarm"
 
 
 def lost_ib(**changes: object) -> World:
-    """Ready for a while, then 1100."""
+    """Ready for a while, then 1100; what only IB could answer is not answered from then on."""
     world = World(**changes).ready()
     world.wait(2 * MINUTE)
+    world.silent.add(RequestContractDetails)
     world.notice(1100)
     return world
+
+
+def ib_is_back(world: World) -> None:
+    """Without a word: it answers the next question."""
+    world.silent.discard(RequestContractDetails)
+    world.wait(AGAIN_NS)
+    world.settle()
 
 
 def next_session(world: World) -> None:
@@ -78,13 +87,12 @@ def test_left_after_its_time_although_no_session_lasts_so_long():
 
 
 def test_a_session_that_begins_behind_the_time_may_say_how_it_is_before_it_is_ended():
-    """The time was over while no session stood: the next has ten seconds, and a word that IB is back is enough."""
+    """The time was over while no session stood: the next has ten seconds, and an answer of IB is enough."""
     world = lost_ib(gateways=(A, B), upstream_failover_ns=2 * MINUTE)
     world.wait(2 * MINUTE - SECOND)
+    world.silent.discard(RequestContractDetails)
     next_session(world)
-    world.wait(GREETING_NS - SECOND)
-    assert world.closes == []
-    world.notice(2104, text=FARM_OK)
+    assert world.gate() == []
     world.wait(10 * MINUTE)
 
     assert world.closes == []
@@ -141,16 +149,16 @@ def test_a_new_session_that_hears_1100_stays_closed_until_1102():
     assert world.gate() == []
 
 
-@pytest.mark.parametrize(("code", "text"), [(2104, FARM_OK), (2106, FARM_OK), (2158, FARM_OK), (1101, ""), (1102, "")])
-def test_one_word_for_ib_opens_a_new_session(code: int, text: str):
-    """Any farm that is well speaks for IB, and what was asked in doubt is asked again."""
+@pytest.mark.parametrize("code", [1101, 1102])
+def test_one_word_for_ib_opens_a_new_session(code: int):
+    """And what was asked in doubt is asked again."""
     world = lost_ib()
     next_session(world)
     assert world.engine.link.ready
     assert world.gate() == ["upstream"]
     lists = len(world.requests(RequestAllOpenOrders))
 
-    world.notice(code, text=text)
+    world.notice(code)
     world.settle()
 
     assert world.gate() == []
@@ -158,19 +166,74 @@ def test_one_word_for_ib_opens_a_new_session(code: int, text: str):
     assert len(world.requests(RequestAllOpenOrders)) == lists + 1
 
 
-def test_a_gateway_that_greets_with_its_farms_is_asked_once():
-    """The word came before the lists were asked for: they are no older than it."""
+@pytest.mark.parametrize("code", [2104, 2106, 2158])
+def test_a_farm_that_is_well_speaks_for_itself(code: int):
+    """Orders go another way than its data: a gateway may greet with its farms, and keep an order until IB is back."""
     world = lost_ib()
-    world.lose()
-    world.wait(2 * SECOND)
-    world.open()
-    world.notice(2104, text=FARM_OK)
+    next_session(world)
+    world.notice(code, text=FARM_OK)
+    world.wait(10 * MINUTE)
+
+    assert world.gate() == ["upstream"]
+
+
+def test_an_answer_of_ib_opens_a_new_session():
+    """Asked twice a minute about a contract that nobody asked for before; its answer is nobody's details."""
+    world = lost_ib()
+    next_session(world)
+    world.wait(5 * AGAIN_NS)
+    probes = [r for r in world.requests(RequestContractDetails) if r.instrument.symbol != "SPY"]
+    assert len(probes) == len({r.instrument.symbol for r in probes}) == 6
+    assert world.gate() == ["upstream"]
     lists = len(world.requests(RequestAllOpenOrders))
-    world.identify()
-    world.settle()
+
+    ib_is_back(world)
 
     assert world.gate() == []
+    assert world.engine.planes.upstream == "connected"
     assert len(world.requests(RequestAllOpenOrders)) == lists + 1
+    assert set(world.engine.market.contracts.unknown) == set()
+
+
+def test_an_error_is_no_answer_of_ib():
+    """A gateway without IB does not know the contract, and may say so itself."""
+    world = lost_ib()
+    next_session(world)
+    world.notice(200, world.requests(RequestContractDetails)[-1].req_id, "No security definition has been found")
+    world.settle()
+
+    assert world.gate() == ["upstream"]
+
+
+def test_a_service_that_starts_during_an_outage_doubts_its_gateway():
+    """An earlier life raised the alert and did not end it."""
+    alert = AlertView(key="upstream/lost", severity="critical", text="", remedy="", since_ns=0, raised=True)
+    world = World(open_alerts=(alert,))
+    world.silent.add(RequestContractDetails)
+    world.ready()
+    assert world.gate() == ["upstream"]
+    ib_is_back(world)
+    assert world.gate() == []
+
+
+# --- When nobody says that it is back --------------------------------------------------------------------------------
+
+
+def test_an_answer_of_ib_behind_a_1100_that_nobody_ended_makes_a_new_session():
+    """Five minutes it is believed; then IB answers, although it is said to be lost."""
+    world = lost_ib()
+    world.silent.discard(RequestContractDetails)
+
+    assert until_closed(world, 10 * MINUTE) == LOST_FOR_LONG_NS
+    next_session(world)
+    assert world.gate() == []
+
+
+def test_a_gateway_that_is_lost_for_good_keeps_its_session():
+    """It does not answer, so nothing contradicts it."""
+    world = lost_ib()
+    world.wait(60 * MINUTE)
+    assert world.closes == []
 
 
 def test_silence_opens_nothing_and_is_told():
@@ -186,28 +249,14 @@ def test_silence_opens_nothing_and_is_told():
     assert [alert.raised for alert in told] == [True]
 
 
-def test_data_that_goes_on_coming_opens():
-    """Nothing is said of IB, but ticks come for five seconds: a gateway alone could not make them. With the last."""
+def test_data_that_goes_on_coming_opens_nothing():
+    """Ticks are of a farm, and no farm takes orders."""
     world = lost_ib()
     next_session(world)
-    for second in range(TICKING_NS // SECOND):
+    for second in range(60):
         world.tell(world.price(1, 500.0 + second / 100))
-        assert world.gate() == ["upstream"]
         world.wait(SECOND)
-    world.tell(world.price(1, 501.0))
     world.settle()
-
-    assert world.gate() == []
-
-
-def test_the_values_that_a_gateway_remembers_open_nothing():
-    """A burst at the subscription, and one more tick long after: neither goes on."""
-    world = lost_ib()
-    next_session(world)
-    world.quote()
-    world.wait(2 * TICKING_NS)
-    world.quote()
-    world.wait(MINUTE)
 
     assert world.gate() == ["upstream"]
 

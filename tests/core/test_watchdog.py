@@ -263,6 +263,7 @@ def test_after_1102_only_what_stays_silent_is_asked_anew():
 def test_while_the_gateway_has_lost_ib_nothing_is_asked_anew():
     """Silence is explained, and the gateway could not answer."""
     world = trading()
+    world.silent.add(RequestContractDetails)
     world.notice(1100)
 
     world.wait(5 * MINUTE)

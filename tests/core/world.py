@@ -60,6 +60,7 @@ from ibkr_adapter.requests import (
     SendOrder,
     SubscribeQuotes,
 )
+from ibkr_adapter.snapshot import AlertView
 from tests.records import SPY, apart, echoed, execution, status, terms
 
 START_NS = 1_000_000 * SECOND
@@ -153,6 +154,7 @@ class World:
         now_ns: int = START_NS,
         rand: float = 0.5,
         begin: bool = True,
+        open_alerts: Sequence[AlertView] = (),
         **changes: Any,
     ) -> None:
         self.settings = settings(**changes)
@@ -194,6 +196,7 @@ class World:
             ledger=ledger,
             last_recv_ns=last_recv_ns or {},
             now_ns=now_ns,
+            open_alerts=open_alerts,
         )
         if begin:
             self.begin()

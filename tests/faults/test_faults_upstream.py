@@ -299,3 +299,31 @@ def test_silence_behind_a_farm_that_is_called_well_is_a_gap_of_all_its_length(fo
         assert covered(desk.gaps, f"quote:{key}", stopped_ns, stopped_ns + (for_s - 1) * SECOND)
     assert not overlap(desk.gaps)
     assert len(desk.raised("data/silent")) == (for_s > 30)
+
+
+NEWCOMERS_HEAR_NOTHING = read_scenario(
+    {
+        "name": "newcomers-hear-nothing",
+        "step": [
+            {"when": {"at_s": 5}, "do": "link_lost", "newcomers_told": False},
+            {"when": {"at_s": 20}, "do": "reset"},
+            {"when": {"at_s": 600}, "do": "link_back", "data": "kept silently"},
+        ],
+    }
+)
+
+
+@pytest.mark.fault("B03")
+@pytest.mark.parametrize("document", [{}, {"component": "emergency_console"}], ids=["market_data", "orders_alone"])
+def test_no_order_is_sent_into_an_outage_by_a_session_that_heard_nothing_of_it(document: dict[str, Any]):
+    """Greeted with farms that are well, while orders would be kept until IB is back: IB itself has to answer first."""
+    desk = VirtualDesk(NEWCOMERS_HEAR_NOTHING, document=document).ready(quotes=False)
+    desk.run_until(lambda: len(desk.opens) == 2 and desk.link.ready, within_s=60)
+    while desk.now_ns < new_york("2026-03-03 10:08"):
+        desk.run(60)
+        assert desk.gate() == ["upstream"]
+        assert "upstream" in [reason.code for reason in desk.replies[desk.place(limit_price=Decimal(700))].reasons]
+
+    desk.run_until(lambda: desk.gate() == [], within_s=120)
+    desk.run(60)
+    assert desk.gateways["primary"].placements == []

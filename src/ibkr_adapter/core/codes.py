@@ -113,16 +113,17 @@ class Codes:
 
     def _farm(self, state: FarmState) -> Handler:
         def told(event: NoticeReceived, notice: Notice, now_ns: int, out: Outbox) -> None:
-            doubted = self._planes.doubted
             if (change := self._planes.farm(notice, event.text, state, now_ns)) is not None:
                 self._market.farm_changed(change, now_ns)
-            if doubted and not self._planes.doubted:
-                self.doubt_over(now_ns)
 
         return told
 
-    def doubt_over(self, now_ns: int) -> None:
+    def ib_answered(self, now_ns: int, out: Outbox) -> None:
         """The gateway has IB after all. What it answered while in doubt was perhaps from memory, and is asked again."""
+        if not self._planes.doubted:
+            self._link.recycle("IB answers although the gateway says that it has lost it", now_ns, out)
+            return
+        self._planes.restored()
         self._patience.restored(now_ns)
         if self._link.identified:
             self._trading.upstream_restored(self._ask, now_ns, streams_lost=True)

@@ -23,10 +23,11 @@ from ibkr_adapter.core.link.lanes import ends
 from ibkr_adapter.core.link.lease import LeaseState
 from ibkr_adapter.core.link.link import Link, LinkState
 from ibkr_adapter.core.link.pacing import Pacing
-from ibkr_adapter.core.link.planes import Planes, Upstream
+from ibkr_adapter.core.link.planes import UPSTREAM_ALERT, Planes, Upstream
 from ibkr_adapter.core.link.preflight import Preflight
 from ibkr_adapter.core.link.quotas import Quotas
 from ibkr_adapter.core.link.upstream_patience import Remedy, UpstreamPatience
+from ibkr_adapter.core.link.upstream_probe import UpstreamProbe
 from ibkr_adapter.core.market.market import Market
 from ibkr_adapter.core.market.reconciler import Reconciler
 from ibkr_adapter.core.notebook import Notebook
@@ -86,7 +87,9 @@ class Engine:
         self.quotas = Quotas(
             lines=settings.pacing.lines, depth=settings.pacing.depth, tick_by_tick=settings.pacing.tick_by_tick
         )
-        self.planes = Planes()
+        doubted = any(alert.key == UPSTREAM_ALERT for alert in open_alerts)
+        self.planes = Planes((gateway.name for gateway in settings.gateways) if doubted else ())
+        self.upstream_probe = UpstreamProbe(settings, request_ids, self.planes)
         self._patience = UpstreamPatience(settings)
         self.link = Link(
             settings,
@@ -194,7 +197,7 @@ class Engine:
 
         Of many ticks the link hears the first and the last.
         """
-        told, doubted = not happenings, self.planes.doubted
+        told = not happenings
         first: Tick | None = None
         last: Tick | None = None
         for happening in happenings:
@@ -206,8 +209,6 @@ class Engine:
                     first = happening
                     told |= self.link.suspect
                     self.link.heard(happening, now_ns, out)
-                if doubted:
-                    told |= self.planes.ticked(happening.ts_recv_ns)
                 self.market.tick(happening, out)
                 last = happening
             elif isinstance(happening, FramesTaken):
@@ -248,10 +249,10 @@ class Engine:
         self._close_differences(now_ns, out)
         self.market.prove(now_ns, alive=self.feed_proven, out=out)
         self.preflight.tick(self.ask, now_ns, out)
-        if self.link.ready and self.planes.believe_ticks():
-            self._codes.doubt_over(now_ns)
         excuse = self.link.excuse(now_ns)
-        self._bear_with_upstream(now_ns, out, excused=excuse is not None)
+        if self.link.identified:
+            self.upstream_probe.tick(self.ask, now_ns, out, excused=excuse is not None)
+        self._bear_with_upstream(now_ns, out)
         self.trading.watch_gate(now_ns, out)
         excusing = excuse.kinds if excuse is not None else frozenset[WindowKind]()
         self.alerts.watch(self._conditions(now_ns), now_ns, excusing, out)
@@ -304,8 +305,8 @@ class Engine:
             if self.link.ready:
                 self.market.wake(out)
 
-    def _bear_with_upstream(self, now_ns: int, out: Outbox, *, excused: bool) -> None:
-        match self._patience.watch(now_ns, excused=excused, out=out):
+    def _bear_with_upstream(self, now_ns: int, out: Outbox) -> None:
+        match self._patience.watch(now_ns, excused=self.link.planned(now_ns), out=out):
             case Remedy.FAIL_OVER:
                 self.link.fail_over("the gateway has been without IB for too long", now_ns, out)
             case Remedy.RECYCLE:

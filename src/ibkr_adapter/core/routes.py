@@ -84,12 +84,14 @@ class Routes:
     def __init__(self, engine: Engine, *, notices: NoticeTable, codes: Codes, patience: UpstreamPatience) -> None:
         self._engine = engine
         self._patience = patience
+        self._codes = codes
         self._of_a_session: tuple[Callable[[SessionLost, int, Outbox], None], ...] = (
             engine.link.session_lost,
             engine.pacing.session_lost,
             engine.quotas.session_lost,
             engine.market.session_lost,
             engine.preflight.session_lost,
+            engine.upstream_probe.session_lost,
             engine.trading.session_lost,
             engine.planes.session_lost,
             patience.session_lost,
@@ -104,7 +106,7 @@ class Routes:
             NoticeReceived: codes.received,
             TickParameters: lambda event, now_ns, out: engine.market.answered(event),
             DataTypeReported: lambda event, now_ns, out: engine.market.data_type(event, out),
-            ContractDescribed: lambda event, now_ns, out: engine.market.contract(event),
+            ContractDescribed: self._contract,
             ContractsEnd: lambda event, now_ns, out: engine.market.contract(event),
             AccountValue: lambda event, now_ns, out: engine.trading.account_value(event, out),
             AccountSummaryEnd: _nothing,
@@ -169,6 +171,12 @@ class Routes:
             link = self._engine.link
             self._engine.preflight.session_identified(link.gateway.name, link.server_version, self._engine.ask, now_ns)
             self._engine.trading.session_identified(self._engine.ask, now_ns)
+
+    def _contract(self, event: ContractDescribed, now_ns: int, out: Outbox) -> None:
+        if self._engine.upstream_probe.answers(event):
+            self._codes.ib_answered(now_ns, out)
+        else:
+            self._engine.market.contract(event)
 
     def _switch_streams(self, command: StopStreams | StartStreams, now_ns: int, out: Outbox) -> None:
         self._engine.market.command(command, self._engine.ledger.record, now_ns, out)

@@ -26,7 +26,7 @@ class _Orders:
 
 
 class Known:
-    """``lost`` is what newcomers are told while there is no link; None while there is one.
+    """``lost`` is what newcomers are told while there is no link; None while there is one, or where they hear nothing.
 
     ``hears`` is whether the broker's reports get through all the same. ``pending`` are orders that wait for the link.
     """
@@ -43,7 +43,7 @@ class Known:
     def hears(self) -> bool:
         return self._orders is None
 
-    def lose_link(self, notice: Notice, *, hears: bool) -> None:
+    def lose_link(self, notice: Notice | None, *, hears: bool) -> None:
         self.lost = notice
         if hears or self._orders is not None:
             return

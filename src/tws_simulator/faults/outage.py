@@ -13,6 +13,8 @@ from tws_simulator.wire.row import Message
 Orders = Literal["queued", "lost", "working"]
 
 REQUESTS_OF_ORDERS = frozenset({"placeOrder", "cancelOrder", "reqGlobalCancel"})
+QUESTIONS = frozenset({"reqContractDetails", "reqMatchingSymbols"})
+"""Only the broker knows the answer."""
 _HELD_MAX = 10_000
 
 
@@ -28,6 +30,8 @@ class Outage:
 
     def keeps(self, gateway: GatewayState, session: Session, request: Message) -> bool:
         """Whether a request does not reach the broker now; the gateway knows the ids of orders that it took."""
+        if request.name in QUESTIONS:
+            return True
         if request.name not in REQUESTS_OF_ORDERS or self._orders == "working":
             return False
         queues = self._orders == "queued" and len(self.held) < _HELD_MAX

@@ -132,7 +132,7 @@ class Rig:
         self.stops.lift(stop)
         self._tell_free()
 
-    def lose_link(self, outage: Outage, notice: Notice, *, hears: bool) -> None:
+    def lose_link(self, outage: Outage, notice: Notice | None, *, hears: bool) -> None:
         """``hears``: reports of the broker get through all the same. What another outage holds stays held."""
         if self.outage is not None:
             outage.held[:0] = self.outage.held

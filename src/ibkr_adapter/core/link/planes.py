@@ -6,7 +6,8 @@ and nothing else.
 
 A session that ends while IB is lost says nothing of IB: the next one with that gateway begins in *doubt*. Some gateways
 repeat their 1100 to it, some greet it with the farms that are well, some say nothing. Doubt counts as lost until
-something speaks for IB: 1101 or 1102, a farm that is well, or data that goes on coming.
+1101 or 1102 comes, or an answer of IB itself (``upstream_probe``). Neither a farm that is well ends it nor data that
+comes: orders go another way than both.
 
 What is shown is what was told last. An *incident* of a farm is slower than that: it begins with the first break and
 ends when the farm has been well for ``SETTLED_NS``, so that a farm that flaps is one incident and not twenty. Gaps do
@@ -15,7 +16,7 @@ not wait for it: each break is told to the streams at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -38,8 +39,7 @@ FARM_PATIENCE_NS = 30 * SECOND
 
 UPSTREAM_PATIENCE_NS = 60 * SECOND
 
-TICKING_NS = 5 * SECOND
-"""Data that comes for this long, without a pause as long, comes from IB: a gateway remembers one value of each kind."""
+UPSTREAM_ALERT = "upstream/lost"
 
 
 class Upstream(StrEnum):
@@ -91,15 +91,14 @@ class Planes:
 
     FARMS_MAX = 100
 
-    def __init__(self) -> None:
+    def __init__(self, without_ib: Iterable[str] = ()) -> None:
+        """``without_ib``: gateways that were without IB when an earlier life heard of them last."""
         self.upstream = Upstream.UNKNOWN
         self.upstream_lost_ns: int | None = None
         """Since when the gateway is without IB, as this session was told; however often it says so."""
         self._gateway = ""
-        self._without_ib: set[str] = set()
+        self._without_ib = set(without_ib)
         """Gateways that were without IB when they were last heard of."""
-        self._ticking_ns: tuple[int, int] | None = None
-        """Since when and until when data came while in doubt, without a pause."""
         self._farms: dict[str, _Farm] = {}
 
     def session_opened(self, gateway: str) -> None:
@@ -112,7 +111,6 @@ class Planes:
     def _begin(self) -> None:
         self.upstream = Upstream.DOUBTED if self._gateway in self._without_ib else Upstream.UNKNOWN
         self.upstream_lost_ns = None
-        self._ticking_ns = None
         self._farms.clear()
 
     @property
@@ -152,22 +150,9 @@ class Planes:
 
     def farm(self, notice: Notice, text: str, state: FarmState, now_ns: int) -> FarmChange | None:
         """Take the word of a farm; the farm that went down or came back with it, if one did."""
-        if state is FarmState.OK and self.upstream is not Upstream.LOST:
+        if state is FarmState.OK and self.upstream is Upstream.UNKNOWN:
             self.restored()
         return self._changed(farm_name(text), notice.farm or FarmKind.MARKET, state, now_ns)
-
-    def ticked(self, ts_recv_ns: int) -> bool:
-        """Data came; true if it has gone on coming for long enough to end a doubt."""
-        since_ns, last_ns = self._ticking_ns or (ts_recv_ns, ts_recv_ns)
-        self._ticking_ns = (since_ns if ts_recv_ns - last_ns < TICKING_NS else ts_recv_ns, ts_recv_ns)
-        return ts_recv_ns - self._ticking_ns[0] >= TICKING_NS
-
-    def believe_ticks(self) -> bool:
-        """End the doubt if data went on coming; true if that ended it. Only once the gateway has answered its lists."""
-        if not self.doubted or self._ticking_ns is None or self._ticking_ns[1] - self._ticking_ns[0] < TICKING_NS:
-            return False
-        self.restored()
-        return True
 
     def reasons(self, now_ns: int) -> Iterator[Reason]:
         """Why no new order may be sent: the gateway might keep it, and send it when IB is back."""

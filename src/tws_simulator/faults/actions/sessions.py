@@ -37,6 +37,8 @@ _FARM_CODES = {
 class LinkLost(Action):
     """The gateway loses its connection to the broker: 1100 (or 2110), also to newcomers, and all market data stops.
 
+    With ``newcomers_told`` false those are greeted as ever, with farms that are well, and hear nothing of it. Contract
+    details and symbols are the broker's: whoever asks for them gets no answer.
     Orders are ``queued`` and sent when the link is back (a gateway's default), ``lost``, or go on ``working``; queued
     ones are listed as PendingSubmit. Fills happen all the same; unless ``fills_told`` the gateway knows nothing of
     them: orders, executions, positions and values stay what they were, live and when asked for.
@@ -46,11 +48,13 @@ class LinkLost(Action):
     code: Literal[1100, 2110] = 1100
     orders: Literal["queued", "lost", "working"] = "queued"
     fills_told: bool = False
+    newcomers_told: bool = True
 
     def apply(self, rig: Rig, cause: Cause) -> None:
         _tell_all(rig, self.code)
         rig.stops.add(_LINK, DATA_KINDS)
-        rig.lose_link(Outage(self.orders), (self.code, wording(self.code)), hears=self.fills_told)
+        notice = (self.code, wording(self.code)) if self.newcomers_told else None
+        rig.lose_link(Outage(self.orders), notice, hears=self.fills_told)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
