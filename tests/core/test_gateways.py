@@ -148,6 +148,7 @@ def test_an_order_of_the_first_gateway_is_neither_judged_nor_cancelled_at_the_st
     assert world.order().state == "working"
     assert not world.cancel().accepted  # type: ignore[union-attr]
     assert world.requests(SendCancel) == []
+    assert raised(world, "orders/unreachable") == [True]
 
 
 def test_nothing_goes_back_by_itself():

@@ -104,6 +104,68 @@ def test_a_session_that_is_not_ready_yet_is_simply_dropped(identified: bool):
     assert world.closes == [(1, "nothing came for 15 s")]
 
 
+# --- A gateway that no longer reads us -------------------------------------------------------------------------------
+
+
+def ticking(world: World, seconds: int) -> None:
+    for _ in range(seconds):
+        world.wait(SECOND)
+        world.quote()
+
+
+def test_a_gateway_that_ticks_and_answers_nothing_is_gated_and_then_left():
+    """A10: ticks prove that it speaks, not that it hears: an order would end in its buffers."""
+    world = World().ready()
+    world.wait(5 * SECOND)
+    world.fall_silent()
+    ticking(world, 24)
+    assert world.gate() == []
+    ticking(world, 1)
+    assert world.gate() == ["deaf"]
+    assert not world.place().accepted  # type: ignore[union-attr]
+    assert world.engine.link.ready, "its ticks are as good as ever"
+    ticking(world, 34)
+    assert world.closes == []
+    ticking(world, 1)
+
+    assert world.closes == [(1, "the gateway speaks, but has answered nothing for a minute")]
+    assert raised(world, "link/late") == []
+
+
+def test_answers_that_come_late_close_the_gate_and_keep_the_session():
+    """A11: a narrow line that is thirty seconds behind is told after a minute, and never dropped."""
+    world = World().ready()
+    world.fall_silent()
+    asked = len(world.requests(RequestCurrentTime))
+    for second in range(600):
+        ticking(world, 1)
+        if second >= 35 and second % 5 == 0:
+            world.tell(world.named(BrokerTime, time_ns=world.now_ns - 15 * SECOND))
+    assert world.gate() == ["deaf"]
+    assert world.closes == []
+    assert raised(world, "link/late") == [True]
+
+    for _ in range(len(world.requests(RequestCurrentTime)) - asked):
+        world.tell(world.named(BrokerTime, time_ns=world.now_ns))
+    world.silent.clear()
+    ticking(world, 40)
+    assert world.gate() == []
+    assert raised(world, "link/late") == [True, False]
+
+
+def test_a_question_that_is_left_unanswered_is_forgotten_with_the_next_answer():
+    """A gateway may leave a repeat: what it tells later shows that the old question is over."""
+    world = World().ready()
+    world.wait(6 * SECOND)
+    for _ in range(10):
+        world.silent.add(RequestCurrentTime)
+        ticking(world, 5)
+        world.silent.clear()
+        ticking(world, 5)
+
+    assert world.gate() == []
+
+
 # --- Clocks ----------------------------------------------------------------------------------------------------------
 
 

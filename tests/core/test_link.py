@@ -160,11 +160,11 @@ def test_a_silent_gateway_is_asked_and_then_dropped():
 
 
 def test_any_event_is_a_proof_of_life():
-    """Ticks are as good as the answer to the heartbeat."""
+    """Ticks are as good as the answer to the heartbeat, for as long as one may be late."""
     world = World().ready()
     world.fall_silent()
 
-    for _ in range(30):
+    for _ in range(25):
         world.wait(2 * SECOND)
         world.tell(world.price(1, 500.0))
 

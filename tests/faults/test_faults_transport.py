@@ -271,3 +271,26 @@ def test_a_gateway_that_stops_reading_is_left_two_seconds_after_a_frame_got_stuc
     assert desk.engine.ledger.orders.of(key).state == "not_found"
     assert desk.gateways["primary"].placements == []
     assert len(desk.sent(SendOrder)) == 1
+
+
+@pytest.mark.fault("A10")
+def test_a_gateway_that_stops_reading_behind_large_buffers_is_gated_and_left() -> None:
+    """The system takes whatever is sent: only answers that stay away tell. In 25 s no order goes, in 65 s it is left."""
+    desk = VirtualDesk("gateway-stops-reading").ready()
+    desk.run(3)
+    stuck_ns = desk.now_ns
+    desk.run_until(lambda: "deaf" in desk.gate(), within_s=25)
+    assert not desk.replies[desk.place()].accepted
+    desk.run_until(lambda: desk.link.epoch == 2 and desk.link.ready, within_s=70 - (desk.now_ns - stuck_ns) / SECOND)
+
+    assert desk.gate() == []
+    assert desk.sent(SendOrder) == []
+
+
+@pytest.mark.fault("A11")
+def test_a_narrow_line_is_borne() -> None:
+    """Answers come late and come: no session is dropped in ten minutes, whatever the gate says meanwhile."""
+    desk = VirtualDesk("narrow-line", tick_s=0.05).ready()
+    desk.run(600)
+
+    assert len(desk.opens) == 1

@@ -5,7 +5,8 @@ short again: a port that flaps, or a message that ends every session, is not ham
 give the gateway up for its standby, at once. While neither of the two proves itself they are tried in turn; one that
 became ready stays in use until it fails in the same way, for nothing goes back by itself.
 
-While a planned restart excuses the loss, attempts come every five seconds and none of them counts.
+While a planned window holds, or the patience with a restart, attempts come every five seconds and none of them counts:
+a restart that is slow comes back to us, and the standby would keep the desk for the day.
 """
 
 from __future__ import annotations
@@ -155,6 +156,7 @@ class Gateways:
 
     def _after_excused(self) -> int:
         self._leave = False
+        self._counted = 0
         return EXCUSED_EVERY_NS
 
     def _after(self, counts: bool) -> int:
@@ -192,13 +194,15 @@ class Gateways:
                 remedy=f"it opens by itself when that is over; gateways.{self.present.name}.windows sets it",
             )
 
-    def conditions(self, *, in_use: bool, lost_because: str) -> Iterator[Condition]:
-        """``in_use``: a session with the present gateway has become ready."""
+    def conditions(self, *, in_use: bool, trading: bool, lost_because: str) -> Iterator[Condition]:
+        """``in_use``: a session with the present gateway has become ready. ``trading``: orders would be sent."""
         if in_use and self.on_standby:
+            withheld = trading and not self.present.trading
             yield Condition(
                 key="link/standby",
-                severity=AlertSeverity.WARNING,
-                text=f"the standby {self.present.name} is in use",
+                severity=AlertSeverity.CRITICAL if withheld else AlertSeverity.WARNING,
+                text=f"the standby {self.present.name} is in use"
+                + (", and no order is sent there" if withheld else ""),
                 remedy="nothing goes back by itself: `ibkr-adapter failback` once the environment's own is well",
             )
         if not in_use and self.failing:

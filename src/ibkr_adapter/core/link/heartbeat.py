@@ -4,10 +4,14 @@ One prober asks for the gateway's time, never more often than every five seconds
 within four unanswered. Any byte that comes is as good a proof of life as the answer. A peer is suspect only when it
 left a probe unanswered *and* nothing else came: a slow line delays the answers and everything else alike, and stays
 unsuspected as long as something keeps coming.
+
+What comes proves nothing of what we say. A peer that no longer reads goes on ticking, and an order would end in its
+buffers: a question that stands unanswered for too long is told as *late*, and one that answers none at all is left.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from enum import Enum
 
@@ -22,8 +26,23 @@ MISSED_NS = 4 * SECOND
 most 9 s after its last byte; an answer that took 3 s arrives in time."""
 
 
+LATE_NS = 20 * SECOND
+"""A question that waits longer for its answer: whoever speaks on this line is not known to hear us."""
+
+UNANSWERED_NS = 60 * SECOND
+UNANSWERED_MIN = 5
+"""No answer at all for so long, to so many questions: they do not arrive. A narrow line brings answers late, but brings
+them."""
+
+OPEN_MAX = 100
+"""Questions of which the answer is awaited; of more the oldest is forgotten, and long since late."""
+
+
 class Pulse(Enum):
+    """``UNANSWERED``: something comes, but no answer."""
+
     ALIVE = "alive"
+    UNANSWERED = "unanswered"
     MISSED = "missed"
     DEAD = "dead"
 
@@ -38,7 +57,9 @@ class Heartbeat:
         self._since_ns = 0
         self._asked_ns: int | None = None
         self._waiting_since_ns: int | None = None
-        self._unanswered = 0
+        self._open_ns: deque[int] = deque(maxlen=OPEN_MAX)
+        """When each question was asked that no answer has come for."""
+        self._answered_ns = 0
         self.last_inbound_ns: int | None = None
         self.offset: Offset | None = None
 
@@ -47,7 +68,8 @@ class Heartbeat:
         self._since_ns = now_ns
         self._asked_ns = now_ns
         self._waiting_since_ns = None
-        self._unanswered = 0
+        self._open_ns.clear()
+        self._answered_ns = now_ns
         self.last_inbound_ns = None
         self.offset = None
 
@@ -58,9 +80,26 @@ class Heartbeat:
 
     def answered(self, time_ns: int, ts_recv_ns: int) -> None:
         """The gateway told its time. An answer that may belong to either of two questions measures nothing."""
-        if self._unanswered == 1 and self._asked_ns is not None:
-            self.offset = Offset.measured(time_ns, asked_ns=self._asked_ns, answered_ns=ts_recv_ns)
-        self._unanswered = 0
+        self._answered_ns = max(self._answered_ns, ts_recv_ns)
+        if not self._open_ns:
+            return
+        asked_ns = self._open_ns.popleft()
+        if not self._open_ns:
+            self.offset = Offset.measured(time_ns, asked_ns=asked_ns, answered_ns=ts_recv_ns)
+        elif self.offset is not None:
+            self._pass_over(time_ns - self.offset.ahead_ns - self.offset.unsure_ns - SECOND)
+
+    def _pass_over(self, read_ns: int) -> None:
+        """Questions from before the gateway read its clock are answered too, or never will be: a repeat may be left."""
+        while self._open_ns and self._open_ns[0] < read_ns:
+            self._open_ns.popleft()
+
+    def late(self, now_ns: int) -> bool:
+        """A question has waited too long for its answer."""
+        return bool(self._open_ns) and now_ns - self._open_ns[0] >= LATE_NS
+
+    def _unanswered(self, now_ns: int) -> bool:
+        return len(self._open_ns) >= UNANSWERED_MIN and now_ns - self._answered_ns >= UNANSWERED_NS
 
     def silent_ns(self, now_ns: int) -> int:
         """For how long nothing has come."""
@@ -73,12 +112,16 @@ class Heartbeat:
             return Pulse.DEAD
         if self._asked_ns is None or now_ns - self._asked_ns >= self._probe_every_ns:
             self._asked_ns = now_ns
-            self._unanswered += 1
+            self._open_ns.append(now_ns)
             if self._waiting_since_ns is None:
                 self._waiting_since_ns = now_ns
             ask(RequestCurrentTime())
         out.wake_at(self._asked_ns + self._probe_every_ns)
         out.wake_at(now_ns - silent_ns + self._silent_after_ns)
+        if self._unanswered(now_ns):
+            return Pulse.UNANSWERED
+        if self._open_ns and not self.late(now_ns):
+            out.wake_at(self._open_ns[0] + LATE_NS)
         return self._missed(now_ns, now_ns - silent_ns, out)
 
     def _missed(self, now_ns: int, last_ns: int, out: Outbox) -> Pulse:

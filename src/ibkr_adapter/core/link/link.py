@@ -52,6 +52,12 @@ __all__ = ["Link", "LinkState"]
 UNREADY_AFTER_NS = 60 * SECOND
 """A session that is open and not ready for this long alerts. Large downloads take seconds."""
 
+UNREADY_MAX_NS = 120 * SECOND
+"""Lists that have not come to their ends by then will not come on this session."""
+
+LATE_AFTER_NS = 45 * SECOND
+"""A gateway that answers nothing any more is left before; one whose answers are late is told then."""
+
 
 class Link:
     """Which session is the present one, and how far it has come."""
@@ -77,6 +83,7 @@ class Link:
         self._silent_after_ns = settings.silent_after_ns
         self._struck_out = struck_out
         self._awaited = awaited
+        self._trading = settings.trading and settings.orders
         self.state = LinkState.DOWN
         self.epoch = epoch
         self.client_id = settings.client_id
@@ -103,6 +110,11 @@ class Link:
     def ready(self) -> bool:
         """Reconciled, and the peer is not suspect."""
         return self.state is LinkState.READY
+
+    @property
+    def delivers(self) -> bool:
+        """What is sent now is likely to arrive: the peer is not suspect, and the session not about to be ended."""
+        return self.socket_open and not self.suspect and not self._closing
 
     @property
     def suspect(self) -> bool:
@@ -150,7 +162,7 @@ class Link:
         self._closing = ""
         self.gateways.ended(
             now_ns,
-            excused=self.excuse(now_ns) is not None,
+            excused=self.planned(now_ns),
             wait_ns=wait_ns,
             gateway_answered=self.troubles.refused,
         )
@@ -233,10 +245,22 @@ class Link:
         identifying = self.state is LinkState.IDENTIFYING and not self._closing
         if identifying and (missing := self.identity.wait(now_ns, ask, out)):
             self._drop(f"the gateway sent no {missing}", now_ns, out)
+        self._wait_for_lists(now_ns, out, without_ib=may_be_deaf)
         if may_be_deaf:
             self._deafness.heard(now_ns)
         elif self.socket_open and not self._closing and self._deafness.watch(now_ns, ask, out):
             self._drop("the gateway tells the time, but no answer to anything else came", now_ns, out)
+
+    def _wait_for_lists(self, now_ns: int, out: Outbox, *, without_ib: bool) -> None:
+        """Half a list proves nothing, so the gate stays closed; a new session, or another gateway, may bring it all."""
+        if self.state is not LinkState.RECONCILING or self._closing or without_ib or self.planned(now_ns):
+            return
+        due_ns = self.since_ns + UNREADY_MAX_NS
+        if now_ns < due_ns:
+            out.wake_at(due_ns)
+        else:
+            late = ", ".join(self._awaited()) or "its lists"
+            self._drop(f"not ready {UNREADY_MAX_NS // SECOND} s after the login: no end of {late}", now_ns, out)
 
     def _watch_calendar(self, now_ns: int, out: Outbox) -> None:
         change_ns = self.gateways.calendar.next_change_ns(now_ns)
@@ -257,6 +281,8 @@ class Link:
         match self.heartbeat.beat(now_ns, ask, out):
             case Pulse.DEAD:
                 self._drop(f"nothing came for {self._silent_after_ns / SECOND:.0f} s", now_ns, out)
+            case Pulse.UNANSWERED:
+                self._drop("the gateway speaks, but has answered nothing for a minute", now_ns, out)
             case Pulse.MISSED if self.state is LinkState.READY:
                 self._to(LinkState.SUSPECT, "the gateway missed a heartbeat", now_ns, out)
             case _:
@@ -296,6 +322,10 @@ class Link:
             return self.gateways.calendar.at(now_ns)
         return self.gateways.calendar.excuse(now_ns, self._down_ns)
 
+    def planned(self, now_ns: int) -> bool:
+        """The gateway is left alone: a window holds, or explains the loss. Being told of it may have begun before."""
+        return self.gateways.calendar.at(now_ns) is not None or self.excuse(now_ns) is not None
+
     def reasons(self, now_ns: int) -> Iterator[Reason]:
         """Why no new order may be sent on this link."""
         if self.suspect:
@@ -307,6 +337,12 @@ class Link:
         elif not self.ready:
             yield Reason(
                 code="link", text=f"the link is {self.state.value}: {self.detail}", remedy="wait until it is ready"
+            )
+        elif self.heartbeat.late(now_ns):
+            yield Reason(
+                code="deaf",
+                text="the gateway speaks, but a question to it has had no answer for 20 s: it may not read what we send",
+                remedy="it opens by itself when answers come in time; without any for a minute the connection is made anew",
             )
         yield from self.gateways.reasons(now_ns)
         yield from self.clocks.reasons(self.heartbeat.offset)
@@ -324,7 +360,18 @@ class Link:
                 remedy="log the gateway in to the account of this environment, then restart the service",
             )
         elif self.reconciled_once or not known:
-            yield from self.gateways.conditions(in_use=self.reconciled_once, lost_because=self._lost_because)
+            yield from self.gateways.conditions(
+                in_use=self.reconciled_once, trading=self._trading, lost_because=self._lost_because
+            )
+        if self.ready and self.heartbeat.late(now_ns):
+            yield Condition(
+                key="link/late",
+                severity=AlertSeverity.CRITICAL if self._trading else AlertSeverity.WARNING,
+                text=f"{self.gateway.name} answers more than 20 s late: what it says is old, and no order is sent",
+                remedy="the line is too narrow for what is asked for: ask for less, or bring the service to the gateway",
+                after_ns=LATE_AFTER_NS,
+                excused_by=RESETS,
+            )
         if self.socket_open and not self.reconciled_once:
             late = self._awaited()
             yield Condition(
