@@ -95,6 +95,7 @@ class Reason(Struct, frozen=True, kw_only=True):
 class CommandOutcome(Struct, frozen=True, kw_only=True):
     """The answer to a command. ``accepted`` says it went to the broker, not that the broker took it.
 
+    ``reasons``: why it was refused; of a cancel that was accepted, why it may not have been delivered yet.
     ``repeated``: the outcome of an earlier command with the same idempotency key, or what was asked for was so already;
     nothing was sent now.
     """

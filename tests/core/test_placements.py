@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from ibkr_adapter.clock import MILLISECOND, SECOND
 from ibkr_adapter.commands import TimeInForce
 from ibkr_adapter.effects import Durable, JournalFailed, Outbox, SendFailed
 from ibkr_adapter.events import (
+    AlertChanged,
     CancelIntended,
     FrameSent,
     FrameWithheld,
@@ -20,7 +22,7 @@ from ibkr_adapter.events import (
     Recorded,
 )
 from ibkr_adapter.requests import RequestAllOpenOrders, RequestCurrentTime, SendCancel, SendOrder
-from tests.core.world import FIRST_ID, START_NS, World, codes, echoed, place
+from tests.core.world import FIRST_ID, START_NS, A, B, World, codes, echoed, place
 
 
 @pytest.fixture
@@ -259,6 +261,56 @@ def test_a_cancel_that_the_lost_session_did_not_send_is_sent_by_the_next(world: 
     world.connect()
 
     assert world.requests(SendCancel)[-1] == SendCancel(order_id=order.order_id)
+
+
+def test_a_cancel_to_a_peer_that_may_be_dead_says_so_and_goes_to_the_next_session(world: World):
+    """Accepted, not delivered: it is told after ten seconds, and over when the order is."""
+    world.working()
+    world.fall_silent()
+    world.wait(9 * SECOND)
+    outcome = world.cancel()
+    assert outcome is not None
+    assert (outcome.accepted, codes(outcome.reasons)) == (True, ["not_delivered"])
+    world.wait(6 * SECOND)
+    assert world.closes
+    world.lose()
+    world.wait(5 * SECOND)
+    assert unreachable(world) == [True]
+
+    world.silent.clear()
+    world.connect()
+    assert len(world.requests(SendCancel)) == 2
+    world.wait(60 * SECOND)
+    assert unreachable(world) == [True, False]
+
+
+def test_a_cancel_that_was_accepted_and_never_left_stays_told_at_another_gateway():
+    """It belongs to the first gateway, and nobody there heard of it."""
+    world = World(gateways=(A, B)).ready()
+    world.wait(60 * SECOND)
+    world.working()
+    world.fall_silent()
+    world.wait(9 * SECOND)
+    world.cancel()
+    world.wait(6 * SECOND)
+    world.silent.clear()
+    while world.engine.link.gateway.name == "a":
+        world.lose()
+        world.wait(60 * SECOND)
+    world.open()
+    world.identify()
+    world.settle()
+    world.wait(60 * SECOND)
+
+    assert unreachable(world) == [True]
+    [alert] = [alert for alert in world.told(AlertChanged) if alert.key == "orders/unreachable"][-1:]
+    assert "k1 at gateway a, its cancel was asked for" in alert.text
+
+
+def unreachable(world: World) -> list[bool]:
+    """The story of the alert: when it was raised, and over; new words are no news."""
+    story = [alert.raised for alert in world.told(AlertChanged) if alert.key == "orders/unreachable"]
+    return [now for before, now in pairwise([False, *story]) if now is not before]
 
 
 def test_a_cancel_is_sent_after_a_restart_too(world: World):

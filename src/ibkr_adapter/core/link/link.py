@@ -171,8 +171,7 @@ class Link:
     def named(self, event: NextValidId | ManagedAccounts, now_ns: int, out: Outbox) -> bool:
         """True when both have come and the accounts are ours: the downloads may begin."""
         self.identity.told(event)
-        told = self.accounts or self.state is not LinkState.IDENTIFYING
-        if self.socket_open and told and (mismatch := self.identity.mismatch()):
+        if self.socket_open and self.accounts and (mismatch := self.identity.mismatch()):
             self._to(LinkState.HALTED, mismatch, now_ns, out)
             out.closes.append(Close(epoch=self.epoch, reason=mismatch))
             return False
@@ -245,6 +244,8 @@ class Link:
         identifying = self.state is LinkState.IDENTIFYING and not self._closing
         if identifying and (missing := self.identity.wait(now_ns, ask, out)):
             self._drop(f"the gateway sent no {missing}", now_ns, out)
+        if self.socket_open and not self._closing:
+            self.identity.ask_again(now_ns, ask, out)
         self._wait_for_lists(now_ns, out, without_ib=may_be_deaf)
         if may_be_deaf:
             self._deafness.heard(now_ns)
@@ -341,8 +342,14 @@ class Link:
         elif self.heartbeat.late(now_ns):
             yield Reason(
                 code="deaf",
-                text="the gateway speaks, but a question to it has had no answer for 20 s: it may not read what we send",
-                remedy="it opens by itself when answers come in time; without any for a minute the connection is made anew",
+                text="the gateway speaks, but a question has had no answer for 20 s: it may not read what we send",
+                remedy="it opens by itself when answers come in time; without any for a minute the session is ended",
+            )
+        if self.identity.unnamed:
+            yield Reason(
+                code="accounts",
+                text="the gateway lists no account any more",
+                remedy="it is asked again; it opens by itself when it lists ours",
             )
         yield from self.gateways.reasons(now_ns)
         yield from self.clocks.reasons(self.heartbeat.offset)
@@ -363,12 +370,21 @@ class Link:
             yield from self.gateways.conditions(
                 in_use=self.reconciled_once, trading=self._trading, lost_because=self._lost_because
             )
+        if self.socket_open and self.identity.unnamed:
+            yield Condition(
+                key="link/accounts",
+                severity=AlertSeverity.CRITICAL if self._trading else AlertSeverity.WARNING,
+                text=f"{self.gateway.name} lists no account any more, and no order is sent",
+                remedy="see whether the login is still in: the gateway is asked every ten seconds",
+                after_ns=LATE_AFTER_NS,
+                excused_by=RESETS,
+            )
         if self.ready and self.heartbeat.late(now_ns):
             yield Condition(
                 key="link/late",
                 severity=AlertSeverity.CRITICAL if self._trading else AlertSeverity.WARNING,
                 text=f"{self.gateway.name} answers more than 20 s late: what it says is old, and no order is sent",
-                remedy="the line is too narrow for what is asked for: ask for less, or bring the service to the gateway",
+                remedy="the line is too narrow for what is asked for: ask for less, or widen it",
                 after_ns=LATE_AFTER_NS,
                 excused_by=RESETS,
             )

@@ -9,11 +9,14 @@ not sent late. From then on the order may be at the broker, whatever else we hea
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
+from ibkr_adapter.clock import SECOND
 from ibkr_adapter.commands import CancelOrder, CommandOutcome, PlaceOrder, Reason
+from ibkr_adapter.core.alerts import AlertSeverity, Condition
 from ibkr_adapter.core.link.link import Link
 from ibkr_adapter.core.link.pacing import Pacing
 from ibkr_adapter.core.settings import Settings
@@ -23,6 +26,12 @@ from ibkr_adapter.core.trading.permit import Permit
 from ibkr_adapter.effects import Outbox, Send
 from ibkr_adapter.events import CancelIntended, OrderIntended, OrderRefused
 from ibkr_adapter.requests import SendCancel, SendOrder
+
+CANCEL_LEAVES_WITHIN_NS = 10 * SECOND
+"""A cancel never waits longer for its turn: one that has not left by then waits for a session."""
+
+TOLD_MAX = 10
+"""So many orders are named in one alert."""
 
 
 @dataclass(slots=True)
@@ -49,6 +58,8 @@ class Placements:
         self._pacing = pacing
         self._ledger = ledger
         self._pending: dict[int, _Pending] = {}
+        self._cancels_unsent: set[str] = set()
+        """Keys of orders whose cancel was accepted, and of which no session has told yet that it left."""
 
     # Commands.
 
@@ -98,8 +109,20 @@ class Placements:
             self._pacing.withdraw(order.order_id)
             self._drop(waiting, self._second_look(waiting, now_ns), now_ns, out)
         else:
-            self._pacing.ask(SendCancel(order_id=order.order_id), epoch=self._link.epoch)
-        out.replies.append(_outcome(command.command_id, order, accepted=True))
+            self._ask_cancel(order)
+        undelivered = () if waiting is not None or self._link.delivers else (self._not_delivered(),)
+        out.replies.append(_outcome(command.command_id, order, accepted=True, reasons=undelivered))
+
+    def _not_delivered(self) -> Reason:
+        return Reason(
+            code="not_delivered",
+            text=f"accepted, not delivered: the link to {self._link.gateway.name} may be dead",
+            remedy="it goes again to the next session with this gateway; if that takes long, cancel it in TWS",
+        )
+
+    def _ask_cancel(self, order: Order) -> None:
+        self._cancels_unsent.add(order.key)
+        self._pacing.ask(SendCancel(order_id=order.order_id), epoch=self._link.epoch)
 
     def cancel_again(self) -> None:
         """A new session is ready: cancels that were accepted and have had no effect go out once more.
@@ -109,7 +132,30 @@ class Placements:
         """
         for order in self._ledger.orders.at_risk:
             if order.cancel_asked and self._ledger.orders.here(order):
-                self._pacing.ask(SendCancel(order_id=order.order_id), epoch=self._link.epoch)
+                self._ask_cancel(order)
+
+    def cancel_left(self, order: Order | None) -> None:
+        """Its bytes are with the operating system of a peer that is not suspect, as far as we know."""
+        if order is not None and self._link.delivers:
+            self._cancels_unsent.discard(order.key)
+
+    def conditions(self) -> Iterator[Condition]:
+        """Orders that may still trade, and that nothing we send reaches."""
+        at_risk = self._ledger.orders.at_risk
+        self._cancels_unsent &= {order.key for order in at_risk}
+        named = [_place(order) for order in at_risk if self._is_out_of_reach(order)]
+        if named:
+            more = f" and {len(named) - TOLD_MAX} more" if len(named) > TOLD_MAX else ""
+            yield Condition(
+                key="orders/unreachable",
+                severity=AlertSeverity.CRITICAL,
+                text=f"out of reach, and may still trade: {', '.join(named[:TOLD_MAX])}{more}",
+                remedy="look at them in TWS of that gateway, and cancel there what must not trade",
+                after_ns=CANCEL_LEAVES_WITHIN_NS,
+            )
+
+    def _is_out_of_reach(self, order: Order) -> bool:
+        return not order.foreign and (order.key in self._cancels_unsent or not self._ledger.orders.here(order))
 
     # What happened since.
 
@@ -266,6 +312,10 @@ class Placements:
 
 def _request(intent: OrderIntended) -> SendOrder:
     return SendOrder(order_id=intent.order_id, order_ref=intent.order_key, terms=intent.terms)
+
+
+def _place(order: Order) -> str:
+    return f"{order.key} at gateway {order.gateway}{', its cancel was asked for' if order.cancel_asked else ''}"
 
 
 def _with_account(command: PlaceOrder, account: str) -> PlaceOrder:

@@ -203,6 +203,8 @@ class Trading:
 
     def frame_sent(self, event: FrameSent, out: Outbox) -> None:
         self.ledger.record(event, out)
+        if event.cancel and event.epoch == self._link.epoch:
+            self.placements.cancel_left(self.ledger.orders.by_id(event.order_id))
 
     def notice(self, event: NoticeReceived, out: Outbox) -> str:
         """A code with the id of one of our orders; the instrument it concerns, or an empty string."""
@@ -257,6 +259,7 @@ class Trading:
         """What is wrong with what we need to send orders."""
         if self._settings.orders:
             yield from self.ledger.order_ids.conditions(now_ns)
+            yield from self.placements.conditions()
 
     def _await_answers(self, now_ns: int, out: Outbox) -> None:
         for order in self.ledger.orders.at_risk:
