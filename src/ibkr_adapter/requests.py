@@ -20,6 +20,10 @@ class RequestIds(Request, frozen=True, kw_only=True):
     """Answered by ``NextValidId``; a gateway whose API is read-only refuses it with 321."""
 
 
+class RequestManagedAccounts(Request, frozen=True, kw_only=True):
+    """Answered by ``ManagedAccounts``, which also comes with every greeting."""
+
+
 class RequestGatewayConfiguration(Request, frozen=True, kw_only=True):
     """Answered by ``GatewayConfigured``, from server version 219 and a client of 10.43 on."""
 

@@ -11,8 +11,14 @@ from ibkr_adapter.accounts import account_kind
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.core.link.states import TRANSITIONS, LinkState
 from ibkr_adapter.effects import Outbox
-from ibkr_adapter.events import FrameSent, LinkChanged, LossCause, ManagedAccounts, NextValidId
-from ibkr_adapter.requests import RequestAllOpenOrders, RequestCurrentTime, RequestIds, SubscribeQuotes
+from ibkr_adapter.events import AlertChanged, FrameSent, LinkChanged, LossCause, ManagedAccounts, NextValidId
+from ibkr_adapter.requests import (
+    RequestAllOpenOrders,
+    RequestCurrentTime,
+    RequestIds,
+    RequestManagedAccounts,
+    SubscribeQuotes,
+)
 from tests.core.world import START_NS, World, execution
 
 
@@ -74,6 +80,36 @@ def test_a_live_account_behind_a_paper_configuration_stops_us_for_good():
     world.wait(3600 * SECOND)
     assert world.opens == [1]
     assert world.sent == []
+
+
+def test_an_empty_account_list_in_mid_session_shuts_the_gate_and_is_asked_about():
+    """It says nothing of whose login this is: no order goes, the session stays, and the next list decides."""
+    world = World().ready()
+    world.silent.add(RequestManagedAccounts)
+    world.tell(world.named(ManagedAccounts, accounts=()))
+    assert world.gate() == ["accounts"]
+    assert not world.place().accepted  # type: ignore[union-attr]
+    world.wait(50 * SECOND)
+    assert len(world.requests(RequestManagedAccounts)) == 6
+    assert [alert.key for alert in world.told(AlertChanged)] == ["link/accounts"]
+    world.silent.clear()
+    world.wait(10 * SECOND)
+    world.quote()
+
+    assert world.gate() == []
+    assert world.closes == []
+    world.wait(60 * SECOND)
+    assert len(world.requests(RequestManagedAccounts)) == 7
+
+
+def test_a_wrong_account_behind_an_empty_list_stops_us_for_good():
+    """What was asked for is answered with another login."""
+    world = World().ready()
+    world.accounts = ("U1234567",)
+    world.tell(world.named(ManagedAccounts, accounts=()))
+    world.settle()
+
+    assert world.engine.link.state is LinkState.HALTED
 
 
 def test_an_account_that_is_not_the_expected_one_stops_us():

@@ -55,6 +55,7 @@ from ibkr_adapter.requests import (
     RequestCurrentTime,
     RequestExecutions,
     RequestIds,
+    RequestManagedAccounts,
     RequestPositions,
     SendCancel,
     SendOrder,
@@ -425,6 +426,8 @@ class World:
                 yield self.named(BrokerTime, time_ns=self.now_ns)
             case RequestIds():
                 yield self.named(NextValidId, order_id=self.next_id)
+            case RequestManagedAccounts():
+                yield self.named(ManagedAccounts, accounts=self.accounts)
             case RequestAllOpenOrders():
                 yield self.named(OpenOrdersEnd)
             case RequestCompletedOrders():

@@ -42,9 +42,9 @@ def test_a_live_account_in_mid_session_stops_a_paper_desk_for_good(how: str):
 
 
 @pytest.mark.fault("B19")
-@pytest.mark.parametrize("accounts", ["DU7777777", "{own},DU7777777", ""])
+@pytest.mark.parametrize("accounts", ["DU7777777", "{own},DU7777777"])
 def test_a_list_of_paper_accounts_that_changes_in_mid_session_stops_the_desk(accounts: str):
-    """Another than the configured one, one more, and none at all."""
+    """Another than the configured one, and one more."""
     own = VirtualDesk().gateways["primary"].core.state.world.first_account
     desk = VirtualDesk(document={"environments": {"development": {"account": own}}}).ready()
     do(desk, "inject", name="managedAccounts", values={"accountsList": accounts.format(own=own)})
@@ -55,6 +55,21 @@ def test_a_list_of_paper_accounts_that_changes_in_mid_session_stops_the_desk(acc
     assert not desk.replies[desk.place()].accepted
     assert desk.sent(SendOrder) == []
     assert len(desk.opens) == 1
+
+
+@pytest.mark.fault("B19")
+def test_a_list_without_accounts_in_mid_session_costs_no_session():
+    """The gateway is asked, and names ours again: the gate was shut for a moment, and nothing else happened."""
+    desk = VirtualDesk().ready()
+    shut: list[str] = []
+    desk.heard.append(lambda told: shut.extend(desk.gate()))
+    do(desk, "inject", name="managedAccounts", values={"accountsList": ""})
+    desk.run(60)
+
+    assert "accounts" in shut
+    assert desk.gate() == []
+    assert len(desk.opens) == 1
+    assert desk.raised("link/halted") == desk.raised("link/accounts") == []
 
 
 @pytest.mark.fault("B19")

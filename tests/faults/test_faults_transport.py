@@ -275,7 +275,7 @@ def test_a_gateway_that_stops_reading_is_left_two_seconds_after_a_frame_got_stuc
 
 @pytest.mark.fault("A10")
 def test_a_gateway_that_stops_reading_behind_large_buffers_is_gated_and_left() -> None:
-    """The system takes whatever is sent: only answers that stay away tell. In 25 s no order goes, in 65 s it is left."""
+    """The system takes whatever is sent; only answers stay away. After 25 s no order goes, after 65 s it is left."""
     desk = VirtualDesk("gateway-stops-reading").ready()
     desk.run(3)
     stuck_ns = desk.now_ns

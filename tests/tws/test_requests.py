@@ -45,6 +45,7 @@ HISTORY = requests.RequestHistory(
 TEXT_200: list[tuple[Request, str]] = [
     (requests.RequestCurrentTime(), "49 1"),
     (requests.RequestIds(), "8 1 1"),
+    (requests.RequestManagedAccounts(), "17 1"),
     (requests.SetDataType(data_type=3), "59 1 3"),
     (
         requests.SubscribeQuotes(req_id=1001, instrument=AAPL, generic_ticks="233,236"),

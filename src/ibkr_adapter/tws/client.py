@@ -220,6 +220,7 @@ def _send_cancel(client: EClient, request: requests.SendCancel) -> None:
 _PERFORMERS: dict[type[Request], _Performer] = {
     requests.RequestCurrentTime: lambda client, request: client.reqCurrentTime(),
     requests.RequestIds: lambda client, request: client.reqIds(1),
+    requests.RequestManagedAccounts: lambda client, request: client.reqManagedAccts(),
     requests.RequestGatewayConfiguration: _request_gateway_configuration,
     requests.SetDataType: lambda client, request: client.reqMarketDataType(request.data_type),
     requests.SubscribeQuotes: _subscribe_quotes,

@@ -34,6 +34,7 @@ _LANES: dict[type[Request], Lane] = {
     requests.SendOrder: Lane.ORDERS,
     requests.RequestCurrentTime: Lane.TRUTH,
     requests.RequestIds: Lane.TRUTH,
+    requests.RequestManagedAccounts: Lane.TRUTH,
     requests.RequestGatewayConfiguration: Lane.TRUTH,
     requests.RequestAllOpenOrders: Lane.TRUTH,
     requests.RequestExecutions: Lane.TRUTH,
