@@ -43,22 +43,25 @@ class Watch:
         self.alerts = Alerts(tuple(inherited), now_ns=START_NS)
         self.conditions: tuple[Condition, ...] = ()
         self.excused = False
+        self.ready = True
         self.told: list[AlertChanged] = []
         self.turns = 0
         self._alarm_ns: int | None = None
 
     def turn(self) -> None:
         out = Outbox()
-        self.alerts.watch(self.conditions, self.now_ns, ANY if self.excused else frozenset(), out)
+        excusing: frozenset[WindowKind] = ANY if self.excused else frozenset()
+        self.alerts.watch(self.conditions, self.now_ns, excusing, out, ready=self.ready)
         assert all(isinstance(event, AlertChanged) for event in out.publishes)
         self.told += out.publishes  # type: ignore[arg-type]
         self._alarm_ns = out.wake_at_ns
         self.turns += 1
         assert out.wake_at_ns is None or out.wake_at_ns > self.now_ns, "it would wake itself in a loop"
 
-    def be(self, *conditions: Condition, excused: bool | None = None) -> Watch:
+    def be(self, *conditions: Condition, excused: bool | None = None, ready: bool | None = None) -> Watch:
         """From now on this is wrong, and nothing else."""
         self.conditions = conditions
+        self.ready = self.ready if ready is None else ready
         self.excused = self.excused if excused is None else excused
         self.turn()
         return self
@@ -75,6 +78,41 @@ class Watch:
     def story(self) -> list[tuple[str, bool, int]]:
         """Key, raised or over, seconds after the start."""
         return [(event.key, event.raised, (event.ts_recv_ns - START_NS) // SECOND) for event in self.told]
+
+
+class TestWithoutASession:
+    @pytest.mark.parametrize("key", ["link/down", "client_id/326", "upstream/lost", "farm/usfarm", "data/silent"])
+    def test_what_nobody_can_see_is_not_over(self, key: str) -> None:
+        """The cause is not named any more, because no session is there to name it: it ends 30 s after the next."""
+        watch = Watch().be(down(key=key), ready=False).wait(2 * MINUTE).be().wait(60 * MINUTE)
+        assert watch.story == [(key, True, 60)]
+        watch.be(ready=True).wait(29 * SECOND)
+        assert watch.story == [(key, True, 60)]
+        assert watch.wait(SECOND).story == [(key, True, 60), (key, False, 62 * 60 + 30)]
+
+    def test_causes_that_take_turns_are_told_once_each(self) -> None:
+        """Two gateways, down in two ways, tried in turn: two pages, and no all-clear before the end."""
+        watch = Watch().be(ready=False)
+        for _ in range(20):
+            watch.be(down(after_ns=0)).wait(MINUTE).be(down(key="client_id/326", after_ns=0)).wait(MINUTE)
+        assert watch.story == [("link/down", True, 0), ("client_id/326", True, 60)]
+        watch.be(ready=True).wait(30 * SECOND)
+        assert watch.story[2:] == [("link/down", False, 2430), ("client_id/326", False, 2430)]
+
+    def test_what_is_ours_alone_is_over_without_one(self) -> None:
+        """The lease, the clock, the disk are seen whatever the gateway does."""
+        watch = Watch().be(down(key="lease/lost"), ready=False).wait(2 * MINUTE).be().wait(MINUTE)
+        assert watch.story == [("lease/lost", True, 60), ("lease/lost", False, 150)]
+
+    def test_what_an_earlier_life_left_waits_for_a_session_too(self) -> None:
+        """A restart of the service heals no farm: its two minutes begin when a session is ready."""
+        left = AlertView(
+            key="farm/usfarm", severity="warning", text="broken", remedy="", since_ns=START_NS - MINUTE, raised=True
+        )
+        watch = Watch([left]).be(ready=False).wait(60 * MINUTE)
+        assert watch.story == []
+        watch.be(ready=True).wait(INHERITED_NS)
+        assert watch.story == [("farm/usfarm", False, 62 * 60)]
 
 
 class TestBeginAndEnd:

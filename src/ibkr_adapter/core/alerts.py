@@ -6,7 +6,8 @@ by time alone:
 - it must have held for ``after_ns``, so that what heals itself stays quiet;
 - while an excuse holds (a planned window) what its kind excuses is held back, and told when the excuse ends and it is
   still so;
-- it is over when it has been well for ``HEALTHY_NS``;
+- it is over when it has been well for ``HEALTHY_NS``; what concerns the gateway, or lies beyond it, only in a session
+  that is ready: a cause that nobody can see any more is not gone, and one outage has one end;
 - what comes and goes more than ``FLAPS_MAX`` times in ``FLAPPING_NS`` is one lasting incident: it is told although no
   single time was long enough, and stays open until it has calmed down; unless short times are no fault at all, as
   the beginning of each session is none (``adds_up``).
@@ -36,10 +37,13 @@ UPDATE_EVERY_NS = 5 * MINUTE
 FLAPS_MAX = 3
 FLAPPING_NS = 10 * MINUTE
 INHERITED_NS = 2 * MINUTE
-"""What an earlier life left open is over when nothing has been wrong for this long: a session must be made first."""
+"""What an earlier life left open is over when nothing has been wrong for this long."""
 
 NOTICE_NS = 5 * MINUTE
 """A code that comes once has no end of its own: it counts as true for so long."""
+
+SEEN_IN_A_SESSION = ("link/", "client_id/", "gateway/", "upstream/", "farm/", "data/")
+"""What only a session that is ready shows to be well."""
 
 KEYS_MAX = 300
 """Causes known at a time: every farm, every code that alerts, and the rest of us. One more is counted, not told."""
@@ -117,17 +121,27 @@ class Alerts:
                 hold_ns=NOTICE_NS,
             )
 
-    def watch(self, conditions: Iterable[Condition], now_ns: int, excusing: frozenset[WindowKind], out: Outbox) -> None:
+    def watch(
+        self,
+        conditions: Iterable[Condition],
+        now_ns: int,
+        excusing: frozenset[WindowKind],
+        out: Outbox,
+        *,
+        ready: bool = True,
+    ) -> None:
         """Take all that is wrong now; publish what changed, and ask to be woken when time alone would change more.
 
-        ``excusing``: the kinds of planned windows that excuse something now.
+        ``excusing``: the kinds of planned windows that excuse something now. ``ready``: a session is.
         """
         wrong = {condition.key: condition for condition in (*conditions, *self._struck.values())}
         self._struck.clear()
         for condition in wrong.values():
             self._seen(condition, now_ns, bool(excusing & condition.excused_by))
         for key, incident in list(self._incidents.items()):
-            if key not in wrong and now_ns >= incident.held_until_ns and incident.healthy_ns is None:
+            if incident.raised and not ready and key.startswith(SEEN_IN_A_SESSION):
+                incident.healthy_ns = None
+            elif key not in wrong and now_ns >= incident.held_until_ns and incident.healthy_ns is None:
                 incident.healthy_ns = now_ns
             held_back = bool(excusing & incident.condition.excused_by)
             if incident.healthy_ns is None:

@@ -255,7 +255,7 @@ class Engine:
         self._bear_with_upstream(now_ns, out)
         self.trading.watch_gate(now_ns, out)
         excusing = excuse.kinds if excuse is not None else frozenset[WindowKind]()
-        self.alerts.watch(self._conditions(now_ns), now_ns, excusing, out)
+        self.alerts.watch(self._conditions(now_ns), now_ns, excusing, out, ready=self.link.ready)
         if (settled_ns := self.planes.next_change_ns(now_ns)) is not None:
             out.wake_at(settled_ns)
         self.pacing.release(now_ns, out, lambda send: self.trading.confirm(send, now_ns, out))
