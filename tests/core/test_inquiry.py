@@ -10,6 +10,7 @@ import pytest
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.effects import Durable
 from ibkr_adapter.events import (
+    AlertChanged,
     CompletedOrderReported,
     CompletedOrdersEnd,
     ExecutionsEnd,
@@ -80,16 +81,16 @@ def test_the_lists_may_end_in_any_order():
 def test_a_silent_empty_list_is_asked_again_and_then_unconfirmed():
     """Ready, so that prices flow, and the gate stays closed."""
     world = World()
-    world.silent.add(RequestExecutions)
+    world.silent.add(RequestCompletedOrders)
     world.connect()
     world.wait(15 * SECOND)
-    assert len(world.requests(RequestExecutions)) == 2
+    assert len(world.requests(RequestCompletedOrders)) == 2
     assert not world.engine.link.ready
 
     world.wait(15 * SECOND)
 
     assert world.engine.link.ready
-    assert repr(world.engine.link) == "<Link 1@a READY ready, unconfirmed: executions>"
+    assert repr(world.engine.link) == "<Link 1@a READY ready, unconfirmed: completed_orders>"
     assert world.gate() == ["unconfirmed"]
 
 
@@ -394,7 +395,7 @@ def test_a_question_that_arises_during_an_inquiry_is_answered_by_the_next():
 def test_asking_again_does_not_open_the_gate():
     """A list without its end stays unconfirmed until its end has come, whatever else is asked meanwhile."""
     world = World()
-    world.silent.add(RequestExecutions)
+    world.silent.add(RequestCompletedOrders)
     world.connect()
     world.wait(30 * SECOND)
     assert world.gate() == ["unconfirmed"]
@@ -529,9 +530,44 @@ def test_two_forgotten_ends_are_one_too_many():
 
 
 def test_the_first_session_of_a_process_has_nothing_to_agree_with():
-    """What was held when all was known is not on disk: the gate stays closed until the end comes."""
-    world = World()
+    """What was held when all was known is not on disk: with an order of today it stays closed, and that is told."""
+    before = World().ready()
+    before.working()
+    before.say(execution(quantity=100))
+    before.say(echoed("k1", 11, perm_id=7011, status="Filled"))
+    world = before.restarted()
     world.silent.add(RequestExecutions)
+    world.connect()
+    world.wait(31 * SECOND)
+
+    assert world.gate() == ["unconfirmed"]
+    assert [alert for alert in world.told(AlertChanged) if alert.key == "orders/unconfirmed"] == []
+    world.wait(120 * SECOND)
+    assert [alert.raised for alert in world.told(AlertChanged) if alert.key == "orders/unconfirmed"] == [True]
+    assert world.gate() == ["unconfirmed"]
+
+
+def test_on_a_quiet_morning_the_first_session_needs_no_end_of_executions():
+    """The list begins at midnight, and no order was sent since: it has nothing of ours to show."""
+    before = World().ready()
+    before.working()
+    before.say(execution(quantity=100))
+    before.say(echoed("k1", 11, perm_id=7011, status="Filled"))
+    before.wait(24 * 3600 * SECOND)
+    world = before.restarted()
+    world.silent.add(RequestExecutions)
+    world.connect()
+    world.wait(31 * SECOND)
+
+    assert world.gate() == []
+    assert world.engine.link.detail == "ready"
+
+
+@pytest.mark.parametrize("forgotten", [RequestCompletedOrders, RequestAllOpenOrders])
+def test_on_a_quiet_morning_no_other_list_may_be_without_its_end(forgotten: type[Request]):
+    """It might show an order of an earlier day."""
+    world = World()
+    world.silent.add(forgotten)
     world.connect()
     world.wait(31 * SECOND)
 

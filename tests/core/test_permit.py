@@ -14,7 +14,13 @@ from ibkr_adapter.core.records import Records
 from ibkr_adapter.effects import JournalFailed
 from ibkr_adapter.events import GateChanged, OrderIntended
 from ibkr_adapter.instruments import Instrument
-from ibkr_adapter.requests import RequestContractDetails, RequestCurrentTime, RequestExecutions, SendOrder
+from ibkr_adapter.requests import (
+    RequestCompletedOrders,
+    RequestContractDetails,
+    RequestCurrentTime,
+    RequestExecutions,
+    SendOrder,
+)
 from tests.core.world import QQQ, World, codes, echoed, execution, place
 
 READ_ONLY = frozenset({Capability.MARKET_DATA, Capability.ACCOUNT})
@@ -83,7 +89,7 @@ def test_no_order_leaves_while_the_upstream_is_lost(world: World):
 def test_a_list_without_its_end_closes_the_gate():
     """What is at risk is not known for certain, and the gate says which list it is."""
     world = World(limits=LIMITS)
-    world.silent.add(RequestExecutions)
+    world.silent.add(RequestCompletedOrders)
     world.connect()
     world.wait(30 * SECOND)
 

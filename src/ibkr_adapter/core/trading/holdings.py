@@ -27,6 +27,11 @@ class Holdings:
         """Every list is complete, so this is what is held."""
         self._origin = _sum(_held(positions), self._executions.net(), sign=-1)
 
+    @property
+    def known(self) -> bool:
+        """There was a moment at which all was known."""
+        return self._origin is not None
+
     def agree(self, positions: Iterable[PositionReported]) -> bool:
         if self._origin is None:
             return False

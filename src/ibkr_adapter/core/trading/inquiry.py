@@ -8,7 +8,9 @@ does not work any more, but what it did before midnight the lists do not show.
 
 A list that stays empty and without its end while later questions are answered is a list that the gateway forgot to
 end. It proves nothing; but if everything else agrees that nothing can be missing from it (no order of ours may still
-trade, and what is held is what was held when all was known and what was executed since), nothing is lost by that.
+trade, and what is held is what was held when all was known and what was executed since), nothing is lost by that. A
+process that has not known all yet has nothing to compare with; but if the journal has no order of today either, then a
+list of executions has nothing of ours to show.
 
 End markers of orders name no request, so two inquiries never overlap: one that is wanted meanwhile follows. And a
 gateway that has lost IB answers from what it remembers, so what it answers then is no evidence of absence.
@@ -20,8 +22,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ibkr_adapter.calendar import new_york_day
-from ibkr_adapter.clock import SECOND
+from ibkr_adapter.clock import MINUTE, SECOND
 from ibkr_adapter.commands import Reason
+from ibkr_adapter.core.alerts import AlertSeverity, Condition
 from ibkr_adapter.core.link.planes import Planes
 from ibkr_adapter.core.request_ids import ReqIdCounter
 from ibkr_adapter.core.settings import Settings
@@ -39,8 +42,15 @@ from ibkr_adapter.requests import (
     RequestCompletedOrders,
     RequestExecutions,
 )
+from ibkr_adapter.windows import RESETS
 
 ORDER_LISTS = (Download.OPEN_ORDERS, Download.COMPLETED_ORDERS, Download.EXECUTIONS)
+
+DAY_NS = 25 * 60 * MINUTE
+"""No day is longer, in New York in autumn."""
+
+UNCONFIRMED_NS = 2 * MINUTE
+"""A list that is asked for so long without its end will not end by itself."""
 
 URGENT_NS = SECOND
 """A new question is asked after this much quiet, an old one every ``inquiry_every_ns``."""
@@ -93,6 +103,18 @@ class Inquiry:
         """Why no new order may be sent."""
         if unconfirmed := self.unconfirmed:
             yield Reason(code="unconfirmed", text=f"no end marker came for: {', '.join(unconfirmed)}")
+
+    def conditions(self) -> Iterator[Condition]:
+        """The gateway works, and yet no order may be sent."""
+        if unconfirmed := self.unconfirmed:
+            yield Condition(
+                key="orders/unconfirmed",
+                severity=AlertSeverity.CRITICAL,
+                text=f"no order is sent: the gateway does not end its list of {', '.join(unconfirmed)}",
+                remedy="it is asked for again and again; if it stays so, restart the gateway",
+                after_ns=UNCONFIRMED_NS,
+                excused_by=RESETS,
+            )
 
     @property
     def awaited(self) -> tuple[str, ...]:
@@ -162,11 +184,13 @@ class Inquiry:
             self.begin(ask, now_ns)
             return False
         self._judged = True
-        self._unconfirmed = () if self._missing_nothing() else self.downloads.unconfirmed
+        missing_nothing = self._missing_nothing(now_ns)
+        self._unconfirmed = () if missing_nothing else self.downloads.unconfirmed
         if self.downloads.complete and not self._no_evidence:
             self._judge(now_ns, out)
-            if self._positions_known:
-                self._holdings.confirmed(self._accounts.positions)
+            missing_nothing = self._positions_known
+        if missing_nothing:
+            self._holdings.confirmed(self._accounts.positions)
         return True
 
     def _ask_the_silent(self, ask: Callable[[Request], None], now_ns: int) -> None:
@@ -183,7 +207,7 @@ class Inquiry:
     def _positions_known(self) -> bool:
         return self.downloads.answer(Download.POSITIONS) is Answer.COMPLETE
 
-    def _missing_nothing(self) -> bool:
+    def _missing_nothing(self, now_ns: int) -> bool:
         """Whether everything else says that one list without rows and end hides nothing of ours."""
         return (
             len(self.downloads.unconfirmed) == 1
@@ -191,7 +215,17 @@ class Inquiry:
             and not self._ledger.orders.at_risk
             and not self._ledger.orders.short_of_fills
             and self._positions_known
-            and self._holdings.agree(self._accounts.positions)
+            and (self._holdings.agree(self._accounts.positions) or self._nothing_to_execute(now_ns))
+        )
+
+    def _nothing_to_execute(self, now_ns: int) -> bool:
+        """It is the list of executions, which begins at midnight, and no order of ours was sent since."""
+        today = new_york_day(now_ns)
+        sent = (order for order in self._ledger.orders.recent(now_ns - DAY_NS) if order.state is not OrderState.REFUSED)
+        return (
+            not self._holdings.known
+            and self.downloads.unconfirmed == (Download.EXECUTIONS,)
+            and not any(new_york_day(order.created_ns) == today for order in sent)
         )
 
     def ask_again(self, ask: Callable[[Request], None], now_ns: int, out: Outbox) -> None:

@@ -260,6 +260,8 @@ class Trading:
         if self._settings.orders:
             yield from self.ledger.order_ids.conditions(now_ns)
             yield from self.placements.conditions()
+            if self._settings.trading:
+                yield from self.inquiry.conditions()
 
     def _await_answers(self, now_ns: int, out: Outbox) -> None:
         for order in self.ledger.orders.at_risk:
