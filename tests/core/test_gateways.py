@@ -368,10 +368,55 @@ def test_an_id_taken_in_the_middle_of_a_session_says_so():
 
     assert min(later - earlier for earlier, later in pairwise(opened_ns)) >= MINUTE
     assert set(tried(world)) == {"a"}, "another gateway would not mend it"
-    [alert] = [alert for alert in world.told(AlertChanged) if alert.key == "client_id/326"]
-    assert "since our session was ended" in alert.text
-    assert alert.ts_recv_ns == opened_ns[0]
+    first, second = [alert for alert in world.told(AlertChanged) if alert.key == "client_id/326"]
+    assert (first.severity, first.ts_recv_ns) == ("warning", opened_ns[0])
+    assert "perhaps by our own last session" in first.text
+    assert (second.severity, second.ts_recv_ns) == ("critical", opened_ns[1])
+    assert "since our session was ended: by a program unknown to us" in second.text
     assert raised(world, "link/down") == [], "one cause, one incident"
+
+
+def refused(world: World) -> None:
+    until_attempt(world)
+    world.open()
+    world.notice(326)
+    world.lose(LossCause.CLOSED)
+
+
+def told_326(world: World) -> list[tuple[str, str]]:
+    return [(a.severity, a.text) for a in world.told(AlertChanged) if a.key == "client_id/326" and a.raised]
+
+
+def test_a_reset_and_one_326_is_our_own_dead_session():
+    """A gateway that has not heard of our end refuses once: a warning, no accusation, and it is over."""
+    world = steady(World())
+    world.lose(LossCause.RESET)
+    refused(world)
+    world.connect()
+    world.wait(MINUTE)
+
+    [(severity, text)] = told_326(world)
+    assert severity == "warning"
+    assert "unknown" not in text
+    assert raised(world, "client_id/326") == [True, False]
+
+
+def test_an_id_in_use_before_we_ever_had_a_session_is_critical_at_once():
+    """B11: it cannot be ours, as far as this life knows."""
+    world = World()
+    refused(world)
+
+    assert told_326(world) == [("critical", "client id 1 is in use at the gateway")]
+
+
+def test_an_id_that_the_standby_refuses_was_not_taken_from_us():
+    """We were put out at the one gateway, and the other has a client of its own with our number."""
+    world = steady(World(gateways=(A, B)))
+    world.lose(LossCause.RESET)
+    fail(world, 3)
+    refused(world)
+
+    assert told_326(world) == [("critical", "client id 1 is in use at the gateway")]
 
 
 # --- Restart windows -------------------------------------------------------------------------------------------------
@@ -527,14 +572,17 @@ def test_a_gateway_without_ib_is_left_for_the_standby_where_configured():
 
 
 def test_inside_a_planned_window_a_gateway_without_ib_is_left_alone():
-    """Neither told, nor torn down, nor left: IB's own reset explains it."""
+    """Neither torn down nor left; somebody is told when the restart's patience with it has ended, and not sooner."""
     world = in_window(upstream_recycle_ns=2 * MINUTE, upstream_failover_ns=3 * MINUTE)
     world.wait(RESTART_NS + SECOND - world.now_ns)
     world.notice(1100)
-    world.wait(13 * MINUTE)
+    world.wait(10 * MINUTE - 1)
+    assert world.told(AlertChanged) == []
+    world.wait(3 * MINUTE)
 
     assert world.closes == []
-    assert world.told(AlertChanged) == []
+    [alert] = world.told(AlertChanged)
+    assert (alert.key, alert.ts_recv_ns) == ("upstream/lost", RESTART_NS + SECOND + 10 * MINUTE)
 
 
 # --- Any order of events ---------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 from ibkr_adapter.clock import SECOND
 from ibkr_adapter.events import ClientIdRefused, LeaseChanged, OrderIntended
 from ibkr_adapter.requests import SendOrder
+from tests.faults.pairs import incidents
 from tests.faults.virtual_desk import VirtualDesk
 from tws_simulator.faults.reading import read_scenario
 
@@ -81,20 +82,23 @@ def test_a_client_id_in_use_is_tried_once_a_minute_and_told_at_once():
 
 @pytest.mark.fault("B12")
 def test_a_client_id_that_was_taken_from_us_is_not_fought_for():
-    """Thrown out, then 326 for ten minutes: one attempt a minute, one critical alert that says what it may be."""
+    """Thrown out, then 326 for ten minutes: one attempt a minute; the second refusal is critical, with its cause."""
     desk = VirtualDesk("client-id-stolen").ready()
     desk.run_until(lambda: not desk.link.ready, within_s=5)
     lost_ns = desk.now_ns
     desk.run_until(lambda: desk.raised("client_id/326"), within_s=5)
-    assert "by a program unknown to us" in desk.raised("client_id/326")[0].text
+    assert desk.raised("client_id/326")[0].severity == "warning", "it may be our own session, not given up yet"
+    desk.run_until(lambda: len(desk.raised("client_id/326")) == 2, within_s=65)
+    assert desk.raised("client_id/326")[1].severity == "critical"
+    assert "by a program unknown to us" in desk.raised("client_id/326")[1].text
 
     desk.run_until(lambda: desk.link.ready, within_s=720)
 
     attempts = [at_ns for at_ns, _ in desk.opens if at_ns >= lost_ns]
     assert min(later - earlier for earlier, later in pairwise(attempts)) >= MINUTE_NS
     assert len(attempts) <= 12
-    keys = [alert.key for alert in desk.raised() if alert.key != "gateway/maintains_orders"]
-    assert [key for key in keys if key != "gateway/daily_stop"] == ["client_id/326"], "one cause, one incident"
+    assert {alert.key for alert in incidents(desk)} == {"client_id/326"}, "one cause, one incident"
+    assert desk.story("client_id/326") == [True]
     desk.run(40)
     assert desk.resolved("client_id/326")
 

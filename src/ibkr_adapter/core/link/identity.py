@@ -1,8 +1,8 @@
 """Who we are in a session: the next order id and the accounts, and whether these are ours.
 
 Both must come before anything else is asked, in either order: real gateways send both orders. Either can stay away, and
-is asked for again then. The account list may come again at any time. One that names another account is a login that was changed
-under us; one that names none says nothing of whose it is, and is asked for until it does.
+is asked for again then. The account list may come again at any time. One that names another account is a login that was
+changed under us; one that names none says nothing of whose it is, and is asked for until it does.
 """
 
 from __future__ import annotations

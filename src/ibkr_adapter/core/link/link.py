@@ -273,7 +273,7 @@ class Link:
     def _attempt(self, now_ns: int, out: Outbox) -> None:
         self.epoch += 1
         self.gateways.attempted()
-        self.troubles.opened()
+        self.troubles.opened(self.gateway.name)
         self.heartbeat.begin(now_ns)
         self._to(LinkState.CONNECTING, f"connecting to {self.gateway.address}", now_ns, out)
         out.opens.append(Open(gateway=self.gateway.name, epoch=self.epoch))
@@ -322,6 +322,10 @@ class Link:
         if self._down_ns is None:
             return self.gateways.calendar.at(now_ns)
         return self.gateways.calendar.excuse(now_ns, self._down_ns)
+
+    def excuse_of(self, now_ns: int, since_ns: int) -> Excuse | None:
+        """What explains something else that has been wrong since then: a loss of the session explains all of it."""
+        return self.gateways.calendar.excuse(now_ns, since_ns if self._down_ns is None else self._down_ns)
 
     def planned(self, now_ns: int) -> bool:
         """The gateway is left alone: a window holds, or explains the loss. Being told of it may have begun before."""
