@@ -21,6 +21,7 @@ from ibkr_adapter.core.alerts import (
     AlertSeverity,
     Condition,
 )
+from ibkr_adapter.core.link.calendar import Excuse
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import AlertChanged, NoticeReceived
 from ibkr_adapter.notices import Effect, shipped
@@ -33,6 +34,11 @@ START_NS = 1_000_000 * SECOND
 def down(text: str = "the link is down", **fields: object) -> Condition:
     given = {"key": "link/down", "severity": AlertSeverity.CRITICAL, "text": text, "after_ns": MINUTE, **fields}
     return Condition(**given)  # type: ignore[arg-type]
+
+
+def window(kinds: frozenset[WindowKind], until_ns: int) -> Excuse:
+    kind = next(iter(kinds))
+    return Excuse(name="w", kind=kind, from_ns=START_NS, until_ns=until_ns, kinds=kinds, changes_ns=until_ns)
 
 
 class Watch:
@@ -50,13 +56,17 @@ class Watch:
 
     def turn(self) -> None:
         out = Outbox()
-        excusing: frozenset[WindowKind] = ANY if self.excused else frozenset()
-        self.alerts.watch(self.conditions, self.now_ns, excusing, out, ready=self.ready)
+        self.alerts.watch(self.conditions, self.now_ns, self._excuse, out, ready=self.ready)
         assert all(isinstance(event, AlertChanged) for event in out.publishes)
         self.told += out.publishes  # type: ignore[arg-type]
         self._alarm_ns = out.wake_at_ns
         self.turns += 1
         assert out.wake_at_ns is None or out.wake_at_ns > self.now_ns, "it would wake itself in a loop"
+
+    def _excuse(self, since_ns: int) -> Excuse | None:
+        if not self.excused:
+            return None
+        return window(ANY, self.now_ns + 10**6 * SECOND)
 
     def be(self, *conditions: Condition, excused: bool | None = None, ready: bool | None = None) -> Watch:
         """From now on this is wrong, and nothing else."""
@@ -214,7 +224,9 @@ class TestExcuses:
         """A restart is no excuse for what only a login explains, nor the other way round."""
         for other in WindowKind:
             out = Outbox()
-            Alerts().watch([down(after_ns=0, excused_by=frozenset({kind}))], START_NS, frozenset({other}), out)
+            excuse = window(frozenset({other}), START_NS + MINUTE)
+            wrong = down(after_ns=0, excused_by=frozenset({kind}))
+            Alerts().watch([wrong], START_NS, lambda since_ns, excuse=excuse: excuse, out)
             assert bool(out.publishes) is (other is not kind)
 
     def test_what_is_not_excusable_is_told_all_the_same(self) -> None:

@@ -148,6 +148,19 @@ def test_a_login_that_waits_explains_no_refused_client_id(time: str, told: bool)
     assert [event.key for event in world.told(AlertChanged)] == (["client_id/326"] if told else [])
 
 
+@pytest.mark.parametrize("code", [1100, 2103])
+def test_what_breaks_beyond_the_gateway_in_a_restart_is_told_ten_minutes_later(code: int) -> None:
+    """04:46, with the session up: the window that lasts until 05:30 explains ten minutes of it."""
+    day = date(2026, 11, 24)
+    world = night(day, "04:43")
+    world.wait(at(f"{day} 04:46") - world.now_ns)
+    world.notice(code, text="Market data farm connection is broken:usfarm")
+    world.wait(10 * MINUTE - 1)
+    assert world.told(AlertChanged) == []
+    world.wait(1)
+    assert [event.key for event in world.told(AlertChanged)] == ["upstream/lost" if code == 1100 else "farm/usfarm"]
+
+
 @pytest.mark.parametrize("day", NIGHTS[::2], ids=str)
 def test_ibs_own_reset_is_never_told(day: date) -> None:
     """1100 at 00:20, farms broken, 1102 at 01:30: an hour without IB, which is planned."""

@@ -69,7 +69,7 @@ async def test_an_alert_over_a_kill_has_one_beginning_and_one_end(tmp_path: Path
     told: list[AlertChanged] = []
     for second, conditions in ((0, [still]), (400, [still]), (401, []), (800, [])):
         out = Outbox()
-        alerts.watch(conditions, NOW_NS + second * SECOND, excusing=frozenset(), out=out)
+        alerts.watch(conditions, NOW_NS + second * SECOND, excuses=lambda since_ns: None, out=out)
         told += [event for event in out.publishes if isinstance(event, AlertChanged)]
     await written(tmp_path, told)
     assert story(tmp_path) == [("raised", "link/down"), ("updated", "link/down"), ("resolved", "link/down")]

@@ -5,7 +5,7 @@ by time alone:
 
 - it must have held for ``after_ns``, so that what heals itself stays quiet;
 - while an excuse holds (a planned window) what its kind excuses is held back, and told when the excuse ends and it is
-  still so;
+  still so; a restart excuses each cause for the window's patience, from when it began, and no longer;
 - it is over when it has been well for ``HEALTHY_NS``; what concerns the gateway, or lies beyond it, only in a session
   that is ready: a cause that nobody can see any more is not gone, and one outage has one end;
 - what comes and goes more than ``FLAPS_MAX`` times in ``FLAPPING_NS`` is one lasting incident: it is told although no
@@ -19,16 +19,20 @@ stays open for ever.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
 from ibkr_adapter.clock import MINUTE, SECOND
+from ibkr_adapter.core.link.calendar import Excuse
 from ibkr_adapter.effects import Outbox
 from ibkr_adapter.events import AlertChanged, AlertSeverity, NoticeReceived
 from ibkr_adapter.notices import Notice
 from ibkr_adapter.snapshot import AlertView
 from ibkr_adapter.windows import WindowKind
+
+Excuses = Callable[[int], Excuse | None]
+"""What explains at this moment something that has been wrong since then."""
 
 __all__ = ["AlertSeverity", "Alerts", "Condition"]
 
@@ -125,27 +129,26 @@ class Alerts:
         self,
         conditions: Iterable[Condition],
         now_ns: int,
-        excusing: frozenset[WindowKind],
+        excuses: Excuses,
         out: Outbox,
         *,
         ready: bool = True,
     ) -> None:
         """Take all that is wrong now; publish what changed, and ask to be woken when time alone would change more.
 
-        ``excusing``: the kinds of planned windows that excuse something now. ``ready``: a session is.
+        ``excuses``: of planned windows. ``ready``: a session is.
         """
         wrong = {condition.key: condition for condition in (*conditions, *self._struck.values())}
         self._struck.clear()
         for condition in wrong.values():
-            self._seen(condition, now_ns, bool(excusing & condition.excused_by))
+            self._seen(condition, now_ns, excuses)
         for key, incident in list(self._incidents.items()):
             if incident.raised and not ready and key.startswith(SEEN_IN_A_SESSION):
                 incident.healthy_ns = None
             elif key not in wrong and now_ns >= incident.held_until_ns and incident.healthy_ns is None:
                 incident.healthy_ns = now_ns
-            held_back = bool(excusing & incident.condition.excused_by)
             if incident.healthy_ns is None:
-                self._ill(incident, now_ns, held_back, out)
+                self._ill(incident, now_ns, excuses, out)
             elif self._well(incident, now_ns, out):
                 del self._incidents[key]
 
@@ -154,7 +157,7 @@ class Alerts:
         views = [_view(incident) for incident in self._incidents.values() if incident.raised or not incident.healthy_ns]
         return tuple(sorted(views, key=lambda v: (not v.raised, v.severity != AlertSeverity.CRITICAL, v.since_ns)))
 
-    def _seen(self, condition: Condition, now_ns: int, held_back: bool) -> None:
+    def _seen(self, condition: Condition, now_ns: int, excuses: Excuses) -> None:
         incident = self._incidents.get(condition.key)
         if incident is None:
             if not self._room():
@@ -166,18 +169,20 @@ class Alerts:
             incident.healthy_ns = None
             if not incident.raised:
                 incident.since_ns = now_ns
-            if not held_back and condition.adds_up:
+            if condition.adds_up and _excuse(condition, incident.since_ns, excuses) is None:
                 incident.onsets_ns.append(now_ns)
         incident.condition = condition
         incident.held_until_ns = now_ns + condition.once_for_ns
         incident.patience_ns = HEALTHY_NS
 
-    def _ill(self, incident: _Incident, now_ns: int, held_back: bool, out: Outbox) -> None:
+    def _ill(self, incident: _Incident, now_ns: int, excuses: Excuses, out: Outbox) -> None:
         if incident.held_until_ns > now_ns:
             out.wake_at(incident.held_until_ns)
         if incident.raised:
             self._update(incident, now_ns, out)
-        elif not held_back:
+        elif (excuse := _excuse(incident.condition, incident.since_ns, excuses)) is not None:
+            out.wake_at(excuse.changes_ns)
+        else:
             due_ns = incident.since_ns + incident.condition.after_ns
             if now_ns >= due_ns or now_ns < incident.flapping_until_ns():
                 incident.raised = True
@@ -248,6 +253,11 @@ class Alerts:
             raised=True,
             since_ns=view.since_ns,
         )
+
+
+def _excuse(condition: Condition, since_ns: int, excuses: Excuses) -> Excuse | None:
+    excuse = excuses(since_ns) if condition.excused_by else None
+    return excuse if excuse is not None and excuse.kinds & condition.excused_by else None
 
 
 def _view(incident: _Incident) -> AlertView:

@@ -15,6 +15,7 @@ none of that, no part would have done anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from ibkr_adapter.core import picture
 from ibkr_adapter.core.alerts import Alerts, Condition
@@ -51,7 +52,6 @@ from ibkr_adapter.events import (
 from ibkr_adapter.notices import NoticeTable
 from ibkr_adapter.requests import Request
 from ibkr_adapter.snapshot import AlertView, Snapshot
-from ibkr_adapter.windows import WindowKind
 
 __all__ = ["Engine", "Happening"]
 
@@ -254,8 +254,8 @@ class Engine:
             self.upstream_probe.tick(self.ask, now_ns, out, excused=excuse is not None)
         self._bear_with_upstream(now_ns, out)
         self.trading.watch_gate(now_ns, out)
-        excusing = excuse.kinds if excuse is not None else frozenset[WindowKind]()
-        self.alerts.watch(self._conditions(now_ns), now_ns, excusing, out, ready=self.link.ready)
+        excuses = partial(self.link.excuse_of, now_ns)
+        self.alerts.watch(self._conditions(now_ns), now_ns, excuses, out, ready=self.link.ready)
         if (settled_ns := self.planes.next_change_ns(now_ns)) is not None:
             out.wake_at(settled_ns)
         self.pacing.release(now_ns, out, lambda send: self.trading.confirm(send, now_ns, out))
