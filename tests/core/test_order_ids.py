@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibkr_adapter.clock import MINUTE
+from ibkr_adapter.clock import MINUTE, SECOND
 from ibkr_adapter.core.alerts import AlertSeverity
 from ibkr_adapter.core.trading.order_ids import OrderIds
-from ibkr_adapter.events import AlertChanged, NextValidId
+from ibkr_adapter.events import AlertChanged, LossCause, NextValidId
 from ibkr_adapter.instruments import Instrument
-from tests.core.world import World, echoed
+from tests.core.world import A, B, World, echoed
 
 
 def test_the_next_id_is_above_all_that_were_used_named_or_seen():
@@ -131,6 +131,33 @@ def test_used_ids_survive_a_restart():
 
     assert outcome is not None
     assert outcome.order_id == 12
+
+
+def test_another_gateway_names_ids_of_its_own():
+    """After a failover it counts lower, and nobody is told; our own mark goes on over both."""
+    world = World(gateways=(A, B)).ready()
+    world.place()
+    world.next_id = 3
+    while world.engine.link.gateway.name == "a":
+        world.lose(LossCause.REFUSED)
+        world.wait(60 * SECOND)
+    world.connect()
+    world.wait(SECOND)
+
+    assert world.engine.link.gateway.name == "b"
+    assert [alert.key for alert in world.told(AlertChanged) if alert.key == "order_ids/went_back"] == []
+    assert world.engine.ledger.order_ids.take() == 12
+
+
+@pytest.mark.parametrize(("later", "told"), [(3, False), (2, True)])
+def test_a_gateway_is_held_against_what_it_named_itself(later: int, told: bool):
+    """In an earlier session, or an earlier life: the journal says with which gateway."""
+    ids = OrderIds()
+    for gateway, order_id in (("a", 50), ("b", 3), ("a", 50), ("b", later)):
+        ids.session_opened(gateway)
+        ids.greeted(order_id, 7)
+
+    assert bool(list(ids.conditions(7))) is told
 
 
 @given(st.lists(st.tuples(st.sampled_from(["take", "named", "seen"]), st.integers(-10, 20_000))))

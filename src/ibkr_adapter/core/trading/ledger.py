@@ -93,6 +93,7 @@ class Ledger:
         match event:
             case SessionOpened():
                 self.last_epoch = max(self.last_epoch, event.epoch)
+                self.order_ids.session_opened(event.gateway)
             case StreamsSwitched():
                 self.streams_switched = event
             case OrderIntended():

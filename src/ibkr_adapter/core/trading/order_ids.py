@@ -1,6 +1,7 @@
 """Order ids only go up: over sessions, over restarts, over a gateway that forgets.
 
 A gateway may say a lower next id after a restart than it gave before. Reusing one puts the fills of two orders on one.
+Each gateway counts for itself: what one has named is nothing that another goes back behind.
 A gateway that names a next id where those of requests are leaves us none: it refuses any below.
 """
 
@@ -33,10 +34,11 @@ class OrderIds:
 
     def __init__(self) -> None:
         self._last = 0
-        self._named = 0
-        """Below this the gateway's next id cannot be, by what it said itself."""
+        self._gateway = ""
+        self._named: dict[str, int] = {}
+        """By gateway: below this its next id cannot be, by what it said itself."""
         self._beyond: int | None = None
-        self._went_back: tuple[int, int] | None = None
+        self._went_back: tuple[int, int, int] | None = None
 
     @property
     def last(self) -> int:
@@ -52,6 +54,10 @@ class OrderIds:
         """Used, seen, or named by the gateway."""
         return max(self._last, self._beyond or 0)
 
+    def session_opened(self, gateway: str) -> None:
+        """What is named and seen from here on is this gateway's word."""
+        self._gateway = gateway
+
     def seen(self, order_id: int) -> None:
         if self._last < order_id < self.CEILING:
             self._last = order_id
@@ -60,7 +66,7 @@ class OrderIds:
         """On an order of our own client id, by the gateway's word."""
         self.seen(order_id)
         if order_id < self.CEILING:
-            self._named = max(self._named, order_id + 1)
+            self._named[self._gateway] = max(self._named.get(self._gateway, 0), order_id + 1)
 
     def seen_of_others(self, order_id: int) -> None:
         """IB asks for ids above any seen on any order, whoever placed it."""
@@ -77,10 +83,11 @@ class OrderIds:
 
     def greeted(self, order_id: int, now_ns: int) -> None:
         """The next valid id at the start of a session. In the middle of one it may be older than our last order."""
-        if order_id < self._named:
-            self._went_back = order_id, now_ns
+        named = self._named.get(self._gateway, 0)
+        if order_id < named:
+            self._went_back = order_id, named, now_ns
         elif order_id < self.CEILING:
-            self._named = order_id
+            self._named[self._gateway] = order_id
 
     def conditions(self, now_ns: int) -> Iterator[Condition]:
         if self.used_up:
@@ -90,11 +97,11 @@ class OrderIds:
                 text=f"no order id is left: {self.highest} was used or named, and ids end below {self.CEILING}",
                 remedy=RESET_REMEDY,
             )
-        if self._went_back is not None and self._went_back[1] == now_ns:
+        if self._went_back is not None and self._went_back[2] == now_ns:
             yield Condition(
                 key="order_ids/went_back",
                 severity=AlertSeverity.WARNING,
-                text=f"the gateway names {self._went_back[0]} as next order id and had named {self._named} before",
+                text=f"the gateway names {self._went_back[0]} as next order id and had named {self._went_back[1]} before",
                 remedy="none needed: it is not followed; see whether the gateway was restored from an old state",
                 once_for_ns=WENT_BACK_NS,
             )
