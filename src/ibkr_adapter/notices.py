@@ -23,6 +23,7 @@ class Effect(StrEnum):
     INFORM = "inform"
     FAIL_REQUEST = "fail_request"
     RETRY_REQUEST = "retry_request"
+    NOT_ENTITLED = "not_entitled"
     REJECT_ORDER = "reject_order"
     SUSPECT_ORDER = "suspect_order"
     UPSTREAM_LOST = "upstream_lost"

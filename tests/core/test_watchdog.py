@@ -8,7 +8,7 @@ import pytest
 
 from ibkr_adapter.clock import MILLISECOND, MINUTE, SECOND
 from ibkr_adapter.core.market.stream import QUOTE
-from ibkr_adapter.events import Gap, GapCause
+from ibkr_adapter.events import AlertChanged, Gap, GapCause
 from ibkr_adapter.requests import CancelQuotes, RequestContractDetails, SubscribeQuotes
 from ibkr_adapter.snapshot import StreamView
 from tests.core.world import QQQ, SPY, World
@@ -172,15 +172,59 @@ def test_a_refusal_for_now_is_asked_again_within_the_session(code: int):
     assert [gap.cause for gap in world.told(Gap)] == [GapCause.REFUSED]
 
 
-@pytest.mark.parametrize("code", [354, 200, 10089, 10168])
-def test_a_refusal_for_good_is_not_asked_again_within_the_session(code: int):
-    """Asking again would change nothing; the next session asks."""
+@pytest.mark.parametrize("code", [354, 10089, 10168, 10186])
+def test_data_that_nobody_bought_is_asked_for_every_five_minutes(code: int):
+    """A person buys it, or logs in elsewhere; a farm that is back is a reason to ask at once."""
     world = trading()
     world.notice(code, req_id=world.stream_id(), text="no")
-
-    tick(world, 10 * MINUTE, "QQQ")
-
+    tick(world, 299 * SECOND, "QQQ")
     assert asked(world) == 1
+    tick(world, 2 * SECOND, "QQQ")
+    assert asked(world) == 2
+
+    world.notice(code, req_id=world.stream_id(), text="no")
+    tick(world, 10 * SECOND, "QQQ")
+    world.notice(2157, text="Sec-def data farm connection is broken:secdefnj")
+    world.notice(2158, text="Sec-def data farm connection is OK:secdefnj")
+    tick(world, SECOND, "QQQ")
+    assert asked(world) == 3
+
+
+@pytest.mark.parametrize("code", [200, 322, 162])
+def test_any_other_refusal_is_asked_again_ever_more_seldom(code: int):
+    """A farm of definitions that wakes up knows no instrument yet."""
+    world = trading()
+    world.notice(code, req_id=world.stream_id(), text="no")
+    tick(world, 11 * SECOND, "QQQ")
+    assert asked(world) == 2
+    world.notice(code, req_id=world.stream_id(), text="no")
+    tick(world, 18 * SECOND, "QQQ")
+    assert asked(world) == 2
+    tick(world, 4 * SECOND, "QQQ")
+    assert asked(world) == 3
+
+
+def test_a_stream_that_stays_refused_is_told_and_pages_where_it_is_traded():
+    """After a minute; over once it ticks."""
+    world = trading()
+    world.notice(354, req_id=world.stream_id(), text="no")
+    tick(world, 55 * SECOND, "QQQ")
+    assert world.told(AlertChanged) == []
+    tick(world, 10 * SECOND, "QQQ")
+    [alert] = [alert for alert in world.told(AlertChanged) if alert.key == "data/dead"]
+    assert (alert.severity, "quote:SPY (354: no)" in alert.text) == ("critical", True)
+
+    tick(world, 6 * MINUTE)
+    assert [alert.raised for alert in world.told(AlertChanged) if alert.key == "data/dead"][-1] is False
+
+
+def test_a_stream_that_is_asked_for_again_and_never_answered_is_told():
+    """Nobody refuses it, and nothing comes."""
+    world = trading()
+    world.silent.add(SubscribeQuotes)
+    world.notice(200, req_id=world.stream_id(), text="no")
+    tick(world, 90 * SECOND, "QQQ")
+    assert raised(world) == ["data/dead"]
 
 
 # --- Farms and the gateway's own link -----------------------------------------------------------------------------

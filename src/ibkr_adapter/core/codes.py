@@ -72,6 +72,7 @@ class Codes:
         self.handlers: dict[Effect, tuple[Handler, ...]] = {
             Effect.INFORM: (self._told,),
             Effect.FAIL_REQUEST: (self._request_over,),
+            Effect.NOT_ENTITLED: (self._request_over,),
             Effect.UPSTREAM_LOST: (self._upstream_lost, self._positions_doubted),
             Effect.UPSTREAM_RESTORED: (self._upstream_restored,),
             Effect.UPSTREAM_RESTORED_STREAMS_LOST: (self._upstream_restored,),

@@ -12,6 +12,9 @@ from ibkr_adapter.trading_hours import UNKNOWN, TradingHours, read_hours
 FRESH_NS = 24 * 60 * MINUTE
 """Older details are asked for again, and used until the new ones come: they list the hours of a few days only."""
 
+UNKNOWN_AGAIN_NS = MINUTE
+"""What IB does not know now it may know soon: its farm of definitions wakes up later than the gateway."""
+
 
 class Contracts:
     """The details of each configured instrument, by key, once they have come. Kept across sessions."""
@@ -21,6 +24,8 @@ class Contracts:
         self._hours: dict[str, Hours] = {}
         self._asked: dict[int, _Asked] = {}
         self.unknown: dict[str, str] = {}
+        """What IB said of those that it did not describe, by key."""
+        self._failed_ns: dict[str, int] = {}
 
     def asked(self, req_id: int, instrument: Instrument, now_ns: int) -> None:
         self._asked[req_id] = _Asked(instrument, now_ns)
@@ -41,18 +46,24 @@ class Contracts:
         return min((asked.asked_ns for asked in self._asked.values() if not asked.late), default=None)
 
     def missing(self, instruments: tuple[Instrument, ...], now_ns: int) -> tuple[Instrument, ...]:
-        """Neither described lately nor asked for. What IB said that it does not know is for the next session."""
+        """Neither described lately nor asked for; what IB said that it does not know, once it has had some time.
+
+        It says so too while it wakes up.
+        """
         pending = {asked.instrument.key for asked in self._asked.values() if not asked.late}
         return tuple(
             i
             for i in instruments
-            if i.key not in pending and i.key not in self.unknown and not self._fresh(i.key, now_ns)
+            if i.key not in pending and not self._known_unknown(i.key, now_ns) and not self._fresh(i.key, now_ns)
         )
 
     def next_missing_ns(self) -> int | None:
-        """When the oldest details are too old."""
-        known = (d.ts_recv_ns for key, d in self._described.items() if key not in self.unknown)
-        return min((ns + FRESH_NS for ns in known), default=None)
+        """When the oldest details are too old, or what was not described is asked for again."""
+        aged = (d.ts_recv_ns + FRESH_NS for key, d in self._described.items() if key not in self.unknown)
+        return min((*aged, *(self._failed_ns[key] + UNKNOWN_AGAIN_NS for key in self.unknown)), default=None)
+
+    def _known_unknown(self, key: str, now_ns: int) -> bool:
+        return key in self.unknown and now_ns < self._failed_ns[key] + UNKNOWN_AGAIN_NS
 
     def _fresh(self, key: str, now_ns: int) -> bool:
         described = self._described.get(key)
@@ -76,12 +87,13 @@ class Contracts:
     def end(self, req_id: int) -> None:
         self._asked.pop(req_id, None)
 
-    def failed(self, req_id: int, text: str) -> Instrument | None:
+    def failed(self, req_id: int, text: str, now_ns: int) -> Instrument | None:
         """A code ended the request; which instrument it was about, or None if it was no request of ours."""
         asked = self._asked.pop(req_id, None)
         if asked is None:
             return None
         self.unknown[asked.instrument.key] = text
+        self._failed_ns[asked.instrument.key] = now_ns
         return asked.instrument
 
     def of(self, key: str) -> ContractDescribed | None:

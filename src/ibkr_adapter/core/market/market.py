@@ -9,6 +9,7 @@ from ibkr_adapter.commands import StartStreams, StopStreams
 from ibkr_adapter.core.alerts import Condition
 from ibkr_adapter.core.link.planes import FarmChange, Planes
 from ibkr_adapter.core.link.quotas import Quota
+from ibkr_adapter.core.market import dead
 from ibkr_adapter.core.market.contracts import Contracts
 from ibkr_adapter.core.market.orphans import Orphans
 from ibkr_adapter.core.market.quote_feed import QuoteFeed
@@ -130,6 +131,8 @@ class Market:
     def farm_changed(self, farm: FarmChange, now_ns: int) -> None:
         """What comes from a farm that is back must come soon, or is asked for anew."""
         self._look_ns = now_ns
+        if farm.up and farm.kind is not FarmKind.HISTORY:
+            self.subscriptions.retry_at_once(now_ns)
         if farm.kind is FarmKind.DEFINITIONS and farm.up:
             self.contracts.unknown.clear()
             self.contracts.give_up(now_ns)
@@ -180,6 +183,9 @@ class Market:
         yield from self.switch.conditions()
         yield from self.orphans.conditions(now_ns)
         yield from self._watchdog.conditions(taken=bool(self.subscriptions.competing))
+        if not self._planes.without_ib:
+            trading = self._settings.orders and self._settings.trading
+            yield from dead.conditions(self.subscriptions, self.contracts, now_ns, trading=trading)
 
     def _look_by(self, ns: int | None) -> None:
         if ns is not None and (self._look_ns is None or ns < self._look_ns):
@@ -209,12 +215,12 @@ class Market:
     def answered(self, event: TickParameters) -> None:
         """Not data yet, but the gateway knows of the subscription."""
         if (stream := self.subscriptions.of(event.req_id)) is not None:
-            stream.answered = True
+            stream.accepted()
 
     def data_type(self, event: DataTypeReported, out: Outbox) -> None:
         stream = self.subscriptions.of(event.req_id)
         if stream is not None:
-            stream.answered = True
+            stream.accepted()
             self._feed.data_type(stream, event)
 
     def contract(self, event: ContractDescribed | ContractsEnd) -> None:
@@ -239,11 +245,11 @@ class Market:
                 self.subscriptions.refused(event.req_id, detail, event.ts_recv_ns, retry=True)
             case Effect.DELAYED if stream is not None and stream.kind == QUOTE:
                 self._feed.delayed(stream, event.ts_recv_ns)
-            case Effect.FAIL_REQUEST | Effect.RETRY_REQUEST:
-                if (instrument := self.contracts.failed(event.req_id, event.text)) is not None:
+            case Effect.FAIL_REQUEST | Effect.RETRY_REQUEST | Effect.NOT_ENTITLED:
+                if (instrument := self.contracts.failed(event.req_id, event.text, event.ts_recv_ns)) is not None:
                     return instrument.key
-                retry = notice.effect is Effect.RETRY_REQUEST
-                self.subscriptions.refused(event.req_id, detail, event.ts_recv_ns, retry=retry)
+                slowly = notice.effect is Effect.NOT_ENTITLED
+                self.subscriptions.refused(event.req_id, detail, event.ts_recv_ns, retry=True, slowly=slowly)
             case _:
                 pass
         return stream.key if stream is not None else ""

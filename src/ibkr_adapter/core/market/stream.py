@@ -58,6 +58,7 @@ class Stream:
     ``ended_ns``: when a code last ended it. Ticks are delivered behind codes, so those of that moment and before it are
     older than the code and prove no revival. ``check_ns``: it must speak again after this moment or is asked anew;
     ``check_alone``: even if its peers are silent too. ``next_ask_ns``: not before that, lest we ask in a loop.
+    ``failed``: refused, or asked for twice without an answer, and not accepted since.
     """
 
     kind: str
@@ -69,6 +70,7 @@ class Stream:
     req_id: int | None = None
     asked_ns: int = 0
     answered: bool = False
+    failed: bool = False
     last_recv_ns: int | None = None
     interrupted_ns: int | None = None
     told_ns: int = 0
@@ -103,6 +105,10 @@ class Stream:
         if state not in TRANSITIONS[self.state]:
             raise AssertionError(f"{self.name} cannot go from {self.state.name} to {state.name}")
         self.state = state
+
+    def accepted(self) -> None:
+        """The gateway knows of the subscription: a thin one may be silent behind that."""
+        self.answered, self.failed = True, False
 
     # What of it was missed.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ibkr_adapter.core.market.stream import STRAGGLE_NS, Stream, StreamState
+from ibkr_adapter.core.market.stream import RETRY_MAX_NS, STRAGGLE_NS, Stream, StreamState
 from ibkr_adapter.events import Gap, GapCause
 from ibkr_adapter.instruments import Instrument
 from ibkr_adapter.snapshot import StreamView
@@ -93,6 +93,7 @@ class Subscriptions:
         stream.to(StreamState.ASKED)
         stream.req_id = req_id
         stream.asked_ns = now_ns
+        stream.failed |= stream.retries > 0 and not stream.answered
         stream.answered = False
         stream.ended_ns = 0
         stream.check_ns = None
@@ -170,6 +171,7 @@ class Subscriptions:
                 stream.interrupted_ns = ts_recv_ns
             return None
         stream.to(StreamState.LIVE)
+        stream.accepted()
         stream.detail = ""
         stream.retry_ns = None
         self.competing.discard(stream.name)
@@ -185,9 +187,12 @@ class Subscriptions:
 
     # What was said.
 
-    def refused(self, req_id: int, detail: str, ts_ns: int = 0, *, retry: bool = False) -> Stream | None:
+    def refused(
+        self, req_id: int, detail: str, ts_ns: int = 0, *, retry: bool = False, slowly: bool = False
+    ) -> Stream | None:
         """A code ended this subscription. It stays wanted: asked again by the next session, or with ``retry`` by this.
 
+        ``slowly``: what is missing is bought by a person, so it is asked for at the slowest pace from the start.
         ``ts_ns`` is when the code came; 0 where the request never left.
         """
         stream = self._by_req_id.get(req_id)
@@ -196,10 +201,17 @@ class Subscriptions:
             stream.answered = True
             stream.interrupt(GapCause.REFUSED)
             stream.to(StreamState.REFUSED)
+            stream.failed = True
             stream.doubt = None
             stream.detail = detail
-            stream.retry_ns = ts_ns + stream.backoff_ns if retry else None
+            stream.retry_ns = ts_ns + (RETRY_MAX_NS if slowly else stream.backoff_ns) if retry else None
         return stream
+
+    def retry_at_once(self, now_ns: int) -> None:
+        """A farm is back: what was refused may have been refused for the want of it."""
+        for stream in self:
+            if stream.retry_ns is not None:
+                stream.retry_ns = min(stream.retry_ns, now_ns)
 
     def retry_due(self, now_ns: int) -> int | None:
         """Put back among the missing what was refused for a time that is over; when the next of them is due."""
@@ -280,6 +292,7 @@ class Subscriptions:
             stream.doubt = None
             stream.check_ns = None
             stream.retry_ns = None
+            stream.failed = False
             stream.retries = 0
             stream.next_ask_ns = 0
 
