@@ -14,10 +14,10 @@ import ib_insync
 from tws_simulator import Gateway, GatewayThread
 
 CLIENTS: dict[str, ModuleType] = {"ib_async": ib_async, "ib_insync": ib_insync}
-WAIT_S_MAX = 12.0
-"""For what may take seconds of the simulated market, which runs at many times its speed."""
+WAIT_S_MAX = 40.0
+"""For what may take seconds of the simulated market, at many times its speed: much more on a loaded machine."""
 
-CONNECT_S_MAX = 8.0
+CONNECT_S_MAX = 30.0
 """Both ask for positions, orders, account values and executions as they connect, and wait for the ends of all."""
 
 CON_IDS = {"AAPL": 265598, "SPY": 756733, "TSLA": 76792991, "NOSUCH": 999_999_999}

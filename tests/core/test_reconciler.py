@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ibkr_adapter.clock import SECOND
+from ibkr_adapter.clock import MINUTE, SECOND
 from ibkr_adapter.core.market.reconciler import Precedence
 from ibkr_adapter.core.market.stream import QUOTE
 from ibkr_adapter.instruments import Instrument
@@ -137,10 +137,13 @@ def test_details_older_than_a_day_are_asked_for_again():
     """They list the hours of a few days only; the old ones stay in use until the new ones come."""
     world = World().ready()
     asked = len(world.requests(RequestContractDetails))
-    world.wait(23 * 3600 * SECOND)
+    world.lose()
+    world.wait((24 * 60 - 10) * MINUTE)  # without a session a day is over in a moment
+    world.connect()
+    world.wait(5 * MINUTE)
     assert len(world.requests(RequestContractDetails)) == asked
 
-    world.wait(2 * 3600 * SECOND)
+    world.wait(10 * MINUTE)
 
     assert len(world.requests(RequestContractDetails)) == asked + 1
     assert world.engine.market.contracts.of("SPY") is not None

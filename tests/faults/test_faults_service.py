@@ -192,7 +192,7 @@ async def test_the_loop_never_waits_for_a_gateway_that_does_not_read() -> None:
     assert 2 * SECOND <= end.ts_recv_ns - began_ns <= 2.5 * SECOND + LOADED_MACHINE_NS
     assert end.unsent > 0
     assert not any(isinstance(event, FrameSent) for event in told)
-    assert max(stood_s) < 1.0
+    assert max(stood_s) < 1.9, "the socket is given up after two seconds"
 
 
 async def _watch(stood_s: list[float]) -> None:
