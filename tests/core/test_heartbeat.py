@@ -104,6 +104,56 @@ def test_a_session_that_is_not_ready_yet_is_simply_dropped(identified: bool):
     assert world.closes == [(1, "nothing came for 15 s")]
 
 
+# --- A pause of our own ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stopped_s", [10, 20, 40, 3_600])
+@pytest.mark.parametrize("after_ms", [0, 1_000, 4_900, 5_000])
+def test_a_process_that_stood_still_does_not_blame_its_peer(stopped_s: int, after_ms: int):
+    """It asks first; no order goes until something was heard, and then the session is as it was."""
+    world = World().ready()
+    world.wait(20 * SECOND + after_ms * MILLISECOND)
+    world.now_ns += stopped_s * SECOND
+    world.tell()
+    assert world.gate()[0] == "silent"
+    assert world.closes == []
+    world.settle()
+    world.quote()
+
+    assert world.gate() == []
+    world.wait(60 * SECOND)
+    assert world.closes == []
+
+
+def test_a_peer_that_is_gone_when_we_wake_is_left_after_one_question():
+    """A probe period, and not a fresh fifteen seconds."""
+    world = World().ready()
+    world.fall_silent()
+    world.now_ns += 20 * SECOND
+    world.tell()
+    asked = len(world.requests(RequestCurrentTime))
+    world.wait(5 * SECOND - 1)
+    assert world.closes == []
+    assert world.gate() == ["silent"]
+    world.wait(1)
+
+    assert asked == 1
+    assert world.closes == [(1, "nothing came for 15 s")]
+
+
+def test_what_was_read_before_the_pause_proves_nothing_after_it():
+    """It lay in the mailbox while we stood still."""
+    world = World().ready()
+    old = world.price(1, 500.0)
+    world.fall_silent()
+    world.now_ns += 20 * SECOND
+    world.tell(old)
+    assert world.gate() == ["silent"]
+    world.tell(world.price(1, 500.0))
+
+    assert world.gate() == []
+
+
 # --- A gateway that no longer reads us -------------------------------------------------------------------------------
 
 

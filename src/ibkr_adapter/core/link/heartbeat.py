@@ -26,6 +26,9 @@ MISSED_NS = 4 * SECOND
 most 9 s after its last byte; an answer that took 3 s arrives in time."""
 
 
+PAUSE_NS = 4 * SECOND
+"""We were to be woken so long ago: it was this process that stood still, and what came meanwhile was not read."""
+
 LATE_NS = 20 * SECOND
 """A question that waits longer for its answer: whoever speaks on this line is not known to hear us."""
 
@@ -60,6 +63,10 @@ class Heartbeat:
         self._open_ns: deque[int] = deque(maxlen=OPEN_MAX)
         """When each question was asked that no answer has come for."""
         self._answered_ns = 0
+        self._due_ns: int | None = None
+        """When ``beat`` was to be called again at the latest."""
+        self._woke_ns: int | None = None
+        """When we woke from a pause of our own; nothing was heard since."""
         self.last_inbound_ns: int | None = None
         self.offset: Offset | None = None
 
@@ -70,6 +77,7 @@ class Heartbeat:
         self._waiting_since_ns = None
         self._open_ns.clear()
         self._answered_ns = now_ns
+        self._due_ns = self._woke_ns = None
         self.last_inbound_ns = None
         self.offset = None
 
@@ -77,6 +85,8 @@ class Heartbeat:
         """Something came, whatever it was."""
         self.last_inbound_ns = max(ts_recv_ns, self.last_inbound_ns or 0)
         self._waiting_since_ns = None
+        if self._woke_ns is not None and ts_recv_ns >= self._woke_ns:
+            self._woke_ns = None
 
     def answered(self, time_ns: int, ts_recv_ns: int) -> None:
         """The gateway told its time. An answer that may belong to either of two questions measures nothing."""
@@ -108,7 +118,9 @@ class Heartbeat:
     def beat(self, now_ns: int, ask: Callable[[Request], None], out: Outbox) -> Pulse:
         """Ask if it is time to; how the peer is; and be woken when that may change."""
         silent_ns = self.silent_ns(now_ns)
-        if silent_ns >= self._silent_after_ns:
+        self._notice_pause(now_ns, silent_ns)
+        grace_ns = 0 if self._woke_ns is None else self._woke_ns + self._probe_every_ns
+        if silent_ns >= self._silent_after_ns and now_ns >= grace_ns:
             return Pulse.DEAD
         if self._asked_ns is None or now_ns - self._asked_ns >= self._probe_every_ns:
             self._asked_ns = now_ns
@@ -116,13 +128,27 @@ class Heartbeat:
             if self._waiting_since_ns is None:
                 self._waiting_since_ns = now_ns
             ask(RequestCurrentTime())
-        out.wake_at(self._asked_ns + self._probe_every_ns)
+        self._due_ns = self._asked_ns + self._probe_every_ns
+        out.wake_at(self._due_ns)
+        if now_ns < grace_ns:
+            out.wake_at(grace_ns)
+            return Pulse.MISSED
         out.wake_at(now_ns - silent_ns + self._silent_after_ns)
         if self._unanswered(now_ns):
             return Pulse.UNANSWERED
         if self._open_ns and not self.late(now_ns):
             out.wake_at(self._open_ns[0] + LATE_NS)
         return self._missed(now_ns, now_ns - silent_ns, out)
+
+    def _notice_pause(self, now_ns: int, silent_ns: int) -> None:
+        """A process that was stopped, or a machine: the peer has had no chance yet, and is given one question."""
+        if self._due_ns is not None and now_ns - self._due_ns >= PAUSE_NS and silent_ns >= PAUSE_NS:
+            self._woke_ns = now_ns
+
+    @property
+    def paused(self) -> bool:
+        """We stood still, and nothing has been heard since."""
+        return self._woke_ns is not None
 
     def _missed(self, now_ns: int, last_ns: int, out: Outbox) -> Pulse:
         if self._waiting_since_ns is None:

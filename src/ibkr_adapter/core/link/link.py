@@ -279,7 +279,10 @@ class Link:
         out.opens.append(Open(gateway=self.gateway.name, epoch=self.epoch))
 
     def _beat(self, now_ns: int, ask: Callable[[Request], None], out: Outbox) -> None:
-        match self.heartbeat.beat(now_ns, ask, out):
+        pulse = self.heartbeat.beat(now_ns, ask, out)
+        if self.heartbeat.paused:
+            self._deafness.heard(now_ns)
+        match pulse:
             case Pulse.DEAD:
                 self._drop(f"nothing came for {self._silent_after_ns / SECOND:.0f} s", now_ns, out)
             case Pulse.UNANSWERED:
