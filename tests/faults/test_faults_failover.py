@@ -10,16 +10,26 @@ from typing import Any
 import pytest
 
 from ibkr_adapter.clock import MINUTE, SECOND
-from ibkr_adapter.events import LossCause, OrderIntended, OrderLapsed, OrderNotFound, SessionLost
+from ibkr_adapter.events import AlertChanged, LossCause, OrderIntended, OrderLapsed, OrderNotFound, SessionLost
 from ibkr_adapter.requests import SendCancel, SendOrder, SubscribeQuotes
 from tests.faults.gap_oracle import GapOracle
 from tests.faults.pairs import became, do, incidents, logins, pair
 from tests.faults.virtual_desk import VirtualDesk
 from tws_simulator.faults.library import named
+from tws_simulator.faults.reading import read_scenario
 
 WELL = {"maintain_orders": False}
 EVENING: dict[str, Any] = {"start": "2026-03-03 20:30", "tick_s": 1, "options": {**WELL, "always_open": False}}
 """An hour without ticks and without planned windows passes in a moment."""
+
+
+REFUSES_OUR_ID = read_scenario(
+    {
+        "name": "refuses-our-id",
+        "description": "Every login is refused with 326, for ever.",
+        "step": [{"do": "refuse", "names": ["startApi"], "code": 326, "closing": True, "for_s": 100_000}],
+    }
+)
 
 
 def goes_away(desk: VirtualDesk) -> None:
@@ -93,6 +103,35 @@ def test_two_gateways_that_are_down_are_tried_in_turn_and_are_one_incident():
 
     assert len(desk.raised("link/down")) == len(desk.resolved("link/down")) == 1
     assert desk.link.gateway.name == "secondary"
+
+
+@pytest.mark.fault("B27")
+def test_an_outage_with_two_causes_has_no_all_clear_before_its_end():
+    """The port of the one is closed, the other refuses our client id: each is told, and none is over before ready."""
+    desk = pair("primary-down", REFUSES_OUR_ID, **EVENING)
+    desk.ready(quotes=False).run(30 * 60)
+    told = [alert for alert in desk.told(AlertChanged) if alert.key in ("link/down", "client_id/326")]
+    assert {alert.key for alert in told} == {"link/down", "client_id/326"}
+    assert all(alert.raised for alert in told)
+    assert not desk.link.ready
+
+    do(desk, "port_up")
+    desk.run_until(lambda: desk.link.ready, within_s=200)
+    desk.run(12 * 60)
+    assert [desk.story(key) for key in ("link/down", "client_id/326")] == [[True, False]] * 2
+
+
+@pytest.mark.fault("B27")
+def test_what_ib_had_lost_is_not_well_because_nobody_can_ask():
+    """1100, told; then the gateway is gone for half an hour: it ends when a session says so, and not before."""
+    desk = VirtualDesk(**EVENING).ready(quotes=False)
+    do(desk, "link_lost")
+    desk.run(90)
+    assert desk.story("upstream/lost") == [True]
+    do(desk, "port_down")
+    do(desk, "close")
+    desk.run(30 * 60)
+    assert desk.story("upstream/lost") == [True]
 
 
 @pytest.mark.fault("B27")

@@ -101,7 +101,7 @@ class OrderIds:
             yield Condition(
                 key="order_ids/went_back",
                 severity=AlertSeverity.WARNING,
-                text=f"the gateway names {self._went_back[0]} as next order id and had named {self._went_back[1]} before",
+                text="the gateway names {} as next order id and had named {} before".format(*self._went_back),
                 remedy="none needed: it is not followed; see whether the gateway was restored from an old state",
                 once_for_ns=WENT_BACK_NS,
             )
