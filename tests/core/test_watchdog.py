@@ -9,7 +9,7 @@ import pytest
 from ibkr_adapter.clock import MILLISECOND, MINUTE, SECOND
 from ibkr_adapter.core.market.stream import QUOTE
 from ibkr_adapter.events import AlertChanged, Gap, GapCause
-from ibkr_adapter.requests import CancelQuotes, RequestContractDetails, SubscribeQuotes
+from ibkr_adapter.requests import CancelQuotes, RequestContractDetails, RequestCurrentTime, SubscribeQuotes
 from ibkr_adapter.snapshot import StreamView
 from tests.core.world import QQQ, SPY, World
 
@@ -225,6 +225,42 @@ def test_a_stream_that_is_asked_for_again_and_never_answered_is_told():
     world.notice(200, req_id=world.stream_id(), text="no")
     tick(world, 90 * SECOND, "QQQ")
     assert raised(world) == ["data/dead"]
+
+
+# --- Silence of the line ------------------------------------------------------------------------------------------
+
+
+def test_a_line_that_dies_is_no_silence_of_data():
+    """Ticks end first, then everything: no alert of data stands beside the link's, and the gap is the session's."""
+    world = trading()
+    tick(world, 10 * SECOND)
+    world.fall_silent(but=(RequestCurrentTime,))
+    world.wait(6 * SECOND)
+    world.fall_silent()
+    world.silent.add(RequestCurrentTime)
+    while not world.closes:
+        world.wait(SECOND)
+    world.lose()
+    world.wait(60 * SECOND)
+    assert "data/silent" not in [alert.key for alert in world.told(AlertChanged)]
+
+    world.silent.clear()
+    world.connect()
+    tick(world, SECOND)
+    assert {gap.cause for gap in world.told(Gap)} == {GapCause.SESSION_LOST}
+
+
+def test_a_burst_of_another_session_is_a_gap_and_no_alert():
+    """One second of 10197: on record, and nobody is called."""
+    world = trading()
+    tick(world, SECOND)
+    for key in ("SPY", "QQQ"):
+        world.notice(10197, req_id=world.stream_id(key), text="competing")
+    world.wait(SECOND)
+    tick(world, 2 * MINUTE)
+
+    assert {gap.cause for gap in world.told(Gap)} == {GapCause.COMPETING}
+    assert world.told(AlertChanged) == []
 
 
 # --- Farms and the gateway's own link -----------------------------------------------------------------------------

@@ -296,6 +296,8 @@ class Engine:
 
     def _close_differences(self, now_ns: int, out: Outbox) -> None:
         """Between what is wanted and what stands at the gateway; what is dead there is wanted anew."""
+        if self.link.suspect:
+            self.market.line_silent(now_ns)
         if self.link.ready and (why := self.market.watch(now_ns, out)):
             self.link.recycle(why, now_ns, out)
         elif self.link.identified:

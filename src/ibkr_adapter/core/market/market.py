@@ -111,10 +111,17 @@ class Market:
         self._look_ns = now_ns
 
     def session_lost(self, event: SessionLost, now_ns: int, out: Outbox) -> None:
+        self.line_silent(now_ns)
         self.subscriptions.wire_lost(GapCause.SESSION_LOST)
         self.contracts.forget_asked()
         self.orphans.session_lost()
         self._quotes.session_lost()
+
+    def line_silent(self, now_ns: int) -> None:
+        """Nothing at all comes, or can come: that is told of the link, and is no silence of data."""
+        if self._watchdog.line_silent(now_ns):
+            for stream in self.subscriptions:
+                stream.blame_the_line()
 
     def upstream(self, effect: Effect, now_ns: int) -> None:
         """The gateway lost IB, or has it back: with its streams, or without."""

@@ -119,6 +119,11 @@ class Stream:
             self.interrupted_ns = max(start_ns, self.told_ns)
             self.cause = cause
 
+    def blame_the_line(self) -> None:
+        """What was taken for a silence of this stream was one of the whole session."""
+        if self.interrupted_ns is not None and self.cause is GapCause.SILENT:
+            self.cause = GapCause.SESSION_LOST
+
     def raise_doubt(self, cause: GapCause, since_ns: int) -> None:
         if self.doubt is None and self.on_wire:
             self.doubt = Doubt(cause, since_ns)

@@ -33,6 +33,11 @@ ANSWER_WITHIN_NS = 10 * SECOND
 """A subscription is answered at once, be it by the kind of its data; one without any answer for this long is lost."""
 
 COMPETING_AGAIN_NS = 60 * SECOND
+TAKEN_NS = 30 * SECOND
+"""What another session has for a moment is a gap, and nobody's night."""
+OF_THE_LINE_NS = 60 * SECOND
+"""A silence that began so shortly before the line went was the line's."""
+
 PEER_TICKS_NS = 5 * SECOND
 HELPED_WITHIN_NS = 10 * SECOND
 RELAPSE_NS = 60 * SECOND
@@ -76,6 +81,7 @@ class Watchdog:
         self._asked_ns: int | None = None
         self._recycles = 0
         self._next_recycle_ns = 0
+        self._recycling = False
 
     def alive(self, ts_recv_ns: int, *, flowing: bool) -> None:
         """Something came of some stream, which flowed before or flows again."""
@@ -92,8 +98,19 @@ class Watchdog:
     def begin_anew(self, now_ns: int) -> None:
         """A new session, or IB is back: what was silent until now had a reason. A silence goes on until it ends."""
         self._floor_ns = now_ns
+        self._recycling = False
         if self._silence is not None:
             self._silence.asked_ns = now_ns
+
+    def line_silent(self, now_ns: int) -> bool:
+        """The peer is suspect, or the session over, and not because of us: then it is not data alone that is missing.
+
+        True if a silence ends with it that was the line's from the start.
+        """
+        if self._recycling:
+            return False
+        began, self._silence, self._floor_ns = self._silence, None, now_ns
+        return began is not None and now_ns - began.since_ns < OF_THE_LINE_NS
 
     def farm_back(self, now_ns: int) -> None:
         """What comes from it has a moment to come."""
@@ -134,6 +151,7 @@ class Watchdog:
                 severity=AlertSeverity.CRITICAL,
                 text="another session of this login has the market data",
                 remedy="log the other session out, or give the gateway a user of its own",
+                after_ns=TAKEN_NS,
             )
 
     def _contradiction(self, verdict: Verdict, now_ns: int, ticked_ns: int) -> None:
@@ -227,6 +245,7 @@ class Watchdog:
 
     def _recycle(self, verdict: Verdict, why: str, now_ns: int) -> None:
         verdict.recycle = why
+        self._recycling = True
         self._next_recycle_ns = now_ns + min(RECYCLE_FIRST_NS << min(self._recycles, 10), RECYCLE_MAX_NS)
         self._recycles += 1
         verdict.look_at(self._next_recycle_ns)
