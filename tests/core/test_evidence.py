@@ -92,11 +92,12 @@ def test_an_order_rejected_by_absence_lives_again_when_it_is_listed():
     assert world.order().state == "working"
 
 
-def test_an_account_list_that_empties_under_way_stops_us():
-    """Without accounts nobody knows whose money it is."""
+def test_an_account_list_that_empties_under_way_stops_orders():
+    """Without accounts nobody knows whose money it is; and nobody says that it is another's."""
     world = World().ready()
     world.tell(world.named(ManagedAccounts, accounts=()))
-    assert world.engine.link.state.value == "halted"
+    assert world.gate() == ["accounts"]
+    assert world.engine.link.ready
 
 
 def test_a_repeat_of_a_pending_key_waits_for_the_same_answer():
