@@ -67,7 +67,7 @@ def test_another_account_than_configured_is_14(tmp_path: Path, simulator: dict[s
     more = '[environments.development]\naccount = "DU0000001"'
     result = doctor(tmp_path, int(str(simulator["port"])), more)
     assert result.exit_code == ExitCode.ACCOUNT_MISMATCH
-    assert "not DU0000001" in result.stdout
+    assert "log the gateway in to DU0000001" in result.stdout
 
 
 @pytest.mark.wire
