@@ -412,6 +412,21 @@ def test_a_silence_that_a_new_session_does_not_end_is_not_recycled_in_a_loop():
     assert raised(world) == []
 
 
+def test_a_doubted_gateway_without_data_keeps_its_session():
+    """It lost IB in the last one, and has not shown that it is back: the silence has a reason, and a new one no use."""
+    world = trading()
+    world.silent.add(RequestContractDetails)
+    world.notice(1100)
+    world.lose()
+    world.connect()
+
+    world.wait(20 * MINUTE)
+
+    assert world.engine.planes.doubted
+    assert world.closes == []
+    assert "data/silent" not in raised(world)
+
+
 def test_when_a_broken_farm_explains_the_silence_nothing_is_done_but_it_is_told():
     """IB heals its farms; a new session would not."""
     world = trading()

@@ -122,9 +122,10 @@ class Watchdog:
         taken = [s for s in watched if s.name in subscriptions.competing or s.perhaps_taken]
         for stream in taken:
             self._taken(stream, verdict, now_ns)
-        if self._planes.upstream is Upstream.LOST:
+        if self._planes.without_ib:
             self._silence = None
-            self._contradiction(verdict, now_ns, subscriptions.ticked_while_lost_ns)
+            if self._planes.upstream is Upstream.LOST:
+                self._contradiction(verdict, now_ns, subscriptions.ticked_while_lost_ns)
             return verdict
         watched = [s for s in watched if s not in taken]
         self._everything(watched, verdict, now_ns)
