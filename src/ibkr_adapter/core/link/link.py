@@ -107,6 +107,11 @@ class Link:
         return self.state in OPEN
 
     @property
+    def _in_use(self) -> bool:
+        """A socket is open, and we have not asked for its end."""
+        return self.socket_open and not self._closing
+
+    @property
     def ready(self) -> bool:
         """Reconciled, and the peer is not suspect."""
         return self.state is LinkState.READY
@@ -114,7 +119,7 @@ class Link:
     @property
     def delivers(self) -> bool:
         """What is sent now is likely to arrive: the peer is not suspect, and the session not about to be ended."""
-        return self.socket_open and not self.suspect and not self._closing
+        return self._in_use and not self.suspect
 
     @property
     def suspect(self) -> bool:
@@ -239,17 +244,17 @@ class Link:
                 self._attempt(now_ns, out)
             else:
                 out.wake_at(next_ns)
-        if self.socket_open and not self._closing:
+        if self._in_use:
             self._beat(now_ns, ask, out)
         identifying = self.state is LinkState.IDENTIFYING and not self._closing
         if identifying and (missing := self.identity.wait(now_ns, ask, out)):
             self._drop(f"the gateway sent no {missing}", now_ns, out)
-        if self.socket_open and not self._closing:
+        if self._in_use:
             self.identity.ask_again(now_ns, ask, out)
         self._wait_for_lists(now_ns, out, without_ib=may_be_deaf)
         if may_be_deaf:
             self._deafness.heard(now_ns)
-        elif self.socket_open and not self._closing and self._deafness.watch(now_ns, ask, out):
+        elif self._in_use and self._deafness.watch(now_ns, ask, out):
             self._drop("the gateway tells the time, but no answer to anything else came", now_ns, out)
 
     def _wait_for_lists(self, now_ns: int, out: Outbox, *, without_ib: bool) -> None:
