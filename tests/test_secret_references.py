@@ -11,7 +11,7 @@ from ibkr_adapter.config import Reference, Secret, Source
 from ibkr_adapter.config.reading import parse
 from ibkr_adapter.config.references import references
 from ibkr_adapter.config.showing import show
-from ibkr_adapter.errors import ConfigurationError
+from tests.config.refusals import refused
 
 CANARY = "canary-7f3a-value"
 
@@ -21,12 +21,6 @@ url = "https://vault.desk:8200"
 role_id = "env:ROLE_ID"
 secret_id = "file:secret_id"
 """
-
-
-def refused(text: str) -> ConfigurationError:
-    with pytest.raises(ConfigurationError) as caught:
-        parse(text, "desk.toml")
-    return caught.value
 
 
 class TestSecret:

@@ -26,6 +26,7 @@ from ibkr_adapter.config.reading import parse, simulated
 from ibkr_adapter.config.showing import show
 from ibkr_adapter.core.settings import Settings
 from ibkr_adapter.errors import ConfigurationError
+from tests.config.refusals import refused
 
 LIVE = """
 environment = "production"
@@ -34,12 +35,6 @@ account = "U1234567"
 [gateways.primary]
 port = 4001
 """
-
-
-def refused(text: str) -> ConfigurationError:
-    with pytest.raises(ConfigurationError) as caught:
-        parse(text, "desk.toml")
-    return caught.value
 
 
 class TestDefaults:

@@ -17,6 +17,7 @@ from ibkr_adapter.config.restarts import WindowTable, default_windows
 from ibkr_adapter.config.showing import show
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.windows import Window, WindowKind
+from tests.config.refusals import refused
 
 LIVE = """
 environment = "production"
@@ -36,12 +37,6 @@ def gateway(*windows: str, table: str = "") -> str:
 
 def windows(text: str) -> dict[str, Window]:
     return {window.name: window for window in parse(text, "desk.toml").gateway.windows}
-
-
-def refused(text: str) -> ConfigurationError:
-    with pytest.raises(ConfigurationError) as caught:
-        parse(text, "desk.toml")
-    return caught.value
 
 
 KEYS = st.sampled_from(["name", "at", "days", "minutes", "kind", "patience_minutes"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
 
 from ibkr_adapter.events import (
@@ -35,10 +33,6 @@ def said(desk: VirtualDesk) -> list[BrokerEvent]:
 
 def fills(journal: list[JournalEvent]) -> list[str]:
     return [event.exec_id for event in journal if isinstance(event, ExecutionReported)]
-
-
-def held(desk: VirtualDesk) -> dict[str, Decimal]:
-    return {position.instrument.key: position.quantity for position in desk.engine.trading.accounts.positions}
 
 
 # --- In odd pieces ------------------------------------------------------------------------------------------------
@@ -174,6 +168,6 @@ def test_frames_that_come_twice_count_once() -> None:
         assert fills(desk.journal) == list(dict.fromkeys(executions))
         assert [order.filled for order in map(desk.engine.ledger.orders.of, keys) if order is not None] == [7, 3]
         assert len(desk.sent(SendOrder)) == 2 == len(desk.gateways["primary"].placements)
-    assert held(twice) == held(plain)
+    assert twice.held == plain.held
     assert [change.state for change in twice.states] == [change.state for change in plain.states]
     assert len(twice.sent(SubscribeQuotes)) == 2

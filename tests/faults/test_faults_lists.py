@@ -123,11 +123,7 @@ def test_both_books_agree_whatever_happens_while_lists_come(seed: int):
             assert (order.state == "filled") is (order.filled == order.terms.quantity)
     assert placed > len(keys) / 2
     theirs = {position.symbol: position.shares for position in ledger.positions()}
-    assert {name: shares for name, shares in held(desk).items() if shares} == {k: v for k, v in theirs.items() if v}
-
-
-def held(desk: VirtualDesk) -> dict[str, Decimal]:
-    return {position.instrument.key: position.quantity for position in desk.engine.trading.accounts.positions}
+    assert {name: shares for name, shares in desk.held.items() if shares} == {k: v for k, v in theirs.items() if v}
 
 
 def flowing(desk: VirtualDesk) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
 
 from ibkr_adapter.clock import SECOND
@@ -187,18 +185,14 @@ def test_lists_without_ends_prove_nothing():
 def test_a_snapshot_among_live_updates_ends_in_the_books_of_the_gateway():
     """Orders are placed and cancelled while lists come late and out of turn: both sides agree in the end."""
     desk = VirtualDesk("snapshot-among-live-updates").ready()
-    before = held(desk)
+    before = desk.held
     placed = [desk.place(), desk.place(symbol="QQQ")]
     desk.run(30)
 
     orders = desk.engine.ledger.orders
     assert [desk.engine.ledger.orders.of(key).state for key in placed] == ["filled", "filled"]
     assert orders.at_risk == []
-    assert {key: shares - before.get(key, 0) for key, shares in held(desk).items() if shares != before.get(key, 0)} == {
+    assert {key: shares - before.get(key, 0) for key, shares in desk.held.items() if shares != before.get(key, 0)} == {
         "SPY": 10,
         "QQQ": 10,
     }
-
-
-def held(desk: VirtualDesk) -> dict[str, Decimal]:
-    return {position.instrument.key: position.quantity for position in desk.engine.trading.accounts.positions}

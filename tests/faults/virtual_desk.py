@@ -208,6 +208,11 @@ class VirtualDesk:
     def now_ns(self) -> int:
         return self.clock.now_ns()
 
+    @property
+    def held(self) -> dict[str, Decimal]:
+        """Shares by instrument, as the core's books say."""
+        return {position.instrument.key: position.quantity for position in self.engine.trading.accounts.positions}
+
     def told(self, kind: type[E]) -> list[E]:
         return [event for event in self.published if isinstance(event, kind)]
 
