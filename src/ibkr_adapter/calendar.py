@@ -13,11 +13,6 @@ _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 NEW_YORK = ZoneInfo("America/New_York")
 
 
-def new_york_day(ts_ns: int) -> int:
-    """The calendar day in New York of a moment, as a number that grows by one a day."""
-    return datetime.fromtimestamp(ts_ns // SECOND, NEW_YORK).toordinal()
-
-
 class LocalTime:
     """The clock on the wall in one zone; days are numbers that grow by one, minutes count from midnight."""
 
@@ -29,6 +24,7 @@ class LocalTime:
             raise ValueError(f"there is no time zone {zone!r}") from error
 
     def day(self, ts_ns: int) -> int:
+        """The calendar day there of a moment, as a number that grows by one a day."""
         return datetime.fromtimestamp(ts_ns // SECOND, self._zone).toordinal()
 
     def words(self, ts_ns: int) -> str:
@@ -46,6 +42,9 @@ class LocalTime:
         wall = datetime.fromordinal(day) + timedelta(days=later, minutes=minute)
         moments = [wall.replace(tzinfo=self._zone, fold=fold).timestamp() for fold in (0, 1)]
         return round(min(moments)) * SECOND, round(max(moments)) * SECOND
+
+
+new_york_day = LocalTime(NEW_YORK.key).day
 
 
 def weekday(day: int) -> int:
